@@ -1,0 +1,56 @@
+"""Every Redis name of the bus and of socket tickets, and what travels under it.
+
+| name | payload |
+|---|---|
+| `signalink:events:{channel id}` | `signalink_core.events.encode_live`: the JSON of the gateway's `event` frame |
+| `signalink:heads` | JSON `[[channel id, epoch, last seq], ...]`, from the relay each second |
+| `signalink:log` | empty: the log grew, one per flush of a publisher (wakes the relay) |
+| `signalink:revocations` | empty: read the revocations now instead of at the next 2 s poll |
+| `signalink:ticket:{sha256 hex}` | a socket JWT, one use, 30 s |
+"""
+
+import hashlib
+from collections.abc import Sequence
+from uuid import UUID
+
+import orjson
+
+EVENTS_PREFIX = b"signalink:events:"
+HEADS = b"signalink:heads"
+WAKE = b"signalink:log"
+REVOCATIONS = b"signalink:revocations"
+TICKET_PREFIX = "signalink:ticket:"
+
+Head = tuple[UUID, int, int]
+"""(channel id, epoch, last seq)"""
+
+
+def events_key(channel_id: UUID) -> bytes:
+    return EVENTS_PREFIX + str(channel_id).encode()
+
+
+def events_channel(key: bytes) -> UUID | None:
+    """The channel id in an events key; None for any other key."""
+    if not key.startswith(EVENTS_PREFIX):
+        return None
+    try:
+        return UUID(key[len(EVENTS_PREFIX) :].decode())
+    except ValueError:
+        return None
+
+
+def ticket_key(ticket: str) -> str:
+    """The ticket itself is never stored: whoever reads Redis cannot open a socket."""
+    return TICKET_PREFIX + hashlib.sha256(ticket.encode()).hexdigest()
+
+
+def encode_heads(heads: Sequence[Head]) -> bytes:
+    return orjson.dumps([[str(channel), epoch, seq] for channel, epoch, seq in heads])
+
+
+def decode_heads(payload: bytes) -> list[Head]:
+    """Raises ValueError on anything that is not a list of heads."""
+    try:
+        return [(UUID(channel), int(epoch), int(seq)) for channel, epoch, seq in orjson.loads(payload)]
+    except (TypeError, AttributeError) as exc:
+        raise ValueError(f"heads must be [[channel, epoch, seq], ...]: {exc}") from exc
