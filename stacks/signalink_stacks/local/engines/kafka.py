@@ -1,0 +1,209 @@
+"""Owns one Apache Kafka 4.4 node (KRaft, broker and controller in one) with SCRAM users and the standard authorizer.
+
+Every SCRAM user of `signalink_core.principals` is made when the data is formatted: the salted words go to the format
+tool in a 0600 argument file, so no command line ever shows them. Leaves ACLs to `signalink_core.kafka.access` and topics to the operator.
+"""
+
+import base64
+import hashlib
+import secrets
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import ClassVar
+
+from signalink_core import principals
+from signalink_stacks.local.credentials import Credentials, write_private
+from signalink_stacks.local.engines import jars
+from signalink_stacks.local.engines.base import Engine, EngineFailed, Launch, clean_environment
+from signalink_stacks.local.ports import LOOPBACK, accepts, free_port
+
+FLAGS = (
+    "-Xms64m",
+    "-Xmx256m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:-UsePerfData",
+    "-Xlog:disable",
+    "--sun-misc-unsafe-memory-access=allow",
+    "--enable-native-access=ALL-UNNAMED",
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+    "-Dorg.slf4j.simpleLogger.showDateTime=true",
+)
+SCRAM_ITERATIONS = 4096
+MODULE = 'org.apache.kafka.common.security.{kind} required username="admin" password="{word}"'
+SIZES = {
+    # Measured: each line saves memory or seconds on one node; the reasons stand in docs/decisions.
+    "broker.session.timeout.ms": "2000",  # else 11 s until it is back after a kill
+    "broker.heartbeat.interval.ms": "250",
+    "controller.quorum.append.linger.ms": "1",  # else 25 ms for each admin write
+    "log.cleaner.dedupe.buffer.size": "2097152",  # else +128 MB of heap
+    "num.network.threads": "2",
+    "num.io.threads": "4",
+    "background.threads": "2",
+    "group.initial.rebalance.delay.ms": "0",
+    "offsets.topic.num.partitions": "4",
+    "offsets.topic.replication.factor": "1",
+    "transaction.state.log.num.partitions": "4",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "share.coordinator.state.topic.num.partitions": "2",
+    "auto.create.topics.enable": "false",  # else a mistyped name makes a topic
+}
+
+
+def cluster_id() -> str:
+    """16 random bytes in base64url; never a leading '-', which the format tool takes for an option."""
+    while (text := secrets.token_urlsafe(16)).startswith("-"):
+        pass
+    return text
+
+
+def scram(name: str, word: str) -> str:
+    """The format tool's argument for one user: RFC 5802 salted password of SCRAM-SHA-512."""
+    salt = secrets.token_bytes(16)
+    salted = hashlib.pbkdf2_hmac("sha512", word.encode(), salt, SCRAM_ITERATIONS)
+    fields = f'salt="{_base64(salt)}",saltedpassword="{_base64(salted)}"'
+    return f"SCRAM-SHA-512=[name={name},iterations={SCRAM_ITERATIONS},{fields}]"
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def setup() -> None:
+    """Fetch the jars and train the JVM's cache by one short life of a broker. Once per machine and environment."""
+    jars.class_path()
+    if jars.aot_cache().exists():
+        return
+    with jars.exclusive("train"):
+        target = jars.aot_cache()
+        if not target.exists():
+            fresh = target.with_suffix(".training")
+            with tempfile.TemporaryDirectory() as directory:
+                engine = KafkaEngine(Path(directory), jvm_flags=(f"-XX:AOTCacheOutput={fresh}",))
+                try:
+                    engine.start(within=120)
+                finally:
+                    engine.stop(within=120)
+            fresh.replace(target)
+            jars.prune()
+
+
+class KafkaEngine(Engine):
+    """`jvm_flags` replace the use of the AOT cache (training). `properties` are added to server.properties."""
+
+    name: ClassVar[str] = "kafka"
+    stop_seconds: ClassVar[float] = 15
+
+    def __init__(
+        self,
+        directory: Path,
+        port: int = 0,
+        *,
+        credentials: Credentials | None = None,
+        controller_port: int = 0,
+        properties: dict[str, str] | None = None,
+        jvm_flags: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(directory, port, credentials=credentials)
+        self.controller_port = controller_port or free_port()
+        self.properties = properties or {}
+        self.jvm_flags = jvm_flags
+        self.data = self.directory / "data"
+
+    @classmethod
+    def version(cls) -> str:
+        return jars.kafka_version()
+
+    @property
+    def bootstrap(self) -> str:
+        return f"{LOOPBACK}:{self.port}"
+
+    def password_file(self, principal: str) -> Path:
+        return self.credentials.path(f"kafka-{principal}")
+
+    def prepare(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        write_private(self._conf, "".join(f"{key}={value}\n" for key, value in self.configuration().items()))
+        if not (self.data / "meta.properties").exists():
+            self._format()
+
+    def configuration(self) -> dict[str, str]:
+        """server.properties; it holds the admin word, hence 0600."""
+        word = self.credentials.read("kafka-admin")
+        plain = MODULE.format(kind="plain.PlainLoginModule", word=word)
+        return {
+            "process.roles": "broker,controller",
+            "node.id": "1",
+            "listeners": f"CLIENT://{self.bootstrap},CONTROLLER://{LOOPBACK}:{self.controller_port}",
+            "advertised.listeners": f"CLIENT://{self.bootstrap}",
+            "listener.security.protocol.map": "CLIENT:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT",
+            "inter.broker.listener.name": "CLIENT",
+            "controller.listener.names": "CONTROLLER",
+            "controller.quorum.voters": f"1@{LOOPBACK}:{self.controller_port}",
+            "log.dirs": str(self.data),
+            "sasl.enabled.mechanisms": "SCRAM-SHA-512",
+            "sasl.mechanism.inter.broker.protocol": "SCRAM-SHA-512",
+            "sasl.mechanism.controller.protocol": "PLAIN",
+            "listener.name.controller.sasl.enabled.mechanisms": "PLAIN",
+            "listener.name.client.scram-sha-512.sasl.jaas.config": MODULE.format(
+                kind="scram.ScramLoginModule", word=word
+            )
+            + ";",
+            "listener.name.controller.plain.sasl.jaas.config": f'{plain} user_admin="{word}";',
+            "super.users": "User:admin",
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "allow.everyone.if.no.acl.found": "false",
+            **SIZES,
+            **self.properties,
+        }
+
+    def launch(self) -> Launch:
+        command = [*self._java(), "kafka.Kafka", str(self._conf)]
+        return Launch(command, environment={"MALLOC_ARENA_MAX": "2"})
+
+    def ready(self) -> bool:
+        """The port opens only when the broker is registered with its controller."""
+        return accepts(self.port)
+
+    def _java(self) -> list[str]:
+        cache = jars.aot_cache()
+        flags = list(self.jvm_flags)
+        if not flags and cache.exists():
+            flags = [f"-XX:AOTCache={cache}"]
+        return [str(jars.java()), *FLAGS, *flags, "-cp", jars.class_path()]
+
+    def _format(self) -> None:
+        """Format the data beside its place with all users, then move it: an interrupted format leaves no half of one."""
+        shutil.rmtree(self.data, ignore_errors=True)
+        users: list[str] = []
+        for name in principals.kafka_principals():
+            users += ["--add-scram", scram(name, self.credentials.read(f"kafka-{name}"))]
+        arguments = ["kafka.tools.StorageTool", "format", "-t", cluster_id(), "-c", str(self._conf), *users]
+        file = self.directory / "format.arguments"
+        write_private(file, "".join(f"{_quoted(word)}\n" for word in arguments))
+        try:
+            self._run_format(file)
+        finally:
+            file.unlink(missing_ok=True)
+
+    def _run_format(self, file: Path) -> None:
+        environment = clean_environment() | {"MALLOC_ARENA_MAX": "2"}
+        command = [*self._java(), f"@{file}"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
+        if done.returncode:
+            shutil.rmtree(self.data, ignore_errors=True)
+            raise EngineFailed(f"Kafka's format failed: {(done.stderr or done.stdout).strip()[-1000:]}")
+
+    @property
+    def _conf(self) -> Path:
+        return self.directory / "server.properties"
+
+
+def _quoted(word: str) -> str:
+    """One word of a java argument file."""
+    return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,67 @@
+"""Owns free ports and the question who holds a taken one. Leaves the choice of fixed numbers to the manifests."""
+
+import socket
+from dataclasses import dataclass
+
+import psutil
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The process behind a listening port, as far as this user may see it."""
+
+    pid: int | None
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.name} (pid {self.pid})" if self.pid else self.name
+
+
+def free_port() -> int:
+    """A port that was free a moment ago: the kernel's ephemeral choice."""
+    with socket.create_server((LOOPBACK, 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could be bound on this port of the loopback address now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+        return True
+
+
+def holder(port: int) -> Holder | None:
+    """Who listens on `port`; None when nobody does."""
+    try:
+        connections = psutil.net_connections("tcp")
+    except psutil.AccessDenied:
+        connections = []
+    for connection in connections:
+        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
+            return _named(connection.pid)
+    return None if is_free(port) else Holder(None, "a process of another user")
+
+
+def _named(pid: int | None) -> Holder:
+    if pid is None:
+        return Holder(None, "a process of another user")
+    try:
+        return Holder(pid, psutil.Process(pid).name())
+    except psutil.Error:
+        return Holder(pid, "a process")
+
+
+def accepts(port: int, timeout: float = 0.2) -> bool:
+    """Whether something accepts connections on the port. Timeout in seconds."""
+    try:
+        socket.create_connection((LOOPBACK, port), timeout).close()
+    except OSError:
+        return False
+    return True
