@@ -1,0 +1,20 @@
+"""Wall-clock time as Signalink shows it: UTC, milliseconds. Durations use `time.monotonic`, order uses seq."""
+
+from datetime import UTC, datetime
+
+
+def utc_now() -> datetime:
+    """Aware UTC time truncated to milliseconds."""
+    return truncate(datetime.now(UTC))
+
+
+def truncate(moment: datetime) -> datetime:
+    """The same moment without its microseconds below one millisecond."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def isoformat(moment: datetime) -> str:
+    """`2026-01-02T03:04:05.678Z`; a naive datetime is refused, since its zone would be a guess."""
+    if moment.tzinfo is None:
+        raise ValueError("isoformat needs an aware datetime")
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"

@@ -1,0 +1,58 @@
+"""W3C trace context: makes ids, carries the current one in OpenTelemetry's context; exporting spans is not done here.
+
+With an OpenTelemetry SDK its spans become current the same way, so logs, events and records follow either.
+"""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from opentelemetry import context, trace
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+HEADER = "traceparent"
+_propagator = TraceContextTextMapPropagator()
+
+
+def current_traceparent() -> str | None:
+    """`00-<32 hex>-<16 hex>-<2 hex>` of the current span, None outside any."""
+    span = trace.get_current_span().get_span_context()
+    return _format(span.trace_id, span.span_id, span.trace_flags) if span.is_valid else None
+
+
+def new_traceparent(parent: str | None = None) -> str:
+    """A new span id: in the trace of a valid `parent`, else in a new trace. Sampling is ours, never the parent's."""
+    above = parse(parent)
+    trace_id = above.trace_id if above else secrets.randbits(128) | 1
+    return _format(trace_id, secrets.randbits(64) | 1, trace.TraceFlags.SAMPLED)
+
+
+@contextmanager
+def use_traceparent(header: str | None) -> Iterator[str]:
+    """Make `header` current inside the block; a new trace where it is missing or malformed. Yields what is current."""
+    span = parse(header) or parse(new_traceparent())
+    assert span is not None  # noqa: S101 - what we made ourselves parses
+    token = context.attach(trace.set_span_in_context(trace.NonRecordingSpan(span)))
+    try:
+        yield _format(span.trace_id, span.span_id, span.trace_flags)
+    finally:
+        context.detach(token)
+
+
+def parse(header: str | None) -> trace.SpanContext | None:
+    """The ids in a traceparent header, None when it is missing or malformed (also: all-zero ids, version ff)."""
+    if header is None:
+        return None
+    found = _propagator.extract({HEADER: header}, context=context.Context())
+    span = trace.get_current_span(found).get_span_context()
+    return span if span.is_valid else None
+
+
+def current_ids() -> tuple[str, str] | None:
+    """(trace_id, span_id) in hex, for log lines and exemplars."""
+    span = trace.get_current_span().get_span_context()
+    return (f"{span.trace_id:032x}", f"{span.span_id:016x}") if span.is_valid else None
+
+
+def _format(trace_id: int, span_id: int, flags: int) -> str:
+    return f"00-{trace_id:032x}-{span_id:016x}-{flags:02x}"
