@@ -1,0 +1,83 @@
+# The one door to the repository: `make help` lists what there is. Works with make and a Python from 3.11 to 3.14, nothing else.
+# Stamps in the environment (.dev, .local) make a second call instant; a changed lock or pyproject.toml makes them old.
+VENV    ?= .venv
+BIN     := $(VENV)/bin
+PIP     := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet
+LOCKED  := --require-hashes --no-deps --only-binary :all: -r
+EXTRAS  := dev local api relay gateway operator
+PROOFS  := race replay kill up
+.DEFAULT_GOAL := help
+.PHONY: help setup up down test check lint types imports proofs e2e lock docs clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.dev ## Install everything a developer needs into .venv, from hashed locks
+
+up: $(VENV)/.local ## Start the whole platform on this machine and print its addresses (ARGS="--faults" passes options)
+	@$(BIN)/signalink up $(ARGS)
+
+down: $(VENV)/.local ## Stop it: no process, no port left; the messages stay
+	@$(BIN)/signalink down $(ARGS)
+
+test: $(VENV)/.dev ## Run all tests on real engines, in parallel (ARGS="tests/log -k race" narrows it down)
+	@$(BIN)/python -m pytest -n $$($(BIN)/python -c 'import os; print(max(2, min(4, len(os.sched_getaffinity(0)))))') --dist loadfile $(ARGS)
+
+check: $(VENV)/.dev ## Do what .ci/run does: lint, types, import rules, tests, then the long proofs at small size
+	@$(MAKE) --no-print-directory -j3 --output-sync=target lint types imports
+	@$(MAKE) --no-print-directory test ARGS=
+	@$(MAKE) --no-print-directory proofs
+	@echo "check: ok"
+
+lint: $(VENV)/.dev ## Check style and format with ruff
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: $(VENV)/.dev ## Check the types of every package with mypy --strict
+	@$(BIN)/mypy
+
+imports: $(VENV)/.dev ## Check who imports whom (contracts in pyproject.toml)
+	@$(BIN)/lint-imports --no-logo
+
+proofs: $(VENV)/.dev
+	@for name in $(PROOFS); do $(MAKE) --no-print-directory e2e NAME=$$name SIZE=small || exit 1; done
+
+e2e: $(VENV)/.dev ## Run one long proof: NAME=up|replay|race|kill, SIZE=small|full, SEED=n
+	@test -n "$(NAME)" && test -f "tests/e2e/$(NAME)/main.py" || { echo "make e2e: there is no proof called '$(NAME)'. Next: make e2e NAME=<one of: $(notdir $(patsubst %/main.py,%,$(wildcard tests/e2e/*/main.py)))>" >&2; exit 64; }
+	@$(BIN)/python tests/e2e/$(NAME)/main.py $(if $(SIZE),--size $(SIZE)) $(if $(SEED),--seed $(SEED))
+
+lock: ## Renew requirements/*.txt from pyproject.toml (UPGRADE=1 moves to newest releases)
+	@test -x $(BIN)/uv || $(MAKE) --no-print-directory setup
+	@for extra in $(EXTRAS); do \
+	  case $$extra in dev) also="--group build" ;; local) also="--group build --constraint requirements/dev.txt" ;; *) also="--constraint requirements/dev.txt" ;; esac; \
+	  $(BIN)/uv pip compile pyproject.toml --extra $$extra $$also --universal --python-version 3.11 --generate-hashes \
+	    --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet $(if $(UPGRADE),--upgrade) \
+	    --output-file requirements/$$extra.txt || exit 1; \
+	  echo "requirements/$$extra.txt: $$(grep -c '==' requirements/$$extra.txt) packages"; \
+	done
+
+clean: ## Remove the environment and all caches; the platform's state in .signalink stays
+	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The newest Python that runs and can make an environment; names on PATH are tried, since a name alone may be a broken shim.
+$(BIN)/python:
+	@for name in $(PYTHON) python3.14 python3.13 python3.12 python3.11 python3 python; do \
+	  "$$name" -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null && found=$$name && break; \
+	done; \
+	if [ -z "$$found" ]; then \
+	  echo "make: no Python from 3.11 to 3.14 with the venv module is on PATH; everything here runs in an environment made by it." >&2; \
+	  echo "Next: install one (Debian, Ubuntu: apt-get install python3-venv), or name it: make setup PYTHON=/path/to/python3" >&2; exit 1; \
+	fi; \
+	echo "making $(VENV) with $$("$$found" --version)"; "$$found" -m venv --clear $(VENV)
+
+$(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/python
+	@echo "installing requirements/dev.txt (once)"
+	@$(PIP) $(LOCKED) requirements/dev.txt
+	@$(PIP) --no-build-isolation --no-deps -e .
+	@touch $@ $(VENV)/.local
+
+$(VENV)/.local: requirements/local.txt pyproject.toml | $(BIN)/python
+	@echo "installing requirements/local.txt (once)"
+	@$(PIP) $(LOCKED) requirements/local.txt
+	@$(PIP) --no-build-isolation --no-deps -e .
+	@touch $@
