@@ -1,4 +1,4 @@
-"""An HTTP (and WebSocket) server as a Lifecycle: uvicorn on our socket, without its signal handlers, stopping in time."""
+"""HTTP (and WebSocket) server as a Lifecycle: uvicorn on our socket, without its signal handlers, stopped in time."""
 
 import asyncio
 import contextlib

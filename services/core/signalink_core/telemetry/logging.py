@@ -28,7 +28,7 @@ _QUIET = ("asyncio", "aiokafka", "uvicorn.access", "httpx", "httpcore")
 
 def get_logger(name: str) -> FilteringBoundLogger:
     """`log.info("post_committed", channel=..., seq=...)`; configured or not, it may be made on import."""
-    return cast(FilteringBoundLogger, structlog.get_logger(logger=name))
+    return cast(FilteringBoundLogger, structlog.get_logger(name))
 
 
 def configure(service: str, node: str, level: str = "info") -> None:
@@ -36,6 +36,7 @@ def configure(service: str, node: str, level: str = "info") -> None:
     number = logging.getLevelNamesMapping()[level.upper()]
     identity = {"service": service, "version": product_version(), "node": node}
     chain: list[Processor] = [
+        _logger_name,
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         _stamp(identity),
@@ -51,7 +52,7 @@ def configure(service: str, node: str, level: str = "info") -> None:
     handler = _StandardOutput()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[_logger_name, structlog.stdlib.ExtraAdder(), *chain],
+            foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *chain],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _render],
         )
     )
@@ -88,8 +89,8 @@ def _stamp(identity: dict[str, str]) -> Callable[[Any, str, Line], Line]:
     return stamp
 
 
-def _logger_name(_logger: Any, _method: str, line: Line) -> Line:
-    line["logger"] = line["_record"].name
+def _logger_name(logger: Any, _method: str, line: Line) -> Line:
+    line["logger"] = line["_record"].name if "_record" in line else logger.name
     return line
 
 
@@ -107,11 +108,15 @@ def _write(text: str) -> None:
 class _Output:
     """structlog's logger: every method writes the rendered line to the standard output of that moment."""
 
-    def __init__(self, *_arguments: Any) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.msg = self.debug = self.info = self.warning = self.error = self.critical = _write
         self.exception = self.log = self.warn = self.fatal = self.failure = self.err = _write
 
 
 class _StandardOutput(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        _write(self.format(record))
+        try:
+            _write(self.format(record))
+        except Exception:  # a log line must never break the code that wrote it
+            self.handleError(record)
