@@ -23,7 +23,7 @@ LIMITS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class KafkaAcl:
-    """Allow `operations` on resources whose name equals (literal) or starts with (prefixed) `name`; '*' is every one."""
+    """Allow `operations` on resources whose name equals (literal) or begins with (prefixed) `name`; '*' is all."""
 
     resource: Resource
     name: str

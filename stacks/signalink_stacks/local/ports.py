@@ -2,6 +2,7 @@
 
 import socket
 from dataclasses import dataclass
+from typing import Any
 
 import psutil
 
@@ -40,7 +41,7 @@ def is_free(port: int) -> bool:
 def holder(port: int) -> Holder | None:
     """Who listens on `port`; None when nobody does."""
     try:
-        connections = psutil.net_connections("tcp")
+        connections: list[Any] = psutil.net_connections("tcp")
     except psutil.AccessDenied:
         connections = []
     for connection in connections:

@@ -1,4 +1,4 @@
-"""Owns what every engine has: prepare, launch, ready, stop, clean up. Leaves the differences to one module per engine."""
+"""Owns what every engine has: prepare, launch, ready, stop, clean up. Leaves the differences to a module per engine."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Owns Kafka's jars and the JVM's ahead-of-time cache under ~/.cache/signalink: locked, checked, made once, re-creatable.
+"""Owns Kafka's jars and the JVM's ahead-of-time cache under ~/.cache/signalink: locked, checked, re-creatable.
 
 Each jar is held against the SHA-256 in `kafka.lock` (the downloader only warns, and may keep a torn file). A file lock
 makes set-up by many processes at once safe: one works, the others wait for it.
@@ -55,9 +55,7 @@ def _checked(context: Any, coordinate: str, digest: str) -> Path:
         if hashlib.sha256(path.read_bytes()).hexdigest() == digest:
             return path
         path.unlink()
-    raise EngineFailed(
-        f"{coordinate}: the downloaded jar differs from {LOCK.name}; check the network, then run it again"
-    )
+    raise EngineFailed(f"{coordinate}: the download differs from {LOCK.name}; check the network, then run it again")
 
 
 def _fetch() -> list[Path]:

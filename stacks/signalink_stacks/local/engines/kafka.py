@@ -1,7 +1,8 @@
 """Owns one Apache Kafka 4.4 node (KRaft, broker and controller in one) with SCRAM users and the standard authorizer.
 
 Every SCRAM user of `signalink_core.principals` is made when the data is formatted: the salted words go to the format
-tool in a 0600 argument file, so no command line ever shows them. Leaves ACLs to `signalink_core.kafka.access` and topics to the operator.
+tool in a 0600 argument file, so no command line ever shows them. Leaves ACLs to `signalink_core.kafka.access` and
+topics to the operator.
 """
 
 import base64
@@ -178,7 +179,7 @@ class KafkaEngine(Engine):
         return [str(jars.java()), *FLAGS, *flags, "-cp", jars.class_path()]
 
     def _format(self) -> None:
-        """Format the data beside its place with all users, then move it: an interrupted format leaves no half of one."""
+        """Format the data with all users; what an interrupted format left is removed first."""
         shutil.rmtree(self.data, ignore_errors=True)
         users: list[str] = []
         for name in principals.kafka_principals():
