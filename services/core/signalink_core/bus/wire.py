@@ -57,7 +57,7 @@ class Connection:
 
     def send(self, *words: str | bytes) -> None:
         """Queues one command; the transport's buffer is bounded by the number of channels of this node."""
-        self._writer.write(hiredis.pack_command(words))
+        self._writer.write(hiredis.pack_command(words))  # type: ignore[arg-type]
 
     def subscribe(self, keys: Iterable[bytes]) -> None:
         self.send("SUBSCRIBE", *keys)
@@ -82,10 +82,10 @@ class Connection:
 
 
 def address(settings: RedisSettings) -> dict[str, Any]:
-    """Host, port, credentials and TLS as redis-py reads them from the URL and the password file. Raises ConfigurationError."""
+    """Host, port, credentials and TLS as redis-py reads them from URL and password file. Raises ConfigurationError."""
     client = settings.client()
     kwargs = client.connection_pool.connection_kwargs
-    connection = client.connection_pool.make_connection()
+    connection = client.connection_pool.make_connection()  # type: ignore[no-untyped-call]
     ssl_context = getattr(connection, "ssl_context", None)
     return {
         "host": kwargs.get("host", "127.0.0.1"),
