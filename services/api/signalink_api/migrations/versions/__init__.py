@@ -1,0 +1,1 @@
+"""Revisions of schema `messaging`, oldest first by number."""

@@ -1,0 +1,99 @@
+"""Bytes of an event: the live JSON that goes over Redis to sockets, and the Kafka binary mode of CloudEvents.
+
+Owns both directions of both encodings. Readers ignore what they do not know, so an N-1 reader accepts N events.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from signalink_core import clock
+from signalink_core.events.envelope import SOURCE, Event
+
+CONTENT_TYPE = b"application/json"
+
+
+def encode_live(event: Event) -> bytes:
+    """The gateway's `event` frame; only channel events have one."""
+    position = event.position
+    frame: dict[str, Any] = {
+        "op": "event",
+        "channel": str(event.channel),
+        "epoch": position.epoch,
+        "seq": position.seq,
+        "type": event.type,
+        "id": str(event.id),
+        "time": clock.isoformat(event.time),
+        "data": event.data,
+    }
+    if event.traceparent:
+        frame["trace"] = event.traceparent
+    return orjson.dumps(frame)
+
+
+def decode_live(payload: bytes) -> Event:
+    """The event of a live frame; ValueError (orjson's is one) or KeyError when the bytes are no such frame."""
+    frame = orjson.loads(payload)
+    return Event(
+        id=UUID(frame["id"]),
+        type=frame["type"],
+        time=datetime.fromisoformat(frame["time"]),
+        epoch=frame["epoch"],
+        data=frame["data"],
+        channel=UUID(frame["channel"]),
+        seq=frame["seq"],
+        traceparent=frame.get("trace"),
+    )
+
+
+def kafka_headers(event: Event) -> list[tuple[str, bytes]]:
+    """Headers of the record whose value is `kafka_value(event)`; `traceparent` exactly once, when there is one."""
+    attributes: dict[str, object] = {
+        "ce_specversion": "1.0",
+        "ce_id": event.id,
+        "ce_source": event.source,
+        "ce_type": event.type,
+        "ce_time": clock.isoformat(event.time),
+        "ce_subject": event.subject,
+        "ce_dataschema": event.dataschema,
+        "ce_epoch": event.epoch,
+    }
+    if event.channel is not None:
+        attributes |= {"ce_channel": event.channel, "ce_seq": event.seq}
+    headers = [(name, str(value).encode()) for name, value in attributes.items()]
+    headers.append(("content-type", CONTENT_TYPE))
+    if event.traceparent:
+        headers.append(("traceparent", event.traceparent.encode()))
+    return headers
+
+
+def kafka_key(event: Event) -> bytes:
+    """The record key: the channel's UUID, or the aggregate's of a fact."""
+    return event.subject.encode()
+
+
+def kafka_value(event: Event) -> bytes:
+    """The record value: the data object alone."""
+    return orjson.dumps(event.data)
+
+
+def from_record(headers: Iterable[tuple[str, bytes]], value: bytes) -> Event:
+    """The event of a Kafka record; KeyError names a missing attribute, ValueError a malformed one."""
+    text = {name: content.decode() for name, content in headers}
+    channel = text.get("ce_channel")
+    return Event(
+        id=UUID(text["ce_id"]),
+        type=text["ce_type"],
+        time=datetime.fromisoformat(text["ce_time"]),
+        epoch=int(text["ce_epoch"]),
+        data=orjson.loads(value),
+        channel=None if channel is None else UUID(channel),
+        seq=None if channel is None else int(text["ce_seq"]),
+        subject=text["ce_subject"],
+        source=text.get("ce_source", SOURCE),
+        dataschema=text["ce_dataschema"],
+        traceparent=text.get("traceparent"),
+    )
