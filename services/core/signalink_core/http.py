@@ -11,7 +11,9 @@ import uvicorn
 
 from signalink_core.errors import ConfigurationError, SignalinkError
 from signalink_core.lifecycle import Lifecycle
+from signalink_core.telemetry.logging import get_logger
 
+log = get_logger(__name__)
 FINISH_SECONDS = 10
 HEADER_BYTES = 16 * 1024
 KEEP_ALIVE_SECONDS = 75
@@ -63,6 +65,7 @@ class HttpServer(Lifecycle):
             listening.close()
             self._serving.result()
             raise SignalinkError("The application failed while starting; its error is in the log above.")
+        log.info("http_accepting", host=self._host, port=self._port)
 
     async def _stop(self) -> None:
         """Stop accepting, let requests finish for at most 10 s."""

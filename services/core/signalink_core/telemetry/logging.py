@@ -23,7 +23,7 @@ Line = MutableMapping[str, Any]
 _FIRST = ("ts", "level", "event")
 # JSON escapes CR and LF but not these, at which str.splitlines (and terminals) break a line as well.
 _LINE_BREAKS = {code: f"\\u{code:04x}" for code in (0x7F, 0x85, 0x2028, 0x2029)}
-_QUIET = ("asyncio", "aiokafka", "uvicorn.access", "httpx", "httpcore")
+_QUIET = ("asyncio", "aiokafka", "uvicorn.access", "uvicorn.error", "httpx", "httpcore")
 
 
 def get_logger(name: str) -> FilteringBoundLogger:

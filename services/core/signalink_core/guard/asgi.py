@@ -1,0 +1,162 @@
+"""The guard as pure ASGI middleware for `http` and `websocket` scopes; the outermost layer of a public app.
+
+Order: trusted proxy, host, size, connect or request limit per address, origin, then the app, then headers. It binds the
+request id and the trace context, measures the request, and answers refusals and unexpected errors as problem documents.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from signalink_core.errors import SignalinkError, TooLarge
+from signalink_core.guard import controls, problems
+from signalink_core.guard.rules import Rule, Rules
+from signalink_core.guard.view import Transport, View
+from signalink_core.telemetry import names
+from signalink_core.telemetry.logging import bound, get_logger
+from signalink_core.telemetry.trace import current_ids, new_traceparent, use_traceparent
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
+METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
+log = get_logger(__name__)
+
+
+class Limits(Protocol):
+    async def hit(self, rule: Rule, key: object, *, transport: Transport) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What one public app lets in. Empty `hosts`: any single host. `tls`: it is reached over TLS, so HSTS is sent."""
+
+    rules: Rules
+    origins: Collection[str] = ()
+    hosts: Collection[str] = ()
+    trusted_proxies: Sequence[controls.Network] = ()
+    body_bytes: int = controls.BODY_BYTES
+    tls: bool = False
+
+
+class Guard:
+    """ASGI. The app finds `request_id` and `client_ip` in `scope["state"]`."""
+
+    def __init__(self, app: App, *, policy: Policy, limits: Limits) -> None:
+        self._app = app
+        self._policy = policy
+        self._limits = limits
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] not in {"http", "websocket"}:
+            await self._app(scope, receive, send)
+            return
+        view = View.of_scope(scope)
+        request_id = controls.request_id(view)
+        parent = new_traceparent(view.value("traceparent"))
+        with use_traceparent(parent), bound(request_id=request_id):
+            exchange = _Exchange(scope, receive, send, request_id, self._policy)
+            await self._serve(view, exchange)
+
+    async def _serve(self, view: View, exchange: "_Exchange") -> None:
+        try:
+            address = await self._admit(view)
+            exchange.scope["state"] = {
+                **exchange.scope.get("state", {}),
+                "request_id": exchange.request_id,
+                "client_ip": address,
+            }
+            await self._app(exchange.scope, exchange.receive, exchange.send)
+        except SignalinkError as error:
+            await exchange.refuse(error)
+        except Exception as error:
+            if exchange.refused:  # the app fell over the disconnect that a refusal in mid-body looks like
+                return
+            log.exception("request_crashed", method=view.method, error_type=type(error).__name__)
+            await exchange.refuse(SignalinkError("The service made a mistake; the request id finds it in the log."))
+        finally:
+            exchange.measure(view)
+
+    async def _admit(self, view: View) -> str:
+        policy = self._policy
+        address = controls.client_ip(view, policy.trusted_proxies)
+        controls.check_host(view, policy.hosts)
+        controls.check_size(view, policy.body_bytes)
+        rule = policy.rules.requests_ip if view.transport == "http" else policy.rules.connects_ip
+        await self._limits.hit(rule, address, transport=view.transport)
+        controls.check_origin(view, policy.origins)
+        return address
+
+
+@dataclass(slots=True)
+class _Exchange:
+    """One request: counts the body, adds headers, answers once."""
+
+    scope: Message
+    _receive: Receive
+    _send: Send
+    request_id: str
+    policy: Policy
+    status: int = 0
+    refused: bool = False
+    _body_bytes: int = 0
+    _began: float = field(default_factory=time.perf_counter)
+
+    async def receive(self) -> Message:
+        if self.refused:
+            return {"type": f"{self.scope['type']}.disconnect"}
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._body_bytes += len(message.get("body", b""))
+            if self._body_bytes > self.policy.body_bytes:
+                limit = self.policy.body_bytes
+                await self.refuse(TooLarge(f"The body is larger than {limit} bytes.", limit_bytes=limit))
+                return {"type": "http.disconnect"}
+        return message
+
+    async def send(self, message: Message) -> None:
+        if self.refused:
+            return
+        if message["type"] in {"http.response.start", "websocket.http.response.start"}:
+            self.status = message["status"]
+            message["headers"] = self._with_ours(list(message.get("headers", ())))
+        elif message["type"] == "websocket.accept":
+            self.status = 101
+        await self._send(message)
+
+    async def refuse(self, error: SignalinkError) -> None:
+        """Answer with a problem document, unless the app began to answer."""
+        if self.refused or self.status:
+            return
+        status, headers, body = problems.answer(error, self.request_id)
+        if status < 500:
+            log.info("request_refused", status=status, code=error.code)
+        kind = "http"
+        if self.scope["type"] == "websocket":
+            if "websocket.http.response" not in self.scope.get("extensions", {}):
+                self.status, self.refused = 403, True
+                await self._send({"type": "websocket.close", "code": 1008})
+                return
+            kind = "websocket.http"
+        self.status, self.refused = status, True
+        await self._send({"type": f"{kind}.response.start", "status": status, "headers": self._with_ours(headers)})
+        await self._send({"type": f"{kind}.response.body", "body": body})
+
+    def _with_ours(self, headers: problems.Headers) -> problems.Headers:
+        """Security headers the app did not set itself, and the request id."""
+        present = {name.lower() for name, _ in headers}
+        ours = (*controls.SECURITY_HEADERS, *((controls.HSTS,) if self.policy.tls else ()))
+        headers += [(name, value) for name, value in ours if name not in present]
+        return [*headers, (b"x-request-id", self.request_id.encode())]
+
+    def measure(self, view: View) -> None:
+        if self.scope["type"] != "http":
+            return
+        ids = current_ids()
+        names.HTTP_SERVER_REQUEST_DURATION_SECONDS.labels(
+            http_route=getattr(self.scope.get("route"), "path", "unmatched"),
+            method=view.method if view.method in METHODS else "other",
+            status=str(self.status or 499),
+        ).observe(time.perf_counter() - self._began, {"trace_id": ids[0]} if ids else None)
