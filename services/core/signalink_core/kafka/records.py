@@ -1,0 +1,55 @@
+"""What goes into Kafka and what comes out of it, and which partition a key belongs to. Plain data, no client."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from aiokafka.partitioner import murmur2
+
+from signalink_core.kafka.errors import Problem
+
+Headers = Sequence[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record to send; the order of records with one key in one topic is kept."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecord:
+    """One record as Kafka holds it; `timestamp_ms` is when it was sent."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    timestamp_ms: int
+
+
+class Producer(Protocol):
+    """What the relay needs of Kafka; `producer.KafkaProducer` and `memory.MemoryProducer` are the two."""
+
+    async def send_batches(self, records: Sequence[Record]) -> list[Problem | None]:
+        """Send all and wait for every acknowledgement, at most 10 s; None or the problem, per record, in their order.
+
+        Within one topic and key an acknowledged record never stands behind one that was not, except behind a
+        `RecordRefused`. Never raises for Kafka's failures.
+        """
+        ...
+
+    async def probe(self) -> Problem | None:
+        """Whether Kafka answers now; at most 10 s."""
+        ...
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """Kafka's default partitioner: murmur2 of the key (Java client, `Utils.murmur2`)."""
+    return int((murmur2(key) & 0x7FFFFFFF) % partitions)
