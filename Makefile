@@ -24,7 +24,7 @@ test: $(VENV)/.dev ## Run all tests on real engines, in parallel (ARGS="tests/lo
 	@$(BIN)/python -m pytest -n $$($(BIN)/python -c 'import os; print(max(2, min(4, len(os.sched_getaffinity(0)))))') --dist loadfile $(ARGS)
 
 check: $(VENV)/.dev ## Do what .ci/run does: lint, types, import rules, tests, then the long proofs at small size
-	@$(MAKE) --no-print-directory -j3 --output-sync=target lint types imports
+	@$(MAKE) --no-print-directory -j3 -O lint types imports
 	@$(MAKE) --no-print-directory test ARGS=
 	@$(MAKE) --no-print-directory proofs
 	@echo "check: ok"

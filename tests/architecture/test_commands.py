@@ -1,0 +1,86 @@
+"""The commands: every make target has its help line, and CI runs `make check` and nothing that a developer cannot run."""
+
+import re
+import subprocess
+from pathlib import Path
+
+from house.sources import ROOT
+
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+CI = (ROOT / ".ci/run").read_text(encoding="utf-8")
+WANTED = {"help", "setup", "up", "down", "test", "check", "e2e", "lock", "docs", "clean"}
+
+
+def recipe(target: str) -> str:
+    match = re.search(rf"^{target}:.*\n((?:\t.*\n?)+)", MAKEFILE, re.MULTILINE)
+    return match[1] if match else ""
+
+
+def make(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["make", *arguments], cwd=folder, capture_output=True, text=True, timeout=60)
+
+
+def test_every_command_people_use_has_a_help_line() -> None:
+    shown = set(re.findall(r"^  make ([a-z0-9]+)", make("help").stdout, re.MULTILINE))
+    assert shown >= WANTED
+    assert make().stdout == make("help").stdout
+
+
+def test_check_lints_types_tests_and_runs_every_long_proof_at_small_size() -> None:
+    shown = make("check", "--dry-run", "VENV=nowhere").stdout
+    for part in ("ruff check", "ruff format --check", "mypy", "lint-imports", "pytest"):
+        assert part in shown
+    for main in sorted(ROOT.glob("tests/e2e/*/main.py")):
+        name = main.parent.name
+        assert re.search(rf"^PROOFS +:= .*\b{name}\b", MAKEFILE, re.MULTILINE), f"{name} is in no proof list"
+    assert "SIZE=small" in recipe("proofs")
+    assert "$(MAKE) --no-print-directory test" in recipe("check")
+
+
+def test_ci_runs_check_and_fails_when_it_fails() -> None:
+    assert len(re.findall(r"\bmake \w+", re.sub(r"^ *(?:#|echo|command).*$", "", CI, flags=re.MULTILINE))) == 1
+    assert "set -euo pipefail" in CI
+    assert 'exit "$verdict"' in CI.splitlines()[-1]
+
+
+def test_ci_carries_the_verdict_and_closes_with_the_counts(tmp_path: Path) -> None:
+    (tmp_path / ".ci").mkdir()
+    (tmp_path / ".ci/run").write_text(CI)
+    for lines, code, closing in [
+        ("@echo '=== 3 passed, 1 skipped in 2.1s ==='", 0, "3 passed, 0 failed, 0 errors, 1 skipped"),
+        ("@echo '=== 1 failed, 2 passed in 2.1s ==='; exit 1", 2, "2 passed, 1 failed, 0 errors, 0 skipped"),
+        ("@echo nothing", 1, "0 passed, 0 failed, 0 errors, 0 skipped"),
+    ]:
+        (tmp_path / "Makefile").write_text(f"check:\n\t{lines}\n")
+        ran = subprocess.run(["bash", ".ci/run"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert (ran.returncode, ran.stdout.splitlines()[-1]) == (code, closing)
+
+
+def test_without_a_python_make_says_what_is_missing_and_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "Makefile").write_text(MAKEFILE)
+    (tmp_path / "requirements").mkdir()
+    for name in ("pyproject.toml", "requirements/local.txt", "requirements/dev.txt"):
+        (tmp_path / name).write_text("")
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for tool in ("sh", "make", "echo"):
+        found = subprocess.run(["sh", "-c", f"command -v {tool}"], capture_output=True, text=True, timeout=5).stdout
+        if found.startswith("/"):
+            (tools / tool).symlink_to(found.strip())
+    ran = subprocess.run(
+        [str(tools / "make"), "setup"],
+        cwd=tmp_path,
+        env={"PATH": str(tools)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert ran.returncode == 2
+    assert "no Python from 3.11 to 3.14" in ran.stderr
+    assert "Next: " in ran.stderr
+
+
+def test_an_unknown_proof_is_answered_with_the_known_ones(tmp_path: Path) -> None:
+    ran = make("e2e", "NAME=nothing", "--old-file=.venv/.dev")
+    assert ran.returncode == 2
+    assert "Next: make e2e NAME=" in ran.stderr
