@@ -17,4 +17,4 @@ def isoformat(moment: datetime) -> str:
     """`2026-01-02T03:04:05.678Z`; a naive datetime is refused, since its zone would be a guess."""
     if moment.tzinfo is None:
         raise ValueError("isoformat needs an aware datetime")
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

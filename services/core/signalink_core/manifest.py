@@ -13,6 +13,7 @@ FILE_NAME = "service.toml"
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,38}[a-z0-9]$")]
 Topic = Literal["messages", "notifications", "analytics", "presence"]
 Need = Literal["postgres", "redis", "kafka", "api", "gateway"]
+Secret = Literal["auth-keys", "auth-secret"]
 Kind = Literal["rest", "websocket", "consumer", "worker"]
 Port = Annotated[int, Field(ge=1, le=65535)]
 UrlPath = Annotated[str, StringConstraints(pattern=r"^/[a-z0-9/_-]+$")]
@@ -61,6 +62,8 @@ class ServiceManifest(_Table):
     needs: tuple[Need, ...] = ()
     consumes: tuple[Topic, ...] = ()
     produces: tuple[Topic, ...] = ()
+    secrets: tuple[Secret, ...] = ()
+    """Secrets of the platform it gets as files, beside those of what it needs."""
     ports: Ports
     health: Health = Health()
     database: Database | None = None
@@ -69,7 +72,7 @@ class ServiceManifest(_Table):
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
-        for key in ("needs", "consumes", "produces"):
+        for key in ("needs", "consumes", "produces", "secrets"):
             values = getattr(self, key)
             if len(set(values)) != len(values):
                 raise ValueError(f"{key} names something twice")

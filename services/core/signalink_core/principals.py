@@ -17,7 +17,7 @@ CONNECTION: Final = (
     "+ping +hello +auth +select +reset +quit +client|setname +client|setinfo +client|id +client|no-evict"
 )
 LIMITS: Final = (
-    "~signalink:limit:* +get +set +incrby +incr +expire +pexpire +ttl +pttl +del +eval +evalsha +script|load"
+    "~signalink:limit:* +get +set +incrby +incr +exists +rename +expire +pexpire +ttl +pttl +del +eval +evalsha +script|load"
 )
 
 

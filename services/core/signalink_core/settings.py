@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import unquote, urlsplit
 
-from pydantic import ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from signalink_core.errors import ConfigurationError
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 PREFIX = "SIGNALINK_"
 REDIS_TIMEOUT_SECONDS = 0.5
+Limit = Annotated[int, Field(ge=1)]
 
 
 def _configured(prefix: str) -> SettingsConfigDict:
@@ -43,7 +44,7 @@ class SettingsGroup(BaseSettings):
     @classmethod
     def _sentence(cls, loc: tuple[int | str, ...], message: str) -> str:
         key = f"{cls.model_config.get('env_prefix', PREFIX)}{loc[0] if loc else ''}".upper()
-        return f"Setting {key}: {message.lower()}"
+        return f"Setting {key}: {message[:1].lower()}{message[1:]}"
 
 
 def read_secret(path: Path | None, purpose: str) -> str | None:
@@ -238,19 +239,19 @@ class LimitSettings(SettingsGroup):
 
     model_config = _configured("LIMITS_")
 
-    posts_per_second_per_user: int = 10
-    posts_per_second_per_channel: int = 200
-    requests_per_second_per_user: int = 50
-    requests_per_second_per_ip: int = 100
-    logins_per_minute_per_account: int = 5
-    logins_per_minute_per_ip: int = 20
-    registrations_per_hour_per_ip: int = 5
-    refreshes_per_minute_per_family: int = 10
-    connects_per_second_per_ip: int = 20
-    sockets_per_ip: int = 100
-    sockets_per_user: int = 10
-    commands_per_second_per_socket: int = 20
-    subscriptions_per_socket: int = 500
+    posts_per_second_per_user: Limit = 10
+    posts_per_second_per_channel: Limit = 200
+    requests_per_second_per_user: Limit = 50
+    requests_per_second_per_ip: Limit = 100
+    logins_per_minute_per_account: Limit = 5
+    logins_per_minute_per_ip: Limit = 20
+    registrations_per_hour_per_ip: Limit = 5
+    refreshes_per_minute_per_family: Limit = 10
+    connects_per_second_per_ip: Limit = 20
+    sockets_per_ip: Limit = 100
+    sockets_per_user: Limit = 10
+    commands_per_second_per_socket: Limit = 20
+    subscriptions_per_socket: Limit = 500
 
 
 def _without_password(url: str) -> str:

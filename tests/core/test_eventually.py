@@ -1,0 +1,39 @@
+import time
+
+import pytest
+
+from signalink_core.testing import eventually
+
+
+async def test_eventually_gives_the_first_true_value() -> None:
+    values = iter([0, None, "", 7])
+    assert await eventually(lambda: next(values), every=0.001) == 7
+
+
+async def test_eventually_takes_async_conditions() -> None:
+    values = iter([False, True])
+
+    async def condition() -> bool:
+        return next(values)
+
+    assert await eventually(condition, every=0.001)
+
+
+async def test_eventually_shows_the_last_value_when_time_is_up() -> None:
+    began = time.monotonic()
+    with pytest.raises(AssertionError, match=r"not true within 0.05 s; last value: 0"):
+        await eventually(lambda: 0, within=0.05, every=0.001)
+    assert time.monotonic() - began >= 0.05
+
+
+async def test_eventually_waits_out_failing_assertions_but_no_other_error() -> None:
+    calls: list[int] = []
+
+    def asserts() -> bool:
+        calls.append(1)
+        assert len(calls) > 2
+        return True
+
+    assert await eventually(asserts, every=0.001)
+    with pytest.raises(ZeroDivisionError):
+        await eventually(lambda: 1 / 0)

@@ -1,0 +1,99 @@
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import httpx
+import pytest
+
+from signalink_core.errors import ConfigurationError, SignalinkError
+from signalink_core.http import HttpServer, bind
+from signalink_core.testing import eventually
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class App:
+    """Answers `ok`; `/slow` waits for `release`."""
+
+    def __init__(self) -> None:
+        self.release = asyncio.Event()
+        self.entered = asyncio.Event()
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Send) -> None:
+        if scope["type"] != "http":
+            raise RuntimeError("no lifespan")
+        if scope["path"] == "/slow":
+            self.entered.set()
+            await self.release.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+
+async def test_it_serves_on_a_free_port_and_tells_which() -> None:
+    async with HttpServer(App(), host="127.0.0.1", port=0) as server, httpx.AsyncClient() as client:
+        assert (await client.get(f"http://127.0.0.1:{server.port}/")).text == "ok"
+
+
+async def test_a_taken_port_is_an_error_that_says_what_to_do() -> None:
+    async with HttpServer(App(), host="127.0.0.1", port=0) as first:
+        second = HttpServer(App(), host="127.0.0.1", port=first.port)
+        with pytest.raises(ConfigurationError, match=f"127.0.0.1:{first.port}.*another process") as caught:
+            await second.start()
+        assert str(first.port) in (caught.value.next_step or "")
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "256.1.1.1"])
+def test_a_foreign_address_is_an_error_that_says_what_to_do(host: str) -> None:
+    with pytest.raises(ConfigurationError, match="SIGNALINK_HOST"):
+        bind(host, 0)
+
+
+async def test_stop_lets_a_running_request_finish_and_refuses_new_ones() -> None:
+    app = App()
+    server = HttpServer(app, host="127.0.0.1", port=0)
+    await server.start()
+    async with httpx.AsyncClient() as client:
+        running = asyncio.create_task(client.get(f"http://127.0.0.1:{server.port}/slow"))
+        await app.entered.wait()
+        stopping = asyncio.create_task(server.stop())
+
+        def refused() -> bool:
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", server.port)) != 0
+
+        await eventually(refused)
+        assert not stopping.done()
+        app.release.set()
+        assert (await running).text == "ok"
+        await asyncio.wait_for(stopping, 5)
+
+
+async def test_stop_and_start_keep_the_port() -> None:
+    server = HttpServer(App(), host="127.0.0.1", port=0)
+    await server.stop()
+    async with server:
+        port = server.port
+    async with server, httpx.AsyncClient() as client:
+        assert server.port == port
+        assert (await client.get(f"http://127.0.0.1:{port}/")).status_code == 200
+
+
+async def test_an_app_that_cannot_start_is_an_error_and_frees_the_port() -> None:
+    async def broken(scope: MutableMapping[str, Any], receive: Any, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": "no database"})
+
+    server = HttpServer(broken, host="127.0.0.1", port=0)
+    with pytest.raises(SignalinkError, match="failed while starting"):
+        await server.start()
+    bind("127.0.0.1", server.port).close()
+
+
+async def test_headers_above_16_kb_are_refused_without_a_server_error() -> None:
+    async with HttpServer(App(), host="127.0.0.1", port=0) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nX-Big: " + b"a" * 200_000 + b"\r\n\r\n")
+        answer = await asyncio.wait_for(reader.read(200), 5)
+        writer.close()
+        assert answer == b"" or answer.split()[1] in {b"400", b"413", b"431"}
