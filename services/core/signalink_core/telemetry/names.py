@@ -10,7 +10,7 @@ _COUNTS = (1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0,
 _BYTES = (1024.0, 4096.0, 16384.0, 65536.0, 131072.0, 262144.0, 524288.0, 1048576.0)
 
 HTTP_SERVER_REQUEST_DURATION_SECONDS = histogram("http_server_request_duration_seconds", "Time from the first byte of a request to the end of its answer; carries trace exemplars.", ("api", "gateway"), {"http_route": (), "method": ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "other"), "status": ()}, buckets=_STANDARD)
-MESSAGES_POSTED_TOTAL = counter("signalink_messages_posted_total", "Verdicts of the message writer, one per post.", ("api",), {"verdict": ("created", "replayed", "conflict", "forbidden", "not_found", "archived", "muted", "reply_unknown", "too_fast", "unknown", "queue_full")})
+MESSAGES_POSTED_TOTAL = counter("signalink_messages_posted_total", "Verdicts of the message writer, one per post.", ("api",), {"verdict": ("created", "replayed", "conflict", "forbidden", "not_found", "archived", "muted", "invalid", "reply_unknown", "too_fast", "unknown", "unavailable", "failed", "queue_full")})
 WRITER_BATCH_MESSAGES = histogram("signalink_writer_batch_messages", "Posts in one statement of the message writer.", ("api",), buckets=_COUNTS)
 WRITER_WAIT_SECONDS = histogram("signalink_writer_wait_seconds", "Time a post waits in the writer's queue before its statement starts.", ("api",), buckets=_FAST)
 WRITER_STATEMENT_SECONDS = histogram("signalink_writer_statement_seconds", "Duration of one batch statement, commit included.", ("api",), buckets=_FAST)
