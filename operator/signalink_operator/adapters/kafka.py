@@ -182,6 +182,7 @@ class KafkaTopics:
 
     def _unavailable(self, message: str) -> Failure:
         """A wrong password ends as a time-out; only the error callback was told the cause."""
+        self._admin.poll(0)
         if self._login_error is not None:
             return Failure("KafkaUnauthenticated", self._login_error)
         return Failure("KafkaUnavailable", message)

@@ -14,7 +14,7 @@ from signalink_core.settings import KafkaSettings
 
 FETCH_MS = 500
 FETCH_RECORDS = 5000
-METADATA_MS = 10_000
+METADATA_MS = 5_000
 
 
 async def read_topic(kafka: KafkaSettings, topic: str, *, within: float = 60.0) -> list[StoredRecord]:
@@ -50,7 +50,6 @@ async def read_topic(kafka: KafkaSettings, topic: str, *, within: float = 60.0) 
 
 async def _read_to_end(consumer: AIOKafkaConsumer, topic: str) -> list[StoredRecord]:
     partitions = consumer.assignment()
-    await consumer.seek_to_beginning(*partitions)
     ends = await consumer.end_offsets(partitions)
     found: list[StoredRecord] = []
     open_partitions = {partition for partition in partitions if await consumer.position(partition) < ends[partition]}
