@@ -55,6 +55,10 @@ lock: ## Renew requirements/*.txt from pyproject.toml (UPGRADE=1 moves to newest
 	  echo "requirements/$$extra.txt: $$(grep -c '==' requirements/$$extra.txt) packages"; \
 	done
 
+docs: $(VENV)/.dev ## Write the generated files again: metric names, docs/metrics.md, docs/api
+	@$(BIN)/python -m signalink_core.telemetry.generate
+	@$(BIN)/python -m signalink_core.events.schemas docs/api/events
+
 clean: ## Remove the environment and all caches; the platform's state in .signalink stays
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""The commands: every make target has its help line, and CI runs `make check` and nothing that a developer cannot run."""
+"""The commands: every make target has its help line, and CI runs `make check`, which a developer can run too."""
 
 import re
 import subprocess
