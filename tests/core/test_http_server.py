@@ -1,11 +1,13 @@
 import asyncio
 import socket
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import httpx
 import pytest
 
+from signalink_core import http
 from signalink_core.errors import ConfigurationError, SignalinkError
 from signalink_core.http import HttpServer, bind
 from signalink_core.testing import eventually
@@ -28,6 +30,12 @@ class App:
             await self.release.wait()
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
         await send({"type": "http.response.body", "body": b"ok"})
+
+
+async def passed(seconds: float) -> None:
+    """The deadline under test is well over."""
+    over = time.monotonic() + seconds
+    await eventually(lambda: time.monotonic() > over)
 
 
 async def test_it_serves_on_a_free_port_and_tells_which() -> None:
@@ -90,10 +98,60 @@ async def test_an_app_that_cannot_start_is_an_error_and_frees_the_port() -> None
     bind("127.0.0.1", server.port).close()
 
 
-async def test_headers_above_16_kb_are_refused_without_a_server_error() -> None:
+async def test_a_head_that_never_ends_is_refused_before_it_fills_the_memory() -> None:
     async with HttpServer(App(), host="127.0.0.1", port=0) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nX-Big: " + b"a" * 200_000 + b"\r\n\r\n")
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nX-Big: ")
+        writer.write(b"a" * 16 * 1024)
         answer = await asyncio.wait_for(reader.read(200), 5)
+        assert answer.split()[1] == b"431"
         writer.close()
-        assert answer == b"" or answer.split()[1] in {b"400", b"413", b"431"}
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: "])
+async def test_a_head_that_does_not_arrive_in_time_is_refused(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "HEAD_SECONDS", 0.05)
+    async with HttpServer(App(), host="127.0.0.1", port=0) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(sent)
+        assert (await asyncio.wait_for(reader.read(200), 5)).startswith(b"HTTP/1.1 408")
+        writer.close()
+
+
+async def test_the_deadline_is_for_the_head_not_for_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "HEAD_SECONDS", 0.05)
+    app = App()
+    async with HttpServer(app, host="127.0.0.1", port=0) as server, httpx.AsyncClient() as client:
+        address = f"http://127.0.0.1:{server.port}"
+        for _ in range(2):  # the second on the same connection, after an idle time
+            slow = asyncio.create_task(client.get(f"{address}/slow"))
+            await app.entered.wait()
+            await passed(0.1)
+            app.release.set()
+            assert (await slow).text == "ok"
+            await passed(0.1)
+
+
+class Echo(asyncio.Protocol):
+    """Stands for a WebSocket protocol class: answers 101 and then what it is fed."""
+
+    def __init__(self, **_arguments: Any) -> None:
+        self.accepted = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.transport.write(data if self.accepted else b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
+        self.accepted = True
+
+
+async def test_bytes_behind_a_websocket_handshake_reach_the_protocol() -> None:
+    async with HttpServer(App(), host="127.0.0.1", port=0, ws=Echo) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        head = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+        writer.write(head + b"early frames")
+        answer = await asyncio.wait_for(reader.readuntil(b"early frames"), 5)
+        assert answer == b"HTTP/1.1 101 Switching Protocols\r\n\r\nearly frames"
+        writer.close()

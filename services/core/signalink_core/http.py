@@ -4,10 +4,13 @@ import asyncio
 import contextlib
 import errno
 import socket
+import sys
 from collections.abc import Iterator
 from typing import Any
 
+import httptools
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from signalink_core.errors import ConfigurationError, SignalinkError
 from signalink_core.lifecycle import Lifecycle
@@ -15,7 +18,8 @@ from signalink_core.telemetry.logging import get_logger
 
 log = get_logger(__name__)
 FINISH_SECONDS = 10
-HEADER_BYTES = 16 * 1024
+HEAD_BYTES = 16 * 1024
+HEAD_SECONDS = 5.0
 KEEP_ALIVE_SECONDS = 75
 
 
@@ -23,18 +27,25 @@ class HttpServer(Lifecycle):
     """Serves an ASGI app. `ws` is uvicorn's option: "none" or a protocol class. Port 0 takes a free one: see `port`."""
 
     def __init__(
-        self, app: Any, *, host: str, port: int, ws: str | type[asyncio.Protocol] = "none", backlog: int = 2048
+        self,
+        app: Any,
+        *,
+        host: str,
+        port: int,
+        ws: str | type[asyncio.Protocol] = "none",
+        http: type[asyncio.Protocol] | None = None,
+        backlog: int = 2048,
     ) -> None:
         super().__init__()
-        self._config = {
+        self._config: dict[str, Any] = {
             "app": app,
             "ws": ws,
+            "http": http or BoundedHttp,
             "backlog": backlog,
             "log_config": None,
             "access_log": False,
             "server_header": False,
             "proxy_headers": False,
-            "h11_max_incomplete_event_size": HEADER_BYTES,
             "timeout_graceful_shutdown": FINISH_SECONDS,
             "timeout_keep_alive": KEEP_ALIVE_SECONDS,
         }
@@ -95,6 +106,63 @@ class _Server(uvicorn.Server):
             await self.serve(sockets=[listening])
         except SystemExit as error:
             raise SignalinkError("The application failed while starting; its error is in the log above.") from error
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """uvicorn's HTTP protocol with bounds it lacks: a request's head is complete within 5 s, or, once it takes more
+    than one read, 16 KB; and bytes that follow a WebSocket handshake in the same read reach the WebSocket protocol.
+    """
+
+    _head_deadline: asyncio.TimerHandle | None = None
+    _head_bytes = 0
+    _read = b""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_done()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._await_head()
+
+    def on_headers_complete(self) -> None:
+        self._head_done()
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        self._read = data
+        self._head_bytes += len(data)
+        super().data_received(data)
+        self._read = b""
+        if self._head_deadline is not None and self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
+            self._refuse_head(b"431 Request Header Fields Too Large")
+
+    def handle_websocket_upgrade(self) -> None:
+        upgrade = sys.exception()
+        super().handle_websocket_upgrade()
+        if isinstance(upgrade, httptools.HttpParserUpgrade) and (rest := self._read[upgrade.args[0] :]):
+            protocol = self.transport.get_protocol()
+            if isinstance(protocol, asyncio.Protocol):
+                protocol.data_received(rest)
+
+    def _await_head(self) -> None:
+        self._head_done()
+        self._head_bytes = 0
+        self._head_deadline = self.loop.call_later(HEAD_SECONDS, self._refuse_head, b"408 Request Timeout")
+
+    def _head_done(self) -> None:
+        if self._head_deadline is not None:
+            self._head_deadline.cancel()
+            self._head_deadline = None
+
+    def _refuse_head(self, status: bytes) -> None:
+        self._head_done()
+        self.transport.write(b"HTTP/1.1 " + status + b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+        self.transport.close()
 
 
 def bind(host: str, port: int) -> socket.socket:
