@@ -74,10 +74,10 @@ def _fetch() -> list[Path]:
 
 def class_path() -> str:
     """The jars, fetched and checked when this lock file is met for the first time."""
-    known = root() / f"{lock_digest()}.classpath"
-    if not _complete(known):
+    known = _known()
+    if not is_complete():
         with exclusive("jars"):
-            if not _complete(known):
+            if not is_complete():
                 text = ":".join(map(str, _fetch()))
                 fresh = known.with_suffix(f".{os.getpid()}")
                 fresh.write_text(text)
@@ -85,7 +85,13 @@ def class_path() -> str:
     return known.read_text()
 
 
-def _complete(known: Path) -> bool:
+def _known() -> Path:
+    return root() / f"{lock_digest()}.classpath"
+
+
+def is_complete() -> bool:
+    """Whether every jar of this lock file was fetched, checked and is still there."""
+    known = _known()
     return known.exists() and all(Path(jar).exists() for jar in known.read_text().split(":"))
 
 

@@ -1,0 +1,48 @@
+"""Owns how commands speak: text on standard output, one JSON document with `--json`, errors on standard error."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+WIDTH = 118
+
+
+def console() -> Console:
+    """Wide enough for tables where standard output is no terminal."""
+    found = Console(highlight=False)
+    return found if found.is_terminal else Console(highlight=False, width=WIDTH)
+
+
+def document(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2, default=str))
+
+
+def text(line: str) -> None:
+    typer.echo(line)
+
+
+def failed(arguments: list[str], code: str, what: str, next_step: str | None, exit_code: int) -> int:
+    """Say what, why and the next command; with `--json` as a document too. Returns the exit code."""
+    if "--json" in arguments:
+        document({"error": {"code": code, "detail": what, "next_step": next_step, "exit_code": exit_code}})
+    typer.echo(f"signalink: {what}", err=True)
+    if next_step:
+        typer.echo(f"Next: {next_step}", err=True)
+    return exit_code
+
+
+def megabytes(size: int) -> str:
+    return f"{size / 2**20:.0f} MB"
+
+
+def duration(seconds: float) -> str:
+    """`42 s`, `3 min 5 s`, `2 h 10 min`."""
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

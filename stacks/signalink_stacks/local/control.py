@@ -1,0 +1,256 @@
+"""Owns what commands do with a platform: launch and follow a start, report, stop, clean up after a crash.
+
+The supervisor does the work; this side only starts it, reads `state.json` and sends signals to verified pids.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from signalink_stacks.local import memory, recipes
+from signalink_stacks.local.engines.base import clean_environment, tail
+from signalink_stacks.local.layout import ENGINE_PORTS, Wishes
+from signalink_stacks.local.problems import BY_CODE, EnvironmentBroken, LocalProblem, StartFailed
+from signalink_stacks.local.state import VERSION, RunState, StateFolder, is_same
+
+POLL_SECONDS = 0.03
+SILENCE_SECONDS = 15.0
+DOWN_SECONDS = 30.0
+Watcher = Callable[[RunState], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """`again`: the platform was there (or being started) already."""
+
+    state: RunState
+    again: bool
+
+
+def up(folder: StateFolder, wishes: Wishes, watch: Watcher) -> Started:
+    """Start the platform, or find it. `watch` sees each new state. LocalProblem when it did not come up."""
+    folder.open()
+    if (running := folder.alive()) is not None and running.phase in {"starting", "up"}:
+        return Started(_follow(folder, running.supervisor_pid, watch), again=True)
+    clear(folder)
+    folder.run_file.write_text(json.dumps(asdict(wishes)))
+    process = _launch(folder)
+    try:
+        state = _follow(folder, process.pid, watch, process)
+    except KeyboardInterrupt:
+        process.terminate()
+        process.wait(DOWN_SECONDS)
+        raise
+    return Started(state, again=False)
+
+
+def _launch(folder: StateFolder) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "signalink_stacks.local.supervisor", str(folder.root)]
+    with (folder.logs / "supervisor.log").open("ab") as log:
+        return subprocess.Popen(
+            command,
+            env=clean_environment() | {"PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=folder.root,
+            start_new_session=True,
+        )
+
+
+def _follow(
+    folder: StateFolder, pid: int, watch: Watcher, process: "subprocess.Popen[bytes] | None" = None
+) -> RunState:
+    """Until it is up. Raises what the supervisor reports, or that it died."""
+    silent_until = time.monotonic() + SILENCE_SECONDS
+    while True:
+        state = folder.read()
+        ours = state is not None and state.supervisor_pid == pid
+        if state is not None and ours:
+            watch(state)
+            if state.phase == "up":
+                return state
+            if state.phase in {"failed", "down"} and state.problem is not None:
+                _await_end(process)
+                raise _reported(state)
+        if _gone(process, state) and not (state and ours and state.problem):
+            raise StartFailed(
+                f"The supervisor ended before the platform was up:\n{tail(folder.logs / 'supervisor.log', 800)}",
+                next_step="`signalink logs supervisor`, then `signalink up`",
+            )
+        if not ours and time.monotonic() > silent_until:
+            raise StartFailed("The supervisor says nothing.", next_step="`signalink logs supervisor`")
+        time.sleep(POLL_SECONDS)
+
+
+def _gone(process: "subprocess.Popen[bytes] | None", state: RunState | None) -> bool:
+    if process is not None:
+        return process.poll() is not None
+    return state is None or not is_same(state.supervisor_pid, state.supervisor_created)
+
+
+def _await_end(process: "subprocess.Popen[bytes] | None") -> None:
+    if process is not None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(DOWN_SECONDS)
+
+
+def _reported(state: RunState) -> LocalProblem:
+    problem = state.problem or {}
+    kind = BY_CODE.get(problem.get("code", ""), StartFailed)
+    return kind(problem.get("detail", "unknown"), next_step=problem.get("next_step"))
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One process as `status` shows it. Bytes; `seconds` since it was started."""
+
+    name: str
+    kind: str
+    pid: int | None
+    health: str
+    restarts: int
+    last_exit: str
+    seconds: float
+    rss: int
+    pss: int
+    ports: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What `signalink status` says. `total_pss` includes the supervisor."""
+
+    phase: str
+    seconds: float
+    up_after: float | None
+    processes: list[Line]
+    total_pss: int
+    engines: dict[str, str]
+    urls: dict[str, str]
+    events: list[dict[str, object]]
+    settings: dict[str, str]
+    faults: bool
+    state_folder: str
+
+    @property
+    def healthy(self) -> bool:
+        return self.phase == "up" and all(line.health == "ready" for line in self.processes)
+
+
+def report(folder: StateFolder) -> Report:
+    """The present state, measured now."""
+    _check_version(folder)
+    state = folder.read() or RunState(phase="down")
+    alive = is_same(state.supervisor_pid, state.supervisor_created)
+    phase = state.phase if alive or state.phase in {"down", "failed"} else "crashed"
+    now = time.time()
+    lines = []
+    for process in state.processes:
+        weight = memory.of_family(process.pid) if process.pid and alive else memory.Weight()
+        seconds = now - process.created if process.pid and alive else 0.0
+        health = process.health if alive else "stopped"
+        pid = process.pid if alive else None
+        lines.append(
+            Line(
+                process.name, process.kind, pid, health, process.restarts, process.last_exit, seconds, weight.rss,
+                weight.pss, process.ports,
+            )
+        )  # fmt: skip
+    own = memory.of(state.supervisor_pid).pss if alive else 0
+    return Report(
+        phase=phase,
+        seconds=now - state.began if alive else 0.0,
+        up_after=state.up_after,
+        processes=lines,
+        total_pss=own + sum(line.pss for line in lines),
+        engines=state.engines,
+        urls=state.urls if alive else {},
+        events=list(state.events),
+        settings=state.settings,
+        faults=state.faults,
+        state_folder=str(folder.root),
+    )
+
+
+def _check_version(folder: StateFolder) -> None:
+    if folder.found_version() not in (None, VERSION):
+        folder.open()
+
+
+def down(folder: StateFolder, *, purge: bool = False) -> bool:
+    """Stop what runs and make sure of it; False when nothing ran. `purge` also deletes the data and the secrets."""
+    found = folder.found_version()
+    if not purge:
+        _check_version(folder)
+    state = folder.read() if found == VERSION else None
+    ran = state is not None and is_same(state.supervisor_pid, state.supervisor_created)
+    if state is not None and ran:
+        os.kill(state.supervisor_pid, signal.SIGTERM)
+        _await_exit(state.supervisor_pid, state.supervisor_created, DOWN_SECONDS)
+    if found == VERSION:
+        clear(folder)
+    if purge:
+        _purge(folder, found)
+    return ran
+
+
+def _purge(folder: StateFolder, found: str | None) -> None:
+    if found == "unknown":
+        raise EnvironmentBroken(
+            f"{folder.root} has no version file, so it may not be a state folder; nothing was deleted.",
+            next_step=f"look into it and delete it yourself: `ls {folder.root}`",
+        )
+    if found is not None:
+        shutil.rmtree(folder.root)
+
+
+def clear(folder: StateFolder) -> None:
+    """End what a crashed supervisor may have left: verified processes, shared memory. Nothing runs afterwards."""
+    state = folder.read()
+    if state is None:
+        return
+    for pid, created in [(state.supervisor_pid, state.supervisor_created)] + [
+        (process.pid or 0, process.created) for process in state.processes
+    ]:
+        if is_same(pid, created):
+            _end(pid, created)
+    for engine in recipes.engines(folder, ENGINE_PORTS | state.ports).values():
+        engine.cleanup()
+
+
+def _end(pid: int, created: float) -> None:
+    """Wait a little (children of a killed supervisor are dying), then kill."""
+    if not _await_exit(pid, created, 8.0):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            psutil.Process(pid).kill()
+        _await_exit(pid, created, 5.0)
+
+
+def _await_exit(pid: int, created: float, within: float) -> bool:
+    deadline = time.monotonic() + within
+    while is_same(pid, created):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
+
+
+def log_file(folder: StateFolder, name: str) -> Path:
+    """The log of a process or job; `NAME` of a service means its first process."""
+    for candidate in (name, f"{name}-0"):
+        path = folder.logs / f"{candidate}.log"
+        if path.is_file():
+            return path
+    known = ", ".join(sorted(path.stem for path in folder.logs.glob("*.log"))) or "none yet"
+    raise EnvironmentBroken(f"There is no log called {name}; there are: {known}.", next_step="`signalink logs NAME`")

@@ -1,0 +1,32 @@
+"""Owns finding the services: every installed `signalink_*` package that has a `service.toml`. No list of names."""
+
+import pkgutil
+from pathlib import Path
+
+from signalink_core.errors import ConfigurationError
+from signalink_core.manifest import ServiceManifest, find, load
+
+PREFIX = "signalink_"
+
+
+def manifests() -> list[ServiceManifest]:
+    """Sorted by name. ConfigurationError: a manifest is broken, or two services have one name."""
+    packages = sorted(module.name for module in pkgutil.iter_modules() if module.name.startswith(PREFIX))
+    found: dict[str, ServiceManifest] = {}
+    for package in packages:
+        path = _place(package)
+        if path is None:
+            continue
+        manifest = load(path)
+        if manifest.name in found:
+            raise ConfigurationError(f"{path}: another service is called {manifest.name} already.")
+        found[manifest.name] = manifest
+    return [found[name] for name in sorted(found)]
+
+
+def _place(package: str) -> Path | None:
+    """None: the package is no service."""
+    try:
+        return find(package)
+    except ConfigurationError:
+        return None

@@ -1,0 +1,225 @@
+"""Owns what will run: from manifests and wishes to a list of processes with ports and environments. Pure but for paths.
+
+Services are known by their `service.toml` alone; nothing here names one of them.
+"""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from signalink_core import principals
+from signalink_core.manifest import ServiceManifest
+from signalink_stacks.local.credentials import Credentials
+from signalink_stacks.local.ports import LOOPBACK
+from signalink_stacks.local.problems import EnvironmentBroken
+
+ENGINE_PORTS: Final = {"postgres": 5432, "valkey": 6379, "kafka": 9092, "kafka-controller": 9093}
+INSTANCE_STEP: Final = 10
+ENGINES: Final = {"postgres": "postgres", "redis": "valkey", "kafka": "kafka"}
+"""What a manifest needs -> the engine that serves it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What `signalink up` was asked for. `settings`: SIGNALINK_ keys without the prefix."""
+
+    instances: Mapping[str, int] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    faults: bool = False
+    free_ports: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceProcess:
+    """One process of one service. `needs` are names of engines and services."""
+
+    name: str
+    manifest: ServiceManifest
+    http_port: int | None
+    metrics_port: int
+    environment: dict[str, str]
+
+    @property
+    def command(self) -> list[str]:
+        """The manifest's command, with this very Python for `python`."""
+        head, *rest = self.manifest.command
+        return [sys.executable if head == "python" else head, *rest]
+
+    def ports(self) -> dict[str, int]:
+        return {"metrics": self.metrics_port} | ({} if self.http_port is None else {"http": self.http_port})
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Everything that will run, in an order in which each service follows those it needs."""
+
+    engine_ports: dict[str, int]
+    services: list[ServiceProcess]
+    urls: dict[str, str]
+
+    def ports(self) -> dict[str, int]:
+        """Every port that must be free -> its number; names for messages."""
+        result = dict(self.engine_ports)
+        for service in self.services:
+            result |= {f"{service.name} {kind}": port for kind, port in service.ports().items()}
+        return result
+
+
+def engine_ports(wishes: Wishes, take: Callable[[], int]) -> dict[str, int]:
+    return {name: take() if wishes.free_ports else port for name, port in ENGINE_PORTS.items()}
+
+
+def design(
+    manifests: list[ServiceManifest], wishes: Wishes, credentials: Credentials, take: Callable[[], int]
+) -> Layout:
+    """`take()` gives a free port; it is asked only with `--ports free`."""
+    unknown = sorted(set(wishes.instances) - {manifest.name for manifest in manifests})
+    if unknown:
+        raise EnvironmentBroken(f"There is no service {', '.join(unknown)}.", next_step="`signalink status`")
+    ports = engine_ports(wishes, take)
+    placed = [(manifest, _placed(manifest, wishes, take)) for manifest in in_order(manifests)]
+    urls = _urls({manifest.name: places[0] for manifest, places in placed}, {m.name: m for m in manifests})
+    services = [
+        ServiceProcess(
+            name=f"{manifest.name}-{index}",
+            manifest=manifest,
+            http_port=http,
+            metrics_port=metrics,
+            environment=_environment(manifest, index, (http, metrics), ports, urls, credentials, wishes),
+        )
+        for manifest, places in placed
+        for index, (http, metrics) in enumerate(places)
+    ]
+    return Layout(ports, services, urls)
+
+
+def in_order(manifests: list[ServiceManifest]) -> list[ServiceManifest]:
+    """Each service after the services it needs; by name where that leaves a choice."""
+    waiting = {manifest.name: manifest for manifest in manifests}
+    ordered: list[ServiceManifest] = []
+    while waiting:
+        free = [m for _, m in sorted(waiting.items()) if not waiting.keys() & set(m.needs)]
+        if not free:
+            names = ", ".join(sorted(waiting))
+            raise EnvironmentBroken(f"The services {names} need each other in a circle.", next_step="edit `needs`")
+        ordered += free
+        for manifest in free:
+            del waiting[manifest.name]
+    for manifest in ordered:
+        _check_needs(manifest, {m.name for m in ordered})
+    return ordered
+
+
+def _check_needs(manifest: ServiceManifest, services: set[str]) -> None:
+    missing = sorted(set(manifest.needs) - services - ENGINES.keys())
+    if missing:
+        raise EnvironmentBroken(
+            f"Service {manifest.name} needs {', '.join(missing)}, which is neither an engine nor a service here.",
+            next_step=f"correct `needs` in services/{manifest.name}/service.toml",
+        )
+
+
+def _placed(manifest: ServiceManifest, wishes: Wishes, take: Callable[[], int]) -> list[tuple[int | None, int]]:
+    """(http, metrics) of each process; process i adds 10 i to fixed ports."""
+    http, metrics = manifest.ports.http, manifest.ports.metrics
+    count = wishes.instances.get(manifest.name, 1)
+    if wishes.free_ports:
+        return [(None if http is None else take(), take()) for _ in range(count)]
+    steps = [index * INSTANCE_STEP for index in range(count)]
+    return [(None if http is None else http + step, metrics + step) for step in steps]
+
+
+def _urls(first: dict[str, tuple[int | None, int]], manifests: dict[str, ServiceManifest]) -> dict[str, str]:
+    """Service -> its public address, for those that have one."""
+    return {
+        name: f"ws://{LOOPBACK}:{http}/v1/socket"
+        if manifests[name].kind == "websocket"
+        else f"http://{LOOPBACK}:{http}"
+        for name, (http, _) in first.items()
+        if http is not None
+    }
+
+
+def _environment(
+    manifest: ServiceManifest,
+    index: int,
+    places: tuple[int | None, int],
+    ports: dict[str, int],
+    urls: dict[str, str],
+    credentials: Credentials,
+    wishes: Wishes,
+) -> dict[str, str]:
+    http, metrics = places
+    values = {
+        "HOST": LOOPBACK,
+        "METRICS_PORT": str(metrics),
+        "NODE": f"{manifest.name}-{index}",
+        "ENVIRONMENT": "local",
+        **({} if http is None else {"HTTP_PORT": str(http)}),
+        **addresses(urls),
+        **bindings(manifest.name, manifest.needs, ports, credentials),
+        **secret_files(manifest, credentials),
+    }
+    if wishes.faults:
+        values |= {"FAULTS": "on", "FAULTS_TOKEN_FILE": str(credentials.path("faults-token"))}
+    return {f"SIGNALINK_{key}": value for key, value in (values | dict(wishes.settings)).items()}
+
+
+def addresses(urls: Mapping[str, str]) -> dict[str, str]:
+    """Where services find each other, without secrets: `<SERVICE>_URL`, and what follows from the api's."""
+    result = {f"{name.upper().replace('-', '_')}_URL": url for name, url in urls.items()}
+    if "api" in urls:
+        result["AUTH_JWKS_URL"] = f"{urls['api']}/.well-known/jwks.json"
+        result["WS_ORIGINS"] = urls["api"]
+    return result
+
+
+def secret_files(manifest: ServiceManifest, credentials: Credentials) -> dict[str, str]:
+    """The paths of the platform secrets that a manifest asks for."""
+    known: dict[str, Callable[[], dict[str, str]]] = {
+        "auth-keys": lambda: {"AUTH_KEYS_DIR": str(credentials.folder("auth-keys"))},
+        "auth-secret": lambda: {"AUTH_SECRET_FILE": str(credentials.path("auth-secret"))},
+    }
+    result: dict[str, str] = {}
+    for name in manifest.secrets:
+        result |= known[name]()
+    return result
+
+
+def bindings(
+    principal: str, needs: list[str] | tuple[str, ...], ports: Mapping[str, int], credentials: Credentials
+) -> dict[str, str]:
+    """SIGNALINK_ keys (without the prefix) of the engines a principal needs: addresses and the paths of its secrets."""
+    known = principals.PRINCIPALS.get(principal)
+    result: dict[str, str] = {}
+    if "postgres" in needs:
+        role = _account(principal, "postgres", known.postgres_role if known else None)
+        result |= {
+            "POSTGRES_DSN": f"postgresql://{role}@{LOOPBACK}:{ports['postgres']}/signalink",
+            "POSTGRES_PASSWORD_FILE": str(credentials.path(f"postgres-{principal}")),
+        }
+    if "redis" in needs:
+        _account(principal, "redis", known.redis_acl if known else None)
+        result |= {
+            "REDIS_URL": f"redis://{principal}@{LOOPBACK}:{ports['valkey']}/0",
+            "REDIS_PASSWORD_FILE": str(credentials.path(f"redis-{principal}")),
+        }
+    if "kafka" in needs:
+        _account(principal, "kafka", principal if known and known.uses_kafka else None)
+        result |= {
+            "KAFKA_BOOTSTRAP": f"{LOOPBACK}:{ports['kafka']}",
+            "KAFKA_USER": principal,
+            "KAFKA_PASSWORD_FILE": str(credentials.path(f"kafka-{principal}")),
+            "KAFKA_SECURITY": "sasl_plaintext",
+        }
+    return result
+
+
+def _account(principal: str, engine: str, account: str | None) -> str:
+    if account is None:
+        raise EnvironmentBroken(
+            f"Service {principal} needs {engine}, but has no account there.",
+            next_step="add it to the table in services/core/signalink_core/principals.py, or to no `needs`",
+        )
+    return account
