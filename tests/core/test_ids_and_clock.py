@@ -4,6 +4,7 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -34,7 +35,7 @@ def test_ids_of_one_process_only_grow_also_from_many_threads() -> None:
 
 def test_ids_keep_growing_when_the_wall_clock_steps_back(monkeypatch: pytest.MonkeyPatch) -> None:
     first = uuid7()
-    monkeypatch.setattr(ids.time, "time_ns", lambda: 1_000_000_000)
+    monkeypatch.setattr(ids, "time", SimpleNamespace(time_ns=lambda: 1_000_000_000))
     later = [uuid7() for _ in range(10_000)]
     assert [first, *later] == sorted([first, *later])
 

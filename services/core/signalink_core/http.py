@@ -133,6 +133,10 @@ class BoundedHttp(HttpToolsProtocol):
         self._head_done()
         super().on_headers_complete()
 
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._head_bytes = 0
+
     def data_received(self, data: bytes) -> None:
         self._read = data
         self._head_bytes += len(data)
@@ -151,7 +155,6 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _await_head(self) -> None:
         self._head_done()
-        self._head_bytes = 0
         self._head_deadline = self.loop.call_later(HEAD_SECONDS, self._refuse_head, b"408 Request Timeout")
 
     def _head_done(self) -> None:
