@@ -169,12 +169,8 @@ class Slot:
         if len(part) > 1:
             return [part[: len(part) // 2], part[len(part) // 2 :]]
         entry = part[0]
-        log.error(
-            "post_failed",
-            sqlstate=getattr(error, "sqlstate", None),
-            detail=str(error),
-            message_id=str(entry.message_id),
-        )
+        # The error's own text may quote the body, which belongs into no log.
+        log.error("post_failed", sqlstate=getattr(error, "sqlstate", None), message_id=str(entry.message_id))
         names.MESSAGES_POSTED_TOTAL.labels(verdict="failed").inc()
         if isinstance(error, ROLLED_BACK):
             entry.settle(DependencyUnavailable("The channel is too busy, nothing was posted.", retry_after=1.0))

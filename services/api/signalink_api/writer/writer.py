@@ -38,11 +38,13 @@ class MessageWriter(Lifecycle):
         slots: int = 2,
         max_batch: int = 256,
         queue_limit: int = 4096,
+        caller_seconds: float = CALLER_SECONDS,
     ) -> None:
         super().__init__()
         self._slots = [Slot(postgres, on_committed) for _ in range(slots)]
         self._max_batch = max_batch
         self._queue_limit = queue_limit
+        self._caller_seconds = caller_seconds
         self._waiting = Waiting()
         self._held: set[UUID] = set()
         self._under_way: dict[tuple[UUID, str], Entry] = {}
@@ -55,7 +57,7 @@ class MessageWriter(Lifecycle):
 
         Raises PostUnknown after 5 s (the batch goes on), QueueFull, DependencyUnavailable (not posted), PostFailed.
         """
-        deadline = time.monotonic() + CALLER_SECONDS
+        deadline = time.monotonic() + self._caller_seconds
         request_hash = draft.request_hash()
         while True:
             entry = self._under_way.get(draft.key) or self._enqueue(draft, request_hash)
@@ -143,7 +145,7 @@ async def _outcome(entry: Entry, deadline: float) -> Verdict:
     if not entry.outcome.done():
         names.MESSAGES_POSTED_TOTAL.labels(verdict="unknown").inc()
         raise PostUnknown(
-            f"No outcome within {CALLER_SECONDS:.0f} s; it may still be posted.",
+            "No outcome in time; it may still be posted.",
             next_step="post it again with the same client_id.",
             retry_after=1.0,
         )
