@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import orjson
@@ -64,9 +65,13 @@ async def connect(settings: PostgresSettings, *, command_timeout: float | None =
 
 
 async def prepare(connection: asyncpg.Connection) -> None:
-    """jsonb as Python objects through orjson; a peer that stops acknowledging is given up by the kernel after 10 s."""
+    """jsonb through orjson, uuid as uuid.UUID; a peer that stops acknowledging is given up by the kernel after 10 s."""
     await connection.set_type_codec(
         "jsonb", schema="pg_catalog", encoder=_encode_json, decoder=orjson.loads, format="text"
+    )
+    # asyncpg's own UUID is a subclass that orjson refuses.
+    await connection.set_type_codec(
+        "uuid", schema="pg_catalog", encoder=_encode_uuid, decoder=_decode_uuid, format="binary"
     )
     # asyncpg shows no socket; its transport does, and without this a vanished host holds a connection for 15 minutes.
     endpoint: socket.socket | None = connection._transport.get_extra_info("socket")
@@ -78,6 +83,14 @@ async def prepare(connection: asyncpg.Connection) -> None:
             endpoint.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         endpoint.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
+
+
+def _encode_uuid(value: UUID | str) -> bytes:
+    return (value if isinstance(value, UUID) else UUID(value)).bytes
+
+
+def _decode_uuid(raw: bytes) -> UUID:
+    return UUID(bytes=raw)
 
 
 def _encode_json(value: Any) -> str:

@@ -33,7 +33,6 @@ def to_events(answer: Mapping[str, Any]) -> list[Event]:
 
 
 def _uuid(value: UUID | str) -> UUID:
-    # asyncpg's UUID is a subclass whose text is the same; plain ones pickle and compare everywhere.
     return value if isinstance(value, UUID) else UUID(value)
 
 
