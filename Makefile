@@ -14,18 +14,18 @@ help: ## Show this list
 
 setup: $(VENV)/.dev ## Install everything a developer needs into .venv, from hashed locks
 
-up: $(VENV)/.local ## Start the whole platform on this machine and print its addresses (ARGS="--faults" passes options)
-	@$(BIN)/signalink up $(ARGS)
+up: $(VENV)/.local ## Start the whole platform on this machine and print its addresses (UP="--faults" passes options)
+	@$(BIN)/signalink up $(UP)
 
 down: $(VENV)/.local ## Stop it: no process, no port left; the messages stay
-	@$(BIN)/signalink down $(ARGS)
+	@$(BIN)/signalink down
 
 test: $(VENV)/.dev ## Run all tests on real engines, in parallel (ARGS="tests/log -k race" narrows it down)
 	@$(BIN)/python -m pytest -n $$($(BIN)/python -c 'import os; print(max(2, min(4, len(os.sched_getaffinity(0)))))') --dist loadfile $(ARGS)
 
 check: $(VENV)/.dev ## Do what .ci/run does: lint, types, import rules, tests, then the long proofs at small size
 	@$(MAKE) --no-print-directory -j3 -O lint types imports
-	@$(MAKE) --no-print-directory test ARGS=
+	@$(MAKE) --no-print-directory test ARGS="--require-engines postgres,valkey,kafka"
 	@$(MAKE) --no-print-directory proofs
 	@echo "check: ok"
 

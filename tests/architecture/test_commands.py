@@ -4,7 +4,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from house.sources import ROOT
+from house.sources import ROOT, without_make
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 CI = (ROOT / ".ci/run").read_text(encoding="utf-8")
@@ -17,7 +17,9 @@ def recipe(target: str) -> str:
 
 
 def make(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["make", *arguments], cwd=folder, capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        ["make", *arguments], cwd=folder, env=without_make(), capture_output=True, text=True, timeout=60
+    )
 
 
 def test_every_command_people_use_has_a_help_line() -> None:
@@ -52,7 +54,9 @@ def test_ci_carries_the_verdict_and_closes_with_the_counts(tmp_path: Path) -> No
         ("@echo nothing", 1, "0 passed, 0 failed, 0 errors, 0 skipped"),
     ]:
         (tmp_path / "Makefile").write_text(f"check:\n\t{lines}\n")
-        ran = subprocess.run(["bash", ".ci/run"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        ran = subprocess.run(
+            ["bash", ".ci/run"], cwd=tmp_path, env=without_make(), capture_output=True, text=True, timeout=60
+        )
         assert (ran.returncode, ran.stdout.splitlines()[-1]) == (code, closing)
 
 

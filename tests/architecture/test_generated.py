@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from house.sources import ROOT, Tree
+from house.sources import ROOT, Tree, without_make
 
 PACKAGES = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]
 EDITED = "services/core/signalink_core/telemetry/names.py"
@@ -32,7 +32,7 @@ def make_docs(copy: Path) -> None:
     ran = subprocess.run(
         ["make", "docs", f"VENV={sys.prefix}", f"--old-file={sys.prefix}/.dev"],
         cwd=copy,
-        env={**os.environ, "PYTHONPATH": python_path, "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**without_make(), "PYTHONPATH": python_path, "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
         timeout=100,

@@ -4,6 +4,7 @@ Owns listing, reading and parsing; what is allowed in those files is decided by 
 """
 
 import ast
+import os
 import subprocess
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
@@ -64,6 +65,11 @@ class Tree:
                     yield path, path.read_text(encoding="utf-8")
                 except UnicodeDecodeError:
                     continue
+
+
+def without_make() -> dict[str, str]:
+    """The environment without what an outer `make test` put there, so that an inner make starts afresh."""
+    return {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS"))}
 
 
 def functions(module: ast.Module) -> Iterator[Function]:

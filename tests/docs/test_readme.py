@@ -1,0 +1,154 @@
+"""The README's commands run as they stand, in a copy of the tree and with a state folder of their own.
+
+Owns executing the ```console fences in one shell, in order, and comparing what they print; `...` stands for anything.
+Only the ports are exchanged for free ones. `make test` and `make check` are left to CI, which calls them.
+"""
+
+import asyncio
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+LEFT_TO_CI = {"make test", "make check"}
+SENTINEL = "@@readme@@"
+COMMAND_SECONDS = 280.0
+
+
+def commands(text: str) -> list[tuple[str, list[str]]]:
+    """(command, lines it is said to print) of every console fence, in order."""
+    found: list[tuple[str, list[str]]] = []
+    for fence in re.findall(r"^```console\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+        for line in fence.splitlines():
+            if line.startswith("$ "):
+                found.append((line[2:], []))
+            else:
+                found[-1][1].append(line)
+    return found
+
+
+def missing_line(said: list[str], printed: str) -> str | None:
+    """The first said line that does not come in the printed text, in order; `...` matches anything within a line."""
+    lines = iter([line.rstrip() for line in printed.splitlines()])
+    for line in said:
+        if line.strip() == "...":
+            continue
+        pattern = ".*".join(re.escape(re.sub(r" +", " ", part)) for part in line.rstrip().split("..."))
+        if not any(re.fullmatch(pattern, re.sub(r" +", " ", candidate)) for candidate in lines):
+            return line
+    return None
+
+
+class Shell:
+    """One bash process, so that variables of one command are there in the next; every command has a deadline."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def run(self, command: str) -> tuple[int, str]:
+        """Exit code and output (both streams) of one command."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{command}\nprintf '\\n{SENTINEL} %s\\n' $?\n".encode())
+        await self._process.stdin.drain()
+        printed = []
+        async with asyncio.timeout(COMMAND_SECONDS):
+            while line := (await self._process.stdout.readline()).decode(errors="replace"):
+                if line.startswith(SENTINEL):
+                    return int(line.split()[1]), "".join(printed)
+                printed.append(line)
+        raise AssertionError(f"the shell ended during {command!r}: {''.join(printed)}")
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """What git tracks, with the environment of this run as its .venv."""
+    listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, timeout=30).stdout
+    for name in listing.decode().split("\0"):
+        if name and (ROOT / name).is_file():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, tmp_path / name)
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    return tmp_path
+
+
+@pytest.fixture
+def environment() -> Iterator[dict[str, str]]:
+    """Without the settings of whoever runs the tests; a short state folder, since sockets have short names."""
+    with tempfile.TemporaryDirectory(prefix="sl-readme-") as state:
+        kept = {
+            key: value for key, value in os.environ.items() if not key.startswith(("SIGNALINK_", "PYTEST_", "MAKE"))
+        }
+        yield {**kept, "SIGNALINK_STATE": state, "UP": "--ports free", "COLUMNS": "200"}
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.engine("postgres", "valkey", "kafka")
+async def test_every_command_works_in_order_and_prints_what_the_readme_says(
+    copy: Path, environment: dict[str, str]
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        "bash", "--norc", cwd=copy, env=environment, stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    shell = Shell(process)
+    ports: dict[str, str] = {}
+    try:
+        for command, said in commands(README):
+            code, printed = await shell.run(exchanged(command, ports))
+            assert code == 0, f"$ {command}\n{printed}"
+            if command == "make up":
+                ports = taken_ports(printed)
+                await shell.run(f"export SIGNALINK_API_URL=http://127.0.0.1:{ports['8000']}")
+                await shell.run(f"export SIGNALINK_GATEWAY_URL=ws://127.0.0.1:{ports['8001']}/v1/socket")
+            missing = missing_line(said, exchanged(printed, {taken: said for said, taken in ports.items()}))
+            assert missing is None, f"$ {command}\nthe README also shows {missing!r}; printed was:\n{printed}"
+    finally:
+        await shell.run("make down")
+        process.kill()
+        await process.communicate()
+
+
+def exchanged(text: str, ports: dict[str, str]) -> str:
+    return re.sub(r"127\.0\.0\.1:(\d+)", lambda match: f"127.0.0.1:{ports.get(match[1], match[1])}", text)
+
+
+def taken_ports(printed: str) -> dict[str, str]:
+    """The README's ports to those `make up` printed."""
+    found = {"8000": r"http://127\.0\.0\.1:(\d+)\s*$", "8001": r"ws://127\.0\.0\.1:(\d+)/"}
+    matches = {port: re.search(pattern, printed, re.MULTILINE) for port, pattern in found.items()}
+    assert all(matches.values()), printed
+    return {port: match[1] for port, match in matches.items() if match}
+
+
+def test_no_command_is_left_out_but_those_that_ci_runs() -> None:
+    shown = [command for command, _ in commands(README)]
+    assert len(shown) >= 8
+    assert not LEFT_TO_CI & set(shown)
+    assert all(f"`{command}`" in README for command in LEFT_TO_CI)
+    checked = subprocess.run(["make", "check", "-n"], cwd=ROOT, capture_output=True, text=True, timeout=60).stdout
+    ci = (ROOT / ".ci/run").read_text(encoding="utf-8")
+    assert "make check" in ci
+    assert "pytest" in checked
+
+
+def test_commands_outside_console_fences_are_known_to_make() -> None:
+    """Inline commands name targets and proofs that exist."""
+    targets = set(re.findall(r"^([a-z0-9]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert set(re.findall(r"`make ([a-z0-9]+)", README)) <= targets
+    for name in re.findall(r"NAME=(\w+)", README):
+        assert (ROOT / "tests/e2e" / name / "main.py").exists()
+
+
+def test_a_line_that_was_not_printed_is_noticed() -> None:
+    assert missing_line(["a ... c", "..."], "x\na  b c\n") is None
+    assert missing_line(["a ... c"], "a b\n") == "a ... c"
+    assert missing_line(["b", "a"], "a\nb\n") == "a"
