@@ -111,11 +111,16 @@ def load(path: Path) -> ServiceManifest:
         raise ConfigurationError(f"{path}: cannot be read: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: is not TOML: {error}.", next_step="correct the file.") from error
+    return parse(document, str(path))
+
+
+def parse(document: object, source: str) -> ServiceManifest:
+    """Check a document that was read from `source`; errors as `load`."""
     try:
         return ServiceManifest.model_validate(document)
     except ValidationError as error:
         found = "; ".join(_sentence(item) for item in error.errors())
-        raise ConfigurationError(f"{path}: {found}.", next_step="correct the file and try again.") from error
+        raise ConfigurationError(f"{source}: {found}.", next_step="correct the file and try again.") from error
 
 
 def find(package: str) -> Path:

@@ -4,6 +4,7 @@ Fields: ts, level, event, service, version, node, logger, trace_id, span_id, req
 `event` is a literal in snake_case; values go into fields. Redaction is telemetry/redaction.
 """
 
+import json
 import logging
 import sys
 from collections.abc import Callable, Iterator, MutableMapping
@@ -96,7 +97,10 @@ def _logger_name(logger: Any, _method: str, line: Line) -> Line:
 
 def _render(_logger: Any, _method: str, line: Line) -> str:
     ordered = {key: line[key] for key in _FIRST if key in line} | {k: v for k, v in line.items() if k not in _FIRST}
-    text = orjson.dumps(ordered, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    try:
+        text = orjson.dumps(ordered, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # integers beyond 64 bits, lone surrogates
+        text = json.dumps(ordered, default=str)
     return text.translate(_LINE_BREAKS)
 
 
