@@ -1,6 +1,7 @@
 """The commands: every make target has its help line, and CI runs `make check`, which a developer can run too."""
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -16,10 +17,25 @@ def recipe(target: str) -> str:
     return match[1] if match else ""
 
 
-def make(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+def run(*command: str, folder: Path = ROOT, path: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Runs a command; `path` makes one folder the whole PATH and leaves nothing else in the environment."""
+    environment = without_make() if path is None else {"PATH": str(path)}
+    program = shutil.which(command[0]) or command[0]
     return subprocess.run(
-        ["make", *arguments], cwd=folder, env=without_make(), capture_output=True, text=True, timeout=60
+        [program, *command[1:]], cwd=folder, env=environment, capture_output=True, text=True, timeout=60
     )
+
+
+def make(*arguments: str, folder: Path = ROOT, path: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return run("make", *arguments, folder=folder, path=path)
+
+
+def tools(folder: Path, *names: str) -> Path:
+    """A folder with only these programs of this machine."""
+    folder.mkdir()
+    for name in names:
+        (folder / name).symlink_to(shutil.which(name) or f"no {name} here")
+    return folder
 
 
 def test_every_command_people_use_has_a_help_line() -> None:
@@ -54,10 +70,22 @@ def test_ci_carries_the_verdict_and_closes_with_the_counts(tmp_path: Path) -> No
         ("@echo nothing", 1, "0 passed, 0 failed, 0 errors, 0 skipped"),
     ]:
         (tmp_path / "Makefile").write_text(f"check:\n\t{lines}\n")
-        ran = subprocess.run(
-            ["bash", ".ci/run"], cwd=tmp_path, env=without_make(), capture_output=True, text=True, timeout=60
-        )
+        ran = run("bash", ".ci/run", folder=tmp_path)
         assert (ran.returncode, ran.stdout.splitlines()[-1]) == (code, closing)
+
+
+def test_ci_asks_apt_for_what_a_bare_machine_lacks_and_fails_when_it_stays_away(tmp_path: Path) -> None:
+    (tmp_path / ".ci").mkdir()
+    (tmp_path / ".ci/run").write_text(CI)
+    path = tools(tmp_path / "bin", "dirname", "mktemp", "rm", "grep", "sed", "tail", "tee", "timeout")
+    for name, line in [("apt-get", f'echo "$*" >> {tmp_path}/asked'), ("id", "echo 0"), ("ldconfig", "true")]:
+        (path / name).write_text(f"#!{shutil.which('bash')}\n{line}\n")
+        (path / name).chmod(0o755)
+    ran = run("bash", ".ci/run", folder=tmp_path, path=path)
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert asked[0].startswith("update")
+    assert {"make", "git", "util-linux", "curl", "zlib1g", "python3", "python3-venv"} <= set(asked[1].split())
+    assert ran.returncode != 0
 
 
 def test_without_a_python_make_says_what_is_missing_and_what_to_do(tmp_path: Path) -> None:
@@ -65,20 +93,7 @@ def test_without_a_python_make_says_what_is_missing_and_what_to_do(tmp_path: Pat
     (tmp_path / "requirements").mkdir()
     for name in ("pyproject.toml", "requirements/local.txt", "requirements/dev.txt"):
         (tmp_path / name).write_text("")
-    tools = tmp_path / "bin"
-    tools.mkdir()
-    for tool in ("sh", "make", "echo"):
-        found = subprocess.run(["sh", "-c", f"command -v {tool}"], capture_output=True, text=True, timeout=5).stdout
-        if found.startswith("/"):
-            (tools / tool).symlink_to(found.strip())
-    ran = subprocess.run(
-        [str(tools / "make"), "setup"],
-        cwd=tmp_path,
-        env={"PATH": str(tools)},
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
+    ran = make("setup", folder=tmp_path, path=tools(tmp_path / "bin", "sh"))
     assert ran.returncode == 2
     assert "no Python from 3.11 to 3.14" in ran.stderr
     assert "Next: " in ran.stderr

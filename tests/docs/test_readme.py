@@ -5,7 +5,6 @@ Only the ports are exchanged for free ones. `make test` and `make check` are lef
 """
 
 import asyncio
-import os
 import re
 import shutil
 import subprocess
@@ -16,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from house.sources import ROOT, Tree, without_make
+
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 LEFT_TO_CI = {"make test", "make check"}
 SENTINEL = "@@readme@@"
@@ -71,11 +71,10 @@ class Shell:
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """What git tracks, with the environment of this run as its .venv."""
-    listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, timeout=30).stdout
-    for name in listing.decode().split("\0"):
-        if name and (ROOT / name).is_file():
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, tmp_path / name)
+    tree = Tree(ROOT)
+    for path in tree.files:
+        (tmp_path / tree.name(path)).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, tmp_path / tree.name(path))
     (tmp_path / ".venv").symlink_to(sys.prefix)
     return tmp_path
 
@@ -84,9 +83,7 @@ def copy(tmp_path: Path) -> Path:
 def environment() -> Iterator[dict[str, str]]:
     """Without the settings of whoever runs the tests; a short state folder, since sockets have short names."""
     with tempfile.TemporaryDirectory(prefix="sl-readme-") as state:
-        kept = {
-            key: value for key, value in os.environ.items() if not key.startswith(("SIGNALINK_", "PYTEST_", "MAKE"))
-        }
+        kept = {key: value for key, value in without_make().items() if not key.startswith(("SIGNALINK_", "PYTEST_"))}
         yield {**kept, "SIGNALINK_STATE": state, "UP": "--ports free", "COLUMNS": "200"}
 
 

@@ -13,6 +13,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 PRODUCT = ("services", "operator", "stacks", "labs", "dashboards")
 BINARY = {".png", ".jpg", ".gif", ".ico", ".woff2", ".jar", ".whl"}
+IGNORED = {
+    ".venv",
+    ".signalink",
+    "__pycache__",
+    ".mypy_cache",
+    ".pytest_cache",
+    ".ruff_cache",
+    ".hypothesis",
+    "node_modules",
+}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -31,9 +41,9 @@ class Tree:
     @cached_property
     def files(self) -> list[Path]:
         if not (self.root / ".git").exists():
-            return sorted(path for path in self.root.rglob("*") if path.is_file())
+            return sorted(path for path in self.root.rglob("*") if path.is_file() and not IGNORED & set(path.parts))
         listing = subprocess.run(
-            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
             cwd=self.root,
             capture_output=True,
             check=True,
