@@ -37,7 +37,7 @@ BAD = [
     (
         runtime.stray_clients,
         API,
-        "class A:\n    async def f(self) -> None:\n        self.pool = await open_pool(self.settings)",
+        "class A:\n    async def f(self) -> None:\n        self.client = httpx.AsyncClient(timeout=2)",
     ),
     (runtime.settings_read_on_import, CORE, "PORT = os.environ.get('PORT')"),
     (runtime.settings_read_on_import, CORE, "SETTINGS = Settings.from_env()"),
@@ -57,11 +57,12 @@ GOOD = [
         "async def f() -> None:\n    async with asyncio.TaskGroup() as group:\n        group.create_task(g())",
     ),
     (runtime.sleeping_tests, "tests/a/test_a.py", "async def f() -> None:\n    await asyncio.sleep(0)"),
+    (runtime.stray_clients, API, "connection = await pool.connect(settings)"),
     (runtime.stray_clients, "services/api/signalink_api/app.py", "client = httpx.AsyncClient(timeout=2)"),
     (
         runtime.stray_clients,
         API,
-        "class A(Lifecycle):\n    async def _start(self) -> None:\n        self.pool = await open_pool(self.settings)",
+        "class A(Lifecycle):\n    async def _start(self) -> None:\n        self.client = httpx.AsyncClient(timeout=2)",
     ),
     (runtime.settings_read_on_import, CORE, "def f() -> None:\n    return os.getenv('PORT')"),
     (runtime.calls_without_timeout, CORE, "client = httpx.AsyncClient(timeout=2)"),

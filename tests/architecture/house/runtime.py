@@ -12,10 +12,9 @@ from house.sources import Tree, calls, dotted, parse
 SERVICES = ("signalink_api", "signalink_relay", "signalink_gateway")
 TASK_OWNER = "services/core/signalink_core/lifecycle.py"
 CLIENTS = {
-    "AIOKafkaConsumer", "AIOKafkaProducer", "AdminClient", "AsyncClient", "JwksClient", "KafkaProducer", "Redis",
-    "connect", "create_async_engine", "create_pool", "from_url", "open_pool",
+    "AIOKafkaAdminClient", "AIOKafkaConsumer", "AIOKafkaProducer", "AdminClient", "AsyncClient", "Client", "Redis",
+    "asyncpg.connect", "create_async_engine", "create_engine", "create_pool", "from_url",
 }  # fmt: skip
-OPENERS = {"open_pool", "connect"}
 TIMEOUT_OF = {
     "asyncpg.connect": ("timeout", 99),
     "asyncpg.create_pool": ("timeout", 99),
@@ -137,14 +136,14 @@ def http_middleware(tree: Tree) -> list[str]:
 def stray_clients(tree: Tree) -> list[str]:
     """Clients a service builds outside app.py, and settings read outside app.py, `__main__` and the settings module.
 
-    A Lifecycle may open its own connections with core's openers: it is built in app.py and closes what it opened.
+    Core's openers (`pool.connect`) build them in core. A Lifecycle may build its own: it closes what it opened.
     """
     found = []
     for path in _service_modules(tree):
         module = parse(path)
-        owned = {id(call) for owner in _lifecycles(module) for name, call in calls(owner) if _last(name) in OPENERS}
+        owned = {id(call) for owner in _lifecycles(module) for _, call in calls(owner)}
         for name, call in calls(module):
-            if _last(name) in CLIENTS and path.name != "app.py" and id(call) not in owned:
+            if {name, _last(name)} & CLIENTS and path.name != "app.py" and id(call) not in owned:
                 found.append(tree.at(path, call.lineno, f"{name}: clients are built in app.py and passed down"))
             if _last(name) == "from_env" and path.name not in {"app.py", "__main__.py", "settings.py"}:
                 found.append(tree.at(path, call.lineno, f"{name}: settings are built in app.py and passed down"))
