@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -37,72 +36,96 @@ class Started:
     again: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process known by pid and start time (seconds since 1970), whether or not it is our child."""
+
+    pid: int
+    created: float
+
+    def runs(self) -> bool:
+        if self.pid <= 0:
+            return False
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self.pid, os.WNOHANG)  # a child of ours would stay as a zombie
+        return is_same(self.pid, self.created)
+
+    def signal(self, number: signal.Signals) -> None:
+        if self.runs():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def await_exit(self, within: float) -> bool:
+        """Whether it ended within that many seconds."""
+        deadline = time.monotonic() + within
+        while self.runs():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(POLL_SECONDS)
+        return True
+
+
+def _supervisor(state: RunState) -> Process:
+    return Process(state.supervisor_pid, state.supervisor_created)
+
+
 def up(folder: StateFolder, wishes: Wishes, watch: Watcher) -> Started:
     """Start the platform, or find it. `watch` sees each new state. LocalProblem when it did not come up."""
     folder.open()
     if (running := folder.alive()) is not None and running.phase in {"starting", "up"}:
-        return Started(_follow(folder, running.supervisor_pid, watch), again=True)
+        return Started(_follow(folder, _supervisor(running), watch), again=True)
     clear(folder)
     folder.run_file.write_text(json.dumps(asdict(wishes)))
     process = _launch(folder)
     try:
-        state = _follow(folder, process.pid, watch, process)
+        state = _follow(folder, process, watch)
     except KeyboardInterrupt:
-        process.terminate()
-        process.wait(DOWN_SECONDS)
+        process.signal(signal.SIGTERM)
+        process.await_exit(DOWN_SECONDS)
         raise
     return Started(state, again=False)
 
 
-def _launch(folder: StateFolder) -> "subprocess.Popen[bytes]":
+def _launch(folder: StateFolder) -> Process:
+    """Start the supervisor in a session of its own; it outlives us."""
     command = [sys.executable, "-m", "signalink_stacks.local.supervisor", str(folder.root)]
-    with (folder.logs / "supervisor.log").open("ab") as log:
-        return subprocess.Popen(
-            command,
-            env=clean_environment() | {"PYTHONUNBUFFERED": "1"},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd=folder.root,
-            start_new_session=True,
-        )
+    log = str(folder.logs / "supervisor.log")
+    append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    pid = os.posix_spawn(
+        sys.executable,
+        command,
+        clean_environment() | {"PYTHONUNBUFFERED": "1"},
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, log, append, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+    )
+    return Process(pid, psutil.Process(pid).create_time())
 
 
-def _follow(
-    folder: StateFolder, pid: int, watch: Watcher, process: "subprocess.Popen[bytes] | None" = None
-) -> RunState:
+def _follow(folder: StateFolder, process: Process, watch: Watcher) -> RunState:
     """Until it is up. Raises what the supervisor reports, or that it died."""
     silent_until = time.monotonic() + SILENCE_SECONDS
     while True:
+        gone = not process.runs()  # asked before the state is read: the last word is written before the end
         state = folder.read()
-        ours = state is not None and state.supervisor_pid == pid
-        if state is not None and ours:
+        if state is not None and state.supervisor_pid == process.pid:
             watch(state)
             if state.phase == "up":
                 return state
-            if state.phase in {"failed", "down"} and state.problem is not None:
-                _await_end(process)
+            if state.problem is not None:
+                process.await_exit(DOWN_SECONDS)
                 raise _reported(state)
-        if _gone(process, state) and not (state and ours and state.problem):
+        elif time.monotonic() > silent_until:
+            raise StartFailed("The supervisor says nothing.", next_step="`signalink logs supervisor`")
+        if gone:
             raise StartFailed(
                 f"The supervisor ended before the platform was up:\n{tail(folder.logs / 'supervisor.log', 800)}",
                 next_step="`signalink logs supervisor`, then `signalink up`",
             )
-        if not ours and time.monotonic() > silent_until:
-            raise StartFailed("The supervisor says nothing.", next_step="`signalink logs supervisor`")
         time.sleep(POLL_SECONDS)
-
-
-def _gone(process: "subprocess.Popen[bytes] | None", state: RunState | None) -> bool:
-    if process is not None:
-        return process.poll() is not None
-    return state is None or not is_same(state.supervisor_pid, state.supervisor_created)
-
-
-def _await_end(process: "subprocess.Popen[bytes] | None") -> None:
-    if process is not None:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(DOWN_SECONDS)
 
 
 def _reported(state: RunState) -> LocalProblem:
@@ -152,7 +175,7 @@ def report(folder: StateFolder) -> Report:
     """The present state, measured now."""
     _check_version(folder)
     state = folder.read() or RunState(phase="down")
-    alive = is_same(state.supervisor_pid, state.supervisor_created)
+    alive = _supervisor(state).runs()
     phase = state.phase if alive or state.phase in {"down", "failed"} else "crashed"
     now = time.time()
     lines = []
@@ -194,10 +217,10 @@ def down(folder: StateFolder, *, purge: bool = False) -> bool:
     if not purge:
         _check_version(folder)
     state = folder.read() if found == VERSION else None
-    ran = state is not None and is_same(state.supervisor_pid, state.supervisor_created)
+    ran = state is not None and _supervisor(state).runs()
     if state is not None and ran:
-        os.kill(state.supervisor_pid, signal.SIGTERM)
-        _await_exit(state.supervisor_pid, state.supervisor_created, DOWN_SECONDS)
+        _supervisor(state).signal(signal.SIGTERM)
+        _supervisor(state).await_exit(DOWN_SECONDS)
     if found == VERSION:
         clear(folder)
     if purge:
@@ -220,30 +243,14 @@ def clear(folder: StateFolder) -> None:
     state = folder.read()
     if state is None:
         return
-    for pid, created in [(state.supervisor_pid, state.supervisor_created)] + [
-        (process.pid or 0, process.created) for process in state.processes
-    ]:
-        if is_same(pid, created):
-            _end(pid, created)
+    children = [Process(process.pid or 0, process.created) for process in state.processes if process.pid]
+    for process in (_supervisor(state), *children):
+        # Children of a killed supervisor are dying already; what is left after a while is killed.
+        if not process.await_exit(8.0):
+            process.signal(signal.SIGKILL)
+            process.await_exit(5.0)
     for engine in recipes.engines(folder, ENGINE_PORTS | state.ports).values():
         engine.cleanup()
-
-
-def _end(pid: int, created: float) -> None:
-    """Wait a little (children of a killed supervisor are dying), then kill."""
-    if not _await_exit(pid, created, 8.0):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            psutil.Process(pid).kill()
-        _await_exit(pid, created, 5.0)
-
-
-def _await_exit(pid: int, created: float, within: float) -> bool:
-    deadline = time.monotonic() + within
-    while is_same(pid, created):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(POLL_SECONDS)
-    return True
 
 
 def log_file(folder: StateFolder, name: str) -> Path:

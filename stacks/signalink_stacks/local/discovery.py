@@ -1,6 +1,7 @@
 """Owns finding the services: every installed `signalink_*` package that has a `service.toml`. No list of names."""
 
 import pkgutil
+from collections.abc import Collection
 from pathlib import Path
 
 from signalink_core.errors import ConfigurationError
@@ -9,9 +10,9 @@ from signalink_core.manifest import ServiceManifest, find, load
 PREFIX = "signalink_"
 
 
-def manifests() -> list[ServiceManifest]:
-    """Sorted by name. ConfigurationError: a manifest is broken, or two services have one name."""
-    packages = sorted(module.name for module in pkgutil.iter_modules() if module.name.startswith(PREFIX))
+def manifests(only: Collection[str] = ()) -> list[ServiceManifest]:
+    """Sorted by name; `only` names packages. ConfigurationError: a manifest is broken, or two have one name."""
+    packages = sorted(only or (module.name for module in pkgutil.iter_modules() if module.name.startswith(PREFIX)))
     found: dict[str, ServiceManifest] = {}
     for package in packages:
         path = _place(package)

@@ -22,12 +22,13 @@ ENGINES: Final = {"postgres": "postgres", "redis": "valkey", "kafka": "kafka"}
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What `signalink up` was asked for. `settings`: SIGNALINK_ keys without the prefix."""
+    """What was asked for. `settings`: SIGNALINK_ keys without the prefix; `packages`: only these services (tests)."""
 
     instances: Mapping[str, int] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
     faults: bool = False
     free_ports: bool = False
+    packages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

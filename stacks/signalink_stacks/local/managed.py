@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 
 from signalink_core.telemetry.logging import get_logger
+from signalink_stacks.local import ports
 from signalink_stacks.local.engines.base import Launch, clean_environment, tail
 from signalink_stacks.local.problems import StartFailed
 from signalink_stacks.local.state import ProcessRecord
@@ -24,7 +25,10 @@ CALM_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How one child is run. `prepare` may block and runs in a thread before each start; times in seconds."""
+    """How one child is run. `prepare` may block and runs in a thread before each start; times in seconds.
+
+    Ready means that `ready` says so and that the answer on `port` is this child's own.
+    """
 
     name: str
     launch: Callable[[], Launch]
@@ -32,6 +36,7 @@ class Recipe:
     prepare: Callable[[], None]
     log: Path
     patience: float
+    port: int
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 12.0
     cleanup: Callable[[], None] = lambda: None
@@ -73,7 +78,7 @@ class Managed:
         """Until ready; StartFailed when it ends first or is not ready in time."""
         await self._spawn()
         deadline = time.monotonic() + self.recipe.patience
-        while not await self.recipe.ready():
+        while not await self._is_ready():
             self._still_starting(deadline)
             await asyncio.sleep(POLL_SECONDS)
         self._set(health="ready")
@@ -111,6 +116,10 @@ class Managed:
                 await process.wait()
         self.recipe.cleanup()
         self._set(health="stopped", pid=None)
+
+    async def _is_ready(self) -> bool:
+        pid = self._running().pid
+        return await self.recipe.ready() and await asyncio.to_thread(ports.listens, pid, self.recipe.port)
 
     async def _spawn(self) -> None:
         await asyncio.to_thread(self.recipe.prepare)

@@ -66,3 +66,14 @@ def accepts(port: int, timeout: float = 0.2) -> bool:
     except OSError:
         return False
     return True
+
+
+def listens(pid: int, port: int) -> bool:
+    """Whether this process or a child of it listens on the port: an answer there could be somebody else's."""
+    try:
+        process = psutil.Process(pid)
+        family = [process, *process.children(recursive=True)]
+        found: list[Any] = [connection for each in family for connection in each.net_connections("tcp")]
+    except psutil.Error:
+        return False
+    return any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in found)

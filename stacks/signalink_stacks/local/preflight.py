@@ -1,6 +1,7 @@
 """Owns the checks before anything is started: manifests, disk, ports. Each failure says what, why and what next."""
 
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from signalink_core.errors import ConfigurationError
@@ -12,10 +13,10 @@ NEEDED_BYTES = 700 * 1024 * 1024
 """Room for a new platform: Postgres 60 MB and its log 512 MB at most, Kafka, logs."""
 
 
-def manifests() -> list[ServiceManifest]:
+def manifests(only: Collection[str] = ()) -> list[ServiceManifest]:
     """Every service's manifest, or what is wrong with the first broken one."""
     try:
-        return discovery.manifests()
+        return discovery.manifests(only)
     except ConfigurationError as error:
         raise EnvironmentBroken(error.detail, next_step=error.next_step or "correct that file") from error
 

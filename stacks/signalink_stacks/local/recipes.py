@@ -51,6 +51,7 @@ def engine(engine: Engine, logs: Path) -> Recipe:
         prepare=engine.prepare,
         log=logfiles.path_of(logs, engine.name),
         patience=ENGINE_PATIENCE,
+        port=engine.port,
         stop_signal=engine.stop_signal,
         stop_seconds=engine.stop_seconds,
         cleanup=engine.cleanup,
@@ -75,6 +76,7 @@ def service(process: ServiceProcess, logs: Path) -> Recipe:
         prepare=lambda: None,
         log=logfiles.path_of(logs, process.name),
         patience=process.manifest.health.startup_seconds * PATIENCE_FACTOR,
+        port=process.metrics_port,
         stop_seconds=SERVICE_STOP_SECONDS,
     )
 

@@ -96,7 +96,9 @@ class Supervisor:
 
     def _plan(self) -> Layout:
         preflight.disk(self.folder.root)
-        plan = layout.design(preflight.manifests(), self.wishes, self.folder.secrets, ports.free_port)
+        plan = layout.design(
+            preflight.manifests(self.wishes.packages), self.wishes, self.folder.secrets, ports.free_port
+        )
         preflight.free_ports(plan.ports())
         self.state.ports, self.state.urls = plan.engine_ports, plan.urls
         self.state.processes = [
@@ -160,6 +162,7 @@ def as_problem(error: BaseException) -> LocalProblem:
 
 def main(arguments: list[str]) -> int:
     folder = StateFolder(Path(arguments[0]))
+    os.chdir(folder.root)
     logging.configure("supervisor", "supervisor")
     with folder.exclusive() as mine:
         if not mine:

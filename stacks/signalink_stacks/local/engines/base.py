@@ -14,7 +14,7 @@ from typing import ClassVar, Self
 
 from signalink_stacks.local import child
 from signalink_stacks.local.credentials import Credentials
-from signalink_stacks.local.ports import free_port
+from signalink_stacks.local.ports import free_port, listens
 
 LAUNCHER = Path(child.__file__).resolve()
 POLL_SECONDS = 0.02
@@ -134,7 +134,7 @@ class Engine(ABC):
             self.process.wait()
 
     def _await_ready(self, deadline: float, within: float) -> None:
-        while not self.ready():
+        while not (self.ready() and listens(self.pid, self.port)):
             if self.process is None or self.process.poll() is not None:
                 raise EngineFailed(f"{self.name} ended while starting:\n{tail(self.log)}")
             if time.monotonic() > deadline:
