@@ -52,7 +52,8 @@ DECLARE
     locked uuid[] := coalesce(nullif(current_setting('signalink.locked', true), ''), '{}')::uuid[];
     stray uuid;
 BEGIN
-    SELECT channel_id INTO stray FROM fresh WHERE channel_id <> ALL (locked) LIMIT 1;
+    -- Facts have no channel; NULL <> ALL of no channels would be true.
+    SELECT channel_id INTO stray FROM fresh WHERE channel_id IS NOT NULL AND channel_id <> ALL (locked) LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'an event of channel % was inserted without its lock', stray
             USING ERRCODE = 'SL002', HINT = 'call messaging.lock_channels first';
