@@ -139,7 +139,7 @@ class ApiClient:
                     raise
                 await asyncio.sleep(wait)
             else:
-                told("ok", f"{posted.id} {posted.seq}")
+                told("ok", "")
                 return posted
         raise ValueError(f"attempts must be at least 1, not {attempts}")
 

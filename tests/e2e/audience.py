@@ -1,0 +1,142 @@
+"""Readers who follow all channels over WebSocket: `python audience.py` with its orders as JSON lines on stdin.
+
+Owns one process's share of the readers and its history file. Everything it records comes from the bytes that the
+sockets received, before the client drops anything. First line in: what to follow (see `Orders`); then
+`{"drain": {channel: last seq}, "within": seconds}`. Lines out: `{"ready": n}`, `{"drained": n, ...}`.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import orjson
+import uvloop
+
+from signalink_core.client import ApiClient, SocketClient
+from signalink_core.client.api import TIMEOUT
+from signalink_core.events import Position
+from signalink_labs.history import Recorder, event_fields
+
+READY_SECONDS = 60.0
+POLL_SECONDS = 0.05
+
+
+class Orders(msgspec.Struct):
+    """`readers`: [view, username, password]; `channels`: channel id -> epoch."""
+
+    api: str
+    gateway: str
+    proc: str
+    path: str
+    readers: list[tuple[str, str, str]]
+    channels: dict[str, int]
+
+
+class Reader:
+    """One view: records each frame and follows its channels from seq 0."""
+
+    def __init__(self, view: str, client: ApiClient, orders: Orders, recorder: Recorder) -> None:
+        self.view = view
+        self._record = recorder.record
+        self._user = ""
+        self._node = ""
+        self._client = client
+        self.socket = SocketClient(orders.gateway, client.ticket, on_frame=self._take, proxy=False)
+        self._channels = {channel: Position(epoch, 0) for channel, epoch in orders.channels.items()}
+        self.begun: set[str] = set()
+
+    async def begin(self, username: str, password: str) -> None:
+        self._user = str((await self._client.login(username, password))["id"])
+        for channel in self._channels:
+            self._record("ok", "member", user=self._user, ch=channel, seq=1)
+        await self.socket.start()
+        await self.socket.subscribe(self._channels)
+
+    def _take(self, raw: bytes) -> None:
+        frame = orjson.loads(raw)
+        match frame["op"]:
+            case "event":
+                fields = event_fields(frame["id"], frame["type"], frame["data"])
+                self._note("ok", "recv", frame["channel"], seq=frame["seq"], **fields)
+            case "subscribed":
+                self._note("ok", "resume", frame["channel"], seq=frame["position"]["seq"])
+                self.begun.add(frame["channel"])
+            case "gap":
+                self._note("info", "resume", frame["channel"], seq=frame["position"]["seq"], code="gap")
+            case "welcome":
+                self._node = frame["node"]
+
+    def _note(self, outcome: Any, subject: Any, channel: str, **fields: Any) -> None:
+        self._record(outcome, subject, user=self._user, view=self.view, ch=channel, node=self._node, **fields)
+
+    def behind(self, lasts: Mapping[str, int]) -> int:
+        """Answer how many channels have not reached their last seq."""
+        return sum(1 for channel, last in lasts.items() if (self.socket.position(channel) or Position(0, 0)).seq < last)
+
+
+async def until(condition: Any, within: float) -> bool:
+    """Poll a condition; answers whether it became true in time."""
+    deadline = time.monotonic() + within
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(POLL_SECONDS)
+    return True
+
+
+async def drain(readers: list[Reader], recorder: Recorder, lasts: Mapping[str, int], within: float) -> dict[str, Any]:
+    """Wait until every reader has the last event of every channel."""
+    for reader in readers:
+        recorder.record("invoke", "drain", view=reader.view)
+    await until(lambda: not any(reader.behind(lasts) for reader in readers), within)
+    behind = {reader.view: reader.behind(lasts) for reader in readers}
+    for view, count in behind.items():
+        recorder.record("info" if count else "ok", "drain", view=view)
+    sockets = [reader.socket for reader in readers]
+    return {
+        "drained": sum(1 for count in behind.values() if not count),
+        "behind": {view: count for view, count in behind.items() if count},
+        "connects": sum(socket.connects for socket in sockets),
+        "holes": sum(socket.holes for socket in sockets),
+        "ended": [str(socket.ended) for socket in sockets if socket.ended],
+    }
+
+
+def tell(**answer: Any) -> None:
+    sys.stdout.buffer.write(orjson.dumps(answer) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+async def ask() -> bytes:
+    return await asyncio.to_thread(sys.stdin.buffer.readline)
+
+
+async def main() -> None:
+    orders = msgspec.json.decode(await ask(), type=Orders)
+    with Recorder(Path(orders.path), orders.proc) as recorder:
+        async with httpx.AsyncClient(timeout=TIMEOUT, trust_env=False) as http:
+            readers = [
+                Reader(view, ApiClient(orders.api, http=http), orders, recorder) for view, _, _ in orders.readers
+            ]
+            try:
+                for reader, (_, username, password) in zip(readers, orders.readers, strict=True):
+                    await reader.begin(username, password)
+                began = await until(
+                    lambda: all(len(reader.begun) == len(orders.channels) for reader in readers), READY_SECONDS
+                )
+                tell(ready=len(readers) if began else 0)
+                request = orjson.loads(await ask() or b"{}")
+                if "drain" in request:
+                    tell(**await drain(readers, recorder, request["drain"], request["within"]))
+            finally:
+                for reader in readers:
+                    await reader.socket.stop()
+
+
+if __name__ == "__main__":
+    uvloop.run(main())
