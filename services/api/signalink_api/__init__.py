@@ -1,1 +1,1 @@
-"""signalink api."""
+"""The api service: REST, accounts, and the only writer of the event log."""

@@ -1,0 +1,222 @@
+"""Composition root of the api: the only place where clients, pools and services are built.
+
+`Api` is the whole service with its two ports; `create_app` alone is what the ports' tests and the OpenAPI document use.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import Any
+
+from fastapi import FastAPI
+from redis.asyncio import Redis
+from starlette.middleware.cors import CORSMiddleware
+
+from signalink_api.auth import endpoints as auth_endpoints
+from signalink_api.auth.passwords import Passwords
+from signalink_api.auth.refresh import RefreshTokens
+from signalink_api.auth.revocations import DEPENDENCY as POSTGRES
+from signalink_api.auth.revocations import Revocations
+from signalink_api.auth.service import AuthService
+from signalink_api.channels import endpoints as channel_endpoints
+from signalink_api.channels.service import ChannelService
+from signalink_api.cursors import CursorSigner
+from signalink_api.database import Database
+from signalink_api.edge import answers
+from signalink_api.edge.operations import operation_id
+from signalink_api.edge.parts import Parts
+from signalink_api.edge.watch import DEPENDENCY as REDIS
+from signalink_api.edge.watch import RedisWatch
+from signalink_api.messages import endpoints as message_endpoints
+from signalink_api.messages.service import MessageService
+from signalink_api.settings import Settings
+from signalink_api.tickets import endpoints as ticket_endpoints
+from signalink_api.tickets.service import TicketService
+from signalink_api.users import endpoints as user_endpoints
+from signalink_api.users.service import UserService
+from signalink_api.writer import MessageWriter
+from signalink_core.auth.keys import KeyRing
+from signalink_core.auth.tokens import TokenSigner, TokenVerifier
+from signalink_core.bus import Publisher
+from signalink_core.errors import ConfigurationError
+from signalink_core.guard import controls
+from signalink_core.guard.asgi import App, Guard, Policy
+from signalink_core.guard.limits import Limiter
+from signalink_core.guard.rules import Rules
+from signalink_core.http import HttpServer
+from signalink_core.internal import InternalServer
+from signalink_core.lifecycle import Lifecycle
+from signalink_core.readiness import Readiness
+
+METHODS = ["GET", "POST", "PATCH", "DELETE"]
+HEADERS = ["authorization", "content-type", "idempotency-key", "traceparent", "x-request-id", "x-signalink-client"]
+EXPOSED = ["Retry-After", "X-Request-Id"]
+CORS_SECONDS = 600
+
+
+class Api(Lifecycle):
+    """Everything between the two ports. Live without Postgres and Redis, ready when Postgres answers."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.readiness = Readiness([POSTGRES])
+        self.readiness.set(REDIS, "degraded", "not checked yet")
+        self.keys = load_keys(settings)
+        self.rules = Rules.of(settings.limits)
+        self.database = Database(
+            settings.postgres,
+            connections=settings.api.read_connections,
+            command_connections=settings.api.command_connections,
+        )
+        self.publisher = Publisher(settings.redis)
+        self.writer = MessageWriter(settings.postgres, on_committed=self.publisher.publish)
+        self.limiter = Limiter(settings.redis, replicas=settings.api.replicas)
+        self.passwords = Passwords()
+        self.revocations = Revocations(self.database, self.readiness)
+        self.asgi: App | None = None
+
+    async def _start(self) -> None:
+        redis = await self.enter(aclosing(self.settings.redis.client(max_connections=8)))
+        for part in (
+            self.database,
+            self.publisher,
+            self.limiter,
+            self.passwords,
+            self.revocations,
+            RedisWatch(redis, self.readiness),
+            self.writer,
+        ):
+            await self.enter(part)
+        app = create_app(self._parts(redis))
+        self.asgi = guarded(app, self.settings, self.limiter)
+
+    def _parts(self, redis: Redis) -> Parts:
+        settings, secret = self.settings, self.settings.server_secret()
+        signer = TokenSigner(self.keys, settings.auth.issuer)
+        return Parts(
+            keys=self.keys,
+            verifier=TokenVerifier(self.keys, settings.auth.issuer),
+            revocations=self.revocations,
+            limiter=self.limiter,
+            rules=self.rules,
+            origins=settings.edge.ws_origins,
+            secure_cookies=_over_tls(settings),
+            auth=self._auth(signer, RefreshTokens(secret)),
+            users=UserService(self.database),
+            channels=ChannelService(self.database, CursorSigner(secret), self.publisher.publish),
+            messages=MessageService(
+                database=self.database,
+                writer=self.writer,
+                limiter=self.limiter,
+                rules=self.rules,
+                publish=self.publisher.publish,
+                body_characters=settings.api.body_characters,
+            ),
+            tickets=TicketService(
+                redis, signer, origins=settings.edge.ws_origins, gateway_url=settings.edge.gateway_url
+            ),
+        )
+
+    def _auth(self, signer: TokenSigner, tokens: RefreshTokens) -> AuthService:
+        return AuthService(
+            database=self.database,
+            hasher=self.passwords,
+            signer=signer,
+            tokens=tokens,
+            revocations=self.revocations,
+            limiter=self.limiter,
+            rules=self.rules,
+            hint=self.publisher.hint_revocations,
+            refresh_days=self.settings.api.refresh_days,
+            grace_seconds=self.settings.api.reuse_grace_seconds,
+        )
+
+
+async def serve(settings: Settings, stop: asyncio.Event, *, started: Callable[[int, int], None] | None = None) -> None:
+    """Run both ports until `stop`, then drain: not ready, stop accepting, finish, flush. `started` gets the ports."""
+    api = Api(settings)
+    async with InternalServer(settings.process, api.readiness) as internal, api:
+        assert api.asgi is not None  # noqa: S101 - set by a start that succeeded
+        public = HttpServer(api.asgi, host=settings.process.host, port=settings.process.http_port)
+        async with public:
+            api.readiness.start()
+            if started is not None:
+                started(public.port, internal.port)
+            await _until_stopped(stop, api)
+            api.readiness.drain()
+
+
+async def _until_stopped(stop: asyncio.Event, api: Api) -> None:
+    """Ends with `stop`, or with the crash of a task that the api cannot work without."""
+    stopping = asyncio.ensure_future(stop.wait())
+    crashes = [part.failed for part in (api.writer, api.publisher, api.revocations)]
+    waited: list[asyncio.Future[Any]] = [stopping, *crashes]
+    try:
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+    for crash in crashes:
+        if crash.done():
+            raise crash.result()
+
+
+def create_app(parts: Parts | None = None) -> FastAPI:
+    """The routes. Without `parts` it can only describe itself."""
+    app = FastAPI(
+        title="Signalink API",
+        version="1.0.0",
+        description="Accounts, channels and messages of Signalink. Errors are RFC 9457 problem documents.",
+        openapi_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=operation_id,
+        telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
+    )
+    app.state.parts = parts
+    answers.install(app)
+    for router in (
+        auth_endpoints.router,
+        user_endpoints.router,
+        channel_endpoints.router,
+        message_endpoints.router,
+        ticket_endpoints.router,
+        auth_endpoints.keys,
+    ):
+        app.include_router(router)
+    return app
+
+
+def guarded(app: FastAPI, settings: Settings, limiter: Limiter) -> App:
+    """The app as the public port serves it: guard outside, then CORS with the exact list, then the routes."""
+    cors = CORSMiddleware(
+        app,
+        allow_origins=settings.edge.ws_origins,
+        allow_methods=METHODS,
+        allow_headers=HEADERS,
+        allow_credentials=True,
+        expose_headers=EXPOSED,
+        max_age=CORS_SECONDS,
+    )
+    named = [name.strip().lower() for name in settings.api.hosts.split(",") if name.strip()]
+    policy = Policy(
+        rules=Rules.of(settings.limits),
+        origins=frozenset(settings.edge.ws_origins),
+        hosts=controls.hosts_of(settings.edge.api_url) | frozenset(named),
+        trusted_proxies=controls.networks(settings.api.trusted_proxies),
+        tls=_over_tls(settings),
+    )
+    return Guard(cors, policy=policy, limits=limiter)
+
+
+def load_keys(settings: Settings) -> KeyRing:
+    if settings.auth.keys_dir is None:
+        raise ConfigurationError(
+            "Setting SIGNALINK_AUTH_KEYS_DIR is missing.",
+            next_step="name the folder of the Ed25519 signing keys (<kid>.pem).",
+        )
+    return KeyRing.load(settings.auth.keys_dir)
+
+
+def _over_tls(settings: Settings) -> bool:
+    """The address people use decides: on plain loopback HTTP no cookie may ask for TLS."""
+    return settings.edge.api_url.startswith("https://")

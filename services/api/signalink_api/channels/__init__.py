@@ -1,0 +1,1 @@
+"""Channels and who is in them."""

@@ -1,0 +1,149 @@
+"""The api's two ways into Postgres: SQLAlchemy for reads and simple rows, an asyncpg pool for the writing functions.
+
+Owns pools, time-outs and the translation of driver errors; statements belong to the repositories, the post path to the
+writer. A pool connection that died is noticed when it is taken out, so a restart of Postgres costs nobody an error.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import asyncpg
+import orjson
+import sqlalchemy
+from asyncpg import exceptions as pg
+from sqlalchemy import exc as sqlalchemy_errors
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from signalink_core.database import pool as postgres_pool
+from signalink_core.errors import DependencyUnavailable
+from signalink_core.lifecycle import Lifecycle
+from signalink_core.settings import PostgresSettings
+from signalink_core.telemetry import names
+
+POOL_SECONDS = 1.0
+RETRY_AFTER_SECONDS = 1.0
+CLOSE_SECONDS = 5.0
+
+
+class Database(Lifecycle):
+    """`begin` for one transaction, `read` for statements that need none, `commands` for the writing functions."""
+
+    def __init__(self, settings: PostgresSettings, *, connections: int = 10, command_connections: int = 6) -> None:
+        super().__init__()
+        self._settings = settings
+        self._command_connections = command_connections
+        self._pool: postgres_pool.Pool | None = None
+        self._opening = asyncio.Lock()
+        self.engine = make_engine(settings, connections)
+        self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    async def _stop(self) -> None:
+        if self._pool is not None:
+            await self._pool.close()
+            self._pool = None
+        await asyncio.wait_for(self.engine.dispose(), CLOSE_SECONDS)
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction: commits at the end of the block, rolls back on an error."""
+        async with self._taken(self.engine.begin) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Autocommit: each statement is its own snapshot and no round trip goes to BEGIN."""
+        async with self._taken(self._autocommit.connect) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def commands(self) -> AsyncIterator[asyncpg.Connection]:
+        """A plain asyncpg connection outside any transaction, as the functions of `messaging` demand."""
+        with unavailable_when_away():
+            pool = self._pool or await self._open()
+            started = time.perf_counter()
+            async with pool.acquire() as connection:
+                names.DB_POOL_WAIT_SECONDS.observe(time.perf_counter() - started)
+                yield connection
+
+    async def _open(self) -> postgres_pool.Pool:
+        """Opened at first use, so the api starts before its database."""
+        async with self._opening:
+            if self._pool is None:
+                self._pool = await postgres_pool.open_pool(self._settings, max_size=self._command_connections)
+            return self._pool
+
+    @asynccontextmanager
+    async def _taken(self, take: Callable[[], Any]) -> AsyncIterator[AsyncConnection]:
+        started = time.perf_counter()
+        with unavailable_when_away():
+            async with take() as connection:
+                names.DB_POOL_WAIT_SECONDS.observe(time.perf_counter() - started)
+                names.DB_POOL_IN_USE.inc()
+                try:
+                    yield connection
+                finally:
+                    names.DB_POOL_IN_USE.dec()
+
+
+def make_engine(settings: PostgresSettings, connections: int) -> AsyncEngine:
+    """An engine on asyncpg whose connects, waits and commands are all bounded."""
+
+    async def connect() -> Any:
+        return await postgres_pool.connect(settings)
+
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=connect,
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=POOL_SECONDS,
+        hide_parameters=True,
+        json_serializer=lambda value: orjson.dumps(value).decode(),
+        json_deserializer=orjson.loads,
+    )
+    sqlalchemy.event.listen(engine.sync_engine, "checkout", _refuse_dead)
+    return engine
+
+
+def _refuse_dead(connection: Any, _record: Any, _proxy: Any) -> None:
+    """A socket the server closed is known to be closed: no ping is needed to find out."""
+    if connection.driver_connection.is_closed():
+        raise sqlalchemy_errors.InvalidatePoolError
+
+
+_AWAY: tuple[type[BaseException], ...] = (
+    OSError,
+    TimeoutError,
+    sqlalchemy_errors.TimeoutError,
+    pg.PostgresConnectionError,
+    pg.InterfaceError,
+    pg.OperatorInterventionError,
+    pg.InsufficientResourcesError,
+    pg.TransactionTimeoutError,
+    pg.LockNotAvailableError,
+    pg.InvalidAuthorizationSpecificationError,
+)
+"""Away, starting, stopping, full, too slow, or not letting us in (a rotated password: the file is read again)."""
+
+
+@contextmanager
+def unavailable_when_away() -> Iterator[None]:
+    """Translate what a missing, starting, full or slow Postgres raises; errors of statements pass unchanged."""
+    try:
+        yield
+    except _AWAY as error:
+        raise _unavailable() from error
+    except sqlalchemy_errors.DBAPIError as error:
+        cause = error.orig.__cause__ if error.orig is not None else None
+        if error.connection_invalidated or isinstance(cause, _AWAY) or isinstance(error.orig, _AWAY):
+            raise _unavailable() from error
+        raise
+
+
+def _unavailable() -> DependencyUnavailable:
+    return DependencyUnavailable(
+        "The database does not answer.", retry_after=RETRY_AFTER_SECONDS, next_step="repeat after Retry-After seconds."
+    )

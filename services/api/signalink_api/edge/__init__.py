@@ -1,0 +1,1 @@
+"""The HTTP edge that every feature shares: who calls, what a refusal looks like, how routes are documented."""

@@ -1,0 +1,1 @@
+"""Posting, reading and changing messages, and a channel's events."""

@@ -1,0 +1,219 @@
+"""Messages: posts go through the writer, changes through the database's functions; who may read is decided here."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+from sqlalchemy import Row
+
+from signalink_api import functions
+from signalink_api.channels import access
+from signalink_api.database import Database
+from signalink_api.messages import repository
+from signalink_api.messages.schemas import (
+    EventFrame,
+    EventPage,
+    EventsQuery,
+    Message,
+    MessagePage,
+    MessagesQuery,
+    PostRequest,
+    SeqRange,
+)
+from signalink_api.problems import IdempotencyConflict, Invalid, ReplyUnknown, SlowMode
+from signalink_api.schemas import Answer
+from signalink_api.writer import Draft, MessageWriter, Verdict
+from signalink_core.errors import SignalinkError
+from signalink_core.events import Event, Position
+from signalink_core.guard.limits import Limiter
+from signalink_core.guard.rules import Rules
+from signalink_core.log import reads
+from signalink_core.log.rows import to_events
+
+A = TypeVar("A", bound=Answer)
+
+
+class MessageService:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        writer: MessageWriter,
+        limiter: Limiter,
+        rules: Rules,
+        publish: Callable[[Sequence[Event]], None],
+        body_characters: int,
+    ) -> None:
+        self._database = database
+        self._writer = writer
+        self._limiter = limiter
+        self._rules = rules
+        self._publish = publish
+        self._body_characters = body_characters
+
+    async def post(self, user_id: UUID, channel_id: UUID, asked: PostRequest, key: str | None) -> tuple[Message, bool]:
+        """The message as it was first posted, and whether this post made it. `key` is the Idempotency-Key header."""
+        draft = Draft(
+            channel_id=channel_id,
+            sender_id=user_id,
+            client_id=_client_id(asked.client_id, key),
+            body=self._bounded(asked.body),
+            format=asked.format,
+            metadata=asked.metadata,
+            reply_to=asked.reply_to,
+        )
+        await self._limiter.hit(self._rules.posts_user, user_id)
+        await self._limiter.hit(self._rules.posts_channel, channel_id)
+        verdict = await self._writer.post(draft)
+        if not verdict.posted:
+            raise await self._refusal(verdict, draft)
+        return _posted(draft, verdict), verdict.kind == "created"
+
+    async def get(self, user_id: UUID, message_id: UUID) -> Message:
+        async with self._database.read() as db:
+            row = await repository.find(db, message_id, user_id)
+        if row is None or not access.allows(row, "see"):
+            raise functions.refusal("not_found")
+        if not access.allows(row, "read"):
+            raise functions.refusal("forbidden")
+        return _message(row)
+
+    async def page(self, user_id: UUID, channel_id: UUID, query: MessagesQuery) -> MessagePage:
+        async with self._database.read() as db:
+            await access.require(db, channel_id, user_id, "read")
+            if query.after is not None:
+                rows = await repository.above(db, channel_id, user_id, query.after, query.limit + 1)
+                return _ahead(rows, query.limit)
+            if query.around is None:
+                rows = await repository.below(db, channel_id, user_id, query.before, query.limit + 1)
+                return _behind(rows, query.limit, newest=query.before is None)
+            half = query.limit // 2
+            older = await repository.below(db, channel_id, user_id, query.around, half + 1)
+            newer = await repository.above(db, channel_id, user_id, query.around - 1, query.limit - half + 1)
+        back, forth = _behind(older, half, newest=False), _ahead(newer, query.limit - half)
+        return MessagePage(items=[*back.items, *forth.items], before=back.before, after=forth.after)
+
+    async def edit(self, user_id: UUID, message_id: UUID, body: str) -> Message:
+        await self._do("edit_message", message_id=message_id, actor_id=user_id, body=self._bounded(body))
+        return await self.get(user_id, message_id)
+
+    async def delete(self, user_id: UUID, message_id: UUID) -> None:
+        await self._do("delete_message", message_id=message_id, actor_id=user_id)
+
+    async def events(self, user_id: UUID, channel_id: UUID, query: EventsQuery) -> EventPage:
+        """What follows a seq in the log, as a socket that resumes there would get it."""
+        async with self._database.read() as db:
+            channel = await access.require(db, channel_id, user_id, "resume")
+        after = Position(channel.epoch if query.epoch is None else query.epoch, query.after)
+        async with self._database.commands() as connection:
+            page = await reads.resume(connection, user_id, channel_id, after, limit_rows=query.limit)
+        if not page.member:
+            raise functions.refusal("forbidden")
+        return EventPage(
+            epoch=page.epoch,
+            last_seq=page.last_seq,
+            floor=page.floor,
+            gap=page.gap,
+            more=page.more,
+            skipped=[SeqRange(first=held.first, last=held.last) for held in page.skipped],
+            events=[_frame(event) for event in page.events],
+        )
+
+    async def _do(self, function: functions.Name, /, **command: Any) -> None:
+        answer = await functions.call(self._database, function, command)
+        self._publish(to_events(answer))
+
+    def _bounded(self, body: str) -> str:
+        if len(body) > self._body_characters:
+            raise Invalid.field("body.body", f"At most {self._body_characters} characters", kind="too_long")
+        return body
+
+    async def _refusal(self, verdict: Verdict, draft: Draft) -> SignalinkError:
+        match verdict.kind:
+            case "conflict":
+                return IdempotencyConflict(
+                    "This client_id was used for another message.", next_step="take a new one for a new message."
+                )
+            case "reply_unknown":
+                return ReplyUnknown("The message of reply_to is not in this channel.")
+            case "too_fast":
+                return await self._slow_mode(draft)
+        return functions.refusal(verdict.kind)
+
+    async def _slow_mode(self, draft: Draft) -> SlowMode:
+        """How long exactly the member has to wait is known to their row only."""
+        async with self._database.read() as db:
+            channel = await access.require(db, draft.channel_id, draft.sender_id, "read")
+        seconds = max(1, math.ceil(channel.slow_mode_seconds))
+        return SlowMode(f"One message per {seconds} s in this channel.", retry_after=seconds)
+
+
+def _client_id(given: str | None, header: str | None) -> str:
+    """Either form; both must say the same. Quotes around the header's value are its structured form."""
+    key = None if header is None else header.strip().removeprefix('"').removesuffix('"')
+    if given is not None and key is not None and given != key:
+        raise Invalid.field("body.client_id", "Differs from the Idempotency-Key header")
+    chosen = given if given is not None else key
+    if chosen is None:
+        raise Invalid.field("body.client_id", "Needed, here or as the Idempotency-Key header", kind="missing")
+    return chosen
+
+
+def _posted(draft: Draft, verdict: Verdict) -> Message:
+    """Built from what was posted: a replay carried the same, so its answer is equal to the first."""
+    return _made(
+        Message,
+        id=verdict.message_id,
+        channel_id=draft.channel_id,
+        seq=verdict.seq,
+        epoch=verdict.epoch,
+        sender_id=draft.sender_id,
+        client_id=draft.client_id,
+        body=draft.body,
+        format=draft.format,
+        metadata=draft.metadata,
+        reply_to=draft.reply_to,
+        thread_root=verdict.thread_root,
+        created_at=verdict.created_at,
+        edited_at=None,
+        deleted_at=None,
+    )
+
+
+def _made(model: type[A], **values: Any) -> A:
+    """What this process built itself is not checked again."""
+    return cast(A, model.model_construct(**values))
+
+
+def _message(row: Row[Any]) -> Message:
+    return Message.model_validate({**row._mapping, "metadata": row.meta})
+
+
+def _behind(rows: Sequence[Row[Any]], limit: int, *, newest: bool) -> MessagePage:
+    """A page that grew downwards; one row more than `limit` says there are older ones."""
+    shown = [_message(row) for row in rows[-limit:]] if limit else []
+    older = shown[0].seq if shown and len(rows) > limit else None
+    newer = None if newest or not shown else shown[-1].seq
+    return MessagePage(items=shown, before=older, after=newer)
+
+
+def _ahead(rows: Sequence[Row[Any]], limit: int) -> MessagePage:
+    shown = [_message(row) for row in rows[:limit]]
+    newer = shown[-1].seq if len(rows) > limit else None
+    return MessagePage(items=shown, before=shown[0].seq if shown else None, after=newer)
+
+
+def _frame(event: Event) -> EventFrame:
+    position = event.position
+    return _made(
+        EventFrame,
+        channel=event.channel,
+        epoch=position.epoch,
+        seq=position.seq,
+        type=event.type,
+        id=event.id,
+        time=event.time,
+        data=event.data,
+        trace=event.traceparent,
+    )

@@ -1,0 +1,1 @@
+"""One-use tickets that open a socket at a gateway."""

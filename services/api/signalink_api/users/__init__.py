@@ -1,0 +1,1 @@
+"""What a signed-in user sees and changes of themselves."""

@@ -1,0 +1,23 @@
+"""Routes of the signed-in user."""
+
+from fastapi import APIRouter, Request
+
+from signalink_api.auth.schemas import Me
+from signalink_api.edge import parts
+from signalink_api.edge.identity import SignedIn
+from signalink_api.edge.operations import refusals
+from signalink_api.users.schemas import ProfilePatch
+
+router = APIRouter(prefix="/v1/users", tags=["users"])
+
+
+@router.get("/me", responses=refusals())
+async def me(request: Request, caller: SignedIn) -> Me:
+    """Yourself."""
+    return await parts.of(request).users.me(caller.user_id)
+
+
+@router.patch("/me", responses=refusals(body=True))
+async def change_me(patch: ProfilePatch, request: Request, caller: SignedIn) -> Me:
+    """Change your display name or status. Repeating changes nothing."""
+    return await parts.of(request).users.change_me(caller.user_id, patch)
