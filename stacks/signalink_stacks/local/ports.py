@@ -1,5 +1,6 @@
 """Owns free ports and the question who holds a taken one. Leaves the choice of fixed numbers to the manifests."""
 
+import random
 import socket
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,9 @@ from typing import Any
 import psutil
 
 LOOPBACK = "127.0.0.1"
+CHOICE = (20000, 32000)
+ATTEMPTS = 200
+_given: set[int] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +25,16 @@ class Holder:
 
 
 def free_port() -> int:
-    """A port that was free a moment ago: the kernel's ephemeral choice."""
-    with socket.create_server((LOOPBACK, 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
+    """A port that is free now, never one that this process was given before.
+
+    It lies below the range of outgoing connections, which could otherwise take it before it is bound.
+    """
+    for _ in range(ATTEMPTS):
+        port = random.randrange(*CHOICE)  # noqa: S311  chance, not secrecy
+        if port not in _given and is_free(port):
+            _given.add(port)
+            return port
+    raise OSError(f"no free port between {CHOICE[0]} and {CHOICE[1]} in {ATTEMPTS} attempts")
 
 
 def is_free(port: int) -> bool:
