@@ -57,6 +57,7 @@ class Revocation(NamedTuple):
     subject_kind: str
     subject_id: UUID
     at: datetime
+    reason: str = ""
 
 
 NO_CHANNEL = ResumePage(member=False, epoch=0, last_seq=0, floor=0, events=[], skipped=[], more=False)
@@ -135,4 +136,4 @@ async def heads(conn: asyncpg.Connection, channel_ids: Iterable[UUID]) -> dict[U
 async def revocations_since(conn: asyncpg.Connection, seconds: float = 60) -> list[Revocation]:
     """Revocations of the last `seconds` by Postgres's clock; applying one twice is harmless."""
     rows: list[Any] = await conn.fetch(statements.REVOCATIONS, seconds)
-    return [Revocation(row["subject_kind"], row["subject_id"], row["at"]) for row in rows]
+    return [Revocation(row["subject_kind"], row["subject_id"], row["at"], row["reason"]) for row in rows]

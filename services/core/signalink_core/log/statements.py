@@ -39,7 +39,7 @@ HEADS = "SELECT id, epoch, last_seq FROM messaging.channels WHERE id = ANY ($1::
 
 # $1 seconds. By time and with overlap, never `id > last`: that would lose rows that commit late.
 REVOCATIONS = """
-SELECT subject_kind, subject_id, at FROM messaging.revocations
+SELECT subject_kind, subject_id, at, reason FROM messaging.revocations
 WHERE at > clock_timestamp() - make_interval(secs => $1) ORDER BY id
 """
 
