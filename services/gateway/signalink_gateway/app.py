@@ -1,0 +1,142 @@
+"""Builds the gateway from settings and runs it: the only place where its clients are made.
+
+The public port serves the socket and tells everything else where it is; health, metrics and faults are on the internal
+one. The process starts in any order: without Postgres it is not ready, without Redis it is ready and degraded.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from signalink_core import lifecycle
+from signalink_core.auth.jwks import JwksClient
+from signalink_core.auth.tokens import TokenVerifier
+from signalink_core.bus import Subscriber
+from signalink_core.errors import ConfigurationError, NotFound
+from signalink_core.guard import controls
+from signalink_core.guard.asgi import Guard, Policy
+from signalink_core.guard.limits import Limiter
+from signalink_core.guard.rules import Rules
+from signalink_core.http import HttpServer
+from signalink_core.internal import InternalServer
+from signalink_core.readiness import Readiness
+from signalink_core.settings import (
+    AuthSettings,
+    EdgeSettings,
+    LimitSettings,
+    PostgresSettings,
+    ProcessSettings,
+    RedisSettings,
+)
+from signalink_gateway import drain, handshake
+from signalink_gateway.forwarding import Forwarder
+from signalink_gateway.gateway import PING_SECONDS, Gateway, Parts
+from signalink_gateway.heads import Heads
+from signalink_gateway.identity import Identity
+from signalink_gateway.protocol import protocol_for
+from signalink_gateway.reads import LogReads
+from signalink_gateway.recovery import Recovery
+
+Message = MutableMapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    process: ProcessSettings
+    postgres: PostgresSettings
+    redis: RedisSettings
+    auth: AuthSettings
+    edge: EdgeSettings
+    limits: LimitSettings
+    ping_seconds: float = PING_SECONDS
+
+    @classmethod
+    def from_env(cls) -> Self:
+        settings = cls(
+            process=ProcessSettings.from_env(),
+            postgres=PostgresSettings.from_env(),
+            redis=RedisSettings.from_env(),
+            auth=AuthSettings.from_env(),
+            edge=EdgeSettings.from_env(),
+            limits=LimitSettings.from_env(),
+        )
+        if not settings.edge.ws_origins:
+            raise ConfigurationError(
+                "No origin may open a socket: SIGNALINK_WS_ORIGINS is empty.",
+                next_step="set it to the exact origins of the pages, as http://127.0.0.1:8000.",
+            )
+        return settings
+
+
+class GatewayServer(HttpServer):
+    """The public port, which can stop accepting long before its sockets end."""
+
+    async def stop_accepting(self) -> None:
+        if self._server is not None:
+            for server in self._server.servers:
+                server.close()
+
+
+async def elsewhere(scope: Message, receive: Callable[[], Awaitable[Message]], send: object) -> None:
+    """ASGI: plain HTTP on the public port."""
+    if scope["type"] == "http":
+        raise NotFound("Only a WebSocket is served here.", next_step=f"connect to {handshake.PATH} as a WebSocket.")
+
+
+class App(lifecycle.Lifecycle):
+    """A whole gateway in this process. `drain` before `stop` spares the clients a surprise."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        process = settings.process.named("gateway")
+        self.readiness = Readiness(["postgres", "redis"])
+        self.gateway = Gateway(
+            node=process.node,
+            limits=settings.limits,
+            origins=settings.edge.ws_origins,
+            hosts=controls.hosts_of(settings.edge.gateway_url),
+            ping_seconds=settings.ping_seconds,
+        )
+        self.reads = LogReads(settings.postgres, self.readiness)
+        self.recovery = Recovery(self.reads)
+        self.jwks = JwksClient(settings.auth.jwks_url)
+        self.limiter = Limiter(settings.redis)
+        self.identity = Identity(
+            settings.redis, TokenVerifier(self.jwks, settings.auth.issuer), self.reads, revoked=self.gateway.revoked
+        )
+        self.forwarder = Forwarder(settings.edge.api_url)
+        self.bus = Subscriber(
+            settings.redis,
+            on_event=self.recovery.hub.on_event,
+            on_heads=self.recovery.hub.on_heads,
+            on_attached=lambda channel_id: self.heads.attached(channel_id),
+            on_lost=lambda: self.heads.lost(),
+            on_revocations=self.identity.hint,
+        )
+        self.heads = Heads(self.recovery, self.readiness, self.bus)
+        self.recovery.hub.bus = self.bus
+        self.gateway.assemble(Parts(self.recovery, self.identity, self.forwarder, self.limiter))
+        policy = Policy(Rules.of(settings.limits), settings.edge.ws_origins, self.gateway.hosts)
+        guarded = Guard(elsewhere, policy=policy, limits=self.limiter)
+        self.server = GatewayServer(guarded, host=process.host, port=process.http_port, ws=protocol_for(self.gateway))
+        self.internal = InternalServer(process, self.readiness)
+
+    async def _start(self) -> None:
+        parts = (
+            self.internal, self.reads, self.jwks, self.limiter, self.forwarder, self.recovery, self.identity,
+            self.bus, self.heads, self.gateway, self.server,
+        )  # fmt: skip
+        for part in parts:
+            await self.enter(part)
+        self.readiness.start()
+
+    async def drain(self) -> None:
+        await drain.drain(self.gateway, self.readiness, self.server.stop_accepting)
+
+
+async def main(stop: asyncio.Event) -> None:
+    """Serves until `stop` is set, then drains."""
+    async with App(Settings.from_env()) as app:
+        await stop.wait()
+        await app.drain()
