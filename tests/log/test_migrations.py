@@ -105,7 +105,7 @@ async def test_bootstrap_without_an_owner_or_with_an_odd_name_is_refused() -> No
 
 def test_a_verifier_is_the_one_of_the_standard() -> None:
     # The exchange printed in RFC 7677, section 3.
-    nonce, salt = "rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0", "W22ZaJ0SNY7soEsUEjb1gQ=="
+    nonce, salt = "rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0", "W22ZaJ0SNY7soEsUEjb6gQ=="
     made = scram.verifier("pencil", salt=base64.b64decode(salt))
     message = f"n=user,r=rOprNGfwEbeRWgbNEkqO,r={nonce},s={salt},i=4096,c=biws,r={nonce}"
     server_key = base64.b64decode(made.rsplit(":", 1)[1])

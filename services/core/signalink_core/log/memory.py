@@ -144,5 +144,5 @@ def _within(events: Iterable[Event], limit_bytes: int) -> Iterable[Event]:
 def _blanked(event: Event, message_id: str) -> Event:
     if event.data.get("id") != message_id or "body" not in event.data:
         return event
-    blank = {"body": ""} | ({"metadata": {}} if "metadata" in event.data else {})
+    blank: dict[str, Any] = {"body": ""} | ({"metadata": {}} if "metadata" in event.data else {})
     return replace(event, data={**event.data, **blank})
