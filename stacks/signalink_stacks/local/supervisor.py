@@ -26,7 +26,7 @@ from signalink_stacks.local.managed import Managed, Recipe
 from signalink_stacks.local.problems import EnvironmentBroken, LocalProblem, StartFailed
 from signalink_stacks.local.state import ProcessRecord, RunState, StateFolder
 
-log = logging.get_logger(__name__)
+log = logging.get_logger("signalink_stacks.local.supervisor")  # run as a script, its name is `__main__`
 CHECK_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 23.0
 """All stages together; what is left then is killed, so that `down` ends within 25 s."""

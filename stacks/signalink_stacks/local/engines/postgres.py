@@ -128,7 +128,8 @@ class PostgresEngine(Engine):
             with socket.create_connection((LOOPBACK, self.port), 0.5) as connection:
                 connection.settimeout(0.5)
                 connection.sendall(struct.pack("!i", len(body) + 4) + body)
-                return connection.recv(1) == b"R"
+                # All of the answer is read: closing on unread bytes is a reset, which the server would log.
+                return connection.recv(4096).startswith(b"R")
         except OSError:
             return False
 
