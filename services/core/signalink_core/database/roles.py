@@ -17,6 +17,9 @@ STATEMENTS = {"statement_timeout": "5s", "idle_in_transaction_session_timeout": 
 COMMON = {"default_transaction_isolation": "read committed", "TimeZone": "UTC"}
 # The owner runs migrations and backfills, which may take long but must not queue writers behind a lock for long.
 OWNER_SETTINGS = COMMON | {"lock_timeout": "5s", "idle_in_transaction_session_timeout": "60s"}
+# Every statement of the relay walks one index of the log in its order. Row counts that are stale after a burst must not
+# turn that into a scan and a sort of everything that waits.
+RELAY_SETTINGS = {"signalink_relay": {"enable_seqscan": "off", "enable_bitmapscan": "off"}}
 READ_ONLY = ("signalink_gateway", "signalink_prober")
 TRANSACTION_TIMEOUT_SINCE = 170000
 BUILTIN_LOCALE_SINCE = 170000
@@ -47,7 +50,7 @@ def role_settings(role: str, version: int) -> dict[str, str]:
     """The session defaults of a role on a server of this version number (180004 is 18.4)."""
     if role == OWNER:
         return OWNER_SETTINGS
-    settings = COMMON | STATEMENTS
+    settings = COMMON | STATEMENTS | RELAY_SETTINGS.get(role, {})
     if version >= TRANSACTION_TIMEOUT_SINCE:
         settings |= {"transaction_timeout": "5s"}
     if role in READ_ONLY:
