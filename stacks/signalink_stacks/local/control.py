@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 
 from signalink_stacks.local import memory, recipes
-from signalink_stacks.local.engines.base import clean_environment, tail
+from signalink_stacks.local.engines.base import clean_environment, network_environment, tail
 from signalink_stacks.local.layout import ENGINE_PORTS, Wishes
 from signalink_stacks.local.problems import BY_CODE, EnvironmentBroken, LocalProblem, StartFailed
 from signalink_stacks.local.state import VERSION, RunState, StateFolder, is_same
@@ -94,7 +94,7 @@ def _launch(folder: StateFolder) -> Process:
     pid = os.posix_spawn(
         sys.executable,
         command,
-        clean_environment() | {"PYTHONUNBUFFERED": "1"},
+        clean_environment() | network_environment() | {"PYTHONUNBUFFERED": "1"},
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, log, append, 0o600),

@@ -9,6 +9,7 @@ from pathlib import Path
 from signalink_stacks.local import layout, logfiles, probes
 from signalink_stacks.local.credentials import Credentials
 from signalink_stacks.local.engines import Engine, KafkaEngine, Launch, PostgresEngine, ValkeyEngine
+from signalink_stacks.local.engines.base import network_environment
 from signalink_stacks.local.layout import Layout, ServiceProcess
 from signalink_stacks.local.managed import Recipe
 from signalink_stacks.local.state import StateFolder
@@ -82,16 +83,16 @@ def service(process: ServiceProcess, logs: Path) -> Recipe:
 
 
 def _own(
-    job: str, folder: StateFolder, *, name: str, patience: float = 60.0, settings: dict[str, str] | None = None
+    job: str, folder: StateFolder, *, name: str, patience: float = 60.0, environment: dict[str, str] | None = None
 ) -> Job:
     """A job of `signalink_stacks.local.jobs`: it reads the secrets itself."""
     command = [sys.executable, "-m", "signalink_stacks.local.jobs", job, str(folder.root)]
-    return Job(name, command, _prefixed(settings or {}), patience)
+    return Job(name, command, environment or {}, patience)
 
 
 def runtime(folder: StateFolder) -> Job:
     """Download Kafka's jars and train the JVM's cache; minutes on a slow line."""
-    return _own("runtime", folder, name="kafka-runtime", patience=280.0)
+    return _own("runtime", folder, name="kafka-runtime", patience=280.0, environment=network_environment())
 
 
 def keys(folder: StateFolder) -> Job:
@@ -103,7 +104,7 @@ def roles(folder: StateFolder) -> Job:
 
 
 def access(folder: StateFolder, settings: dict[str, str]) -> Job:
-    return _own("access", folder, name="kafka-access", settings=settings)
+    return _own("access", folder, name="kafka-access", environment=_prefixed(settings))
 
 
 def topics(plan: Layout, secrets: Credentials, settings: dict[str, str]) -> Job:

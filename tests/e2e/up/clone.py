@@ -49,9 +49,13 @@ def make(folder: Path) -> "Clone":
         shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(*NOT_COPIED))
         say(f"copied the tree, for git says: {done.stderr.strip()}")
     else:
-        head = subprocess.run(["git", "-C", str(source), "log", "-1", "--format=%h %s"], capture_output=True, text=True)
+        head = _git("-C", str(source), "log", "-1", "--format=%h %s")
         say(f"cloned {head.stdout.strip()}")
     return Clone(source, home)
+
+
+def _git(*arguments: str) -> Done:
+    return subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=120, check=False)
 
 
 def take_down(folder: Path) -> None:

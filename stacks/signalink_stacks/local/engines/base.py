@@ -41,7 +41,14 @@ class Launch:
 
 def clean_environment() -> dict[str, str]:
     """What a child may see of our environment: paths and locale; never a SIGNALINK_ key of this shell."""
-    kept = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "SSL_CERT_FILE")
+    kept = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "XDG_CACHE_HOME")
+    return {key: os.environ[key] for key in kept if key in os.environ}
+
+
+def network_environment() -> dict[str, str]:
+    """How this machine reaches the outside: proxies and certificate authorities. For downloads only, never for services."""
+    proxies = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+    kept = (*proxies, *map(str.lower, proxies), "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
     return {key: os.environ[key] for key in kept if key in os.environ}
 
 
