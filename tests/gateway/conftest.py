@@ -1,6 +1,7 @@
 """A platform around real Postgres and Valkey for the gateway: an api that posts and publishes, nodes, raw clients."""
 
 import asyncio
+import contextlib
 import itertools
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
@@ -14,8 +15,11 @@ from uuid import UUID
 import orjson
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.client import ClientProtocol
 from websockets.exceptions import ConnectionClosed
+from websockets.protocol import State
 from websockets.typing import Origin, Subprotocol
+from websockets.uri import parse_uri
 
 from signalink_api.writer import Draft, MessageWriter
 from signalink_core import ids
@@ -259,3 +263,77 @@ async def platform(database: Database, valkey: ValkeyServer, keys: KeyRing) -> A
         platform = Platform(database, valkey, keys, stack)
         await platform.start()
         yield platform
+
+
+class Raw:
+    """A bare TCP connection that says exactly the bytes it is told to."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+        self.received = b""
+
+    @classmethod
+    async def open(cls, app: App, **options: Any) -> "Raw":
+        return cls(*await asyncio.open_connection("127.0.0.1", app.server.port, **options))
+
+    @staticmethod
+    def request(
+        *, path: str = "/v1/socket", origin: str | None = ORIGIN, protocols: str | None = "signalink.v1", **headers: str
+    ) -> bytes:
+        fields = {
+            "Host": "127.0.0.1", "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        }  # fmt: skip
+        if origin is not None:
+            fields["Origin"] = origin
+        if protocols is not None:
+            fields["Sec-WebSocket-Protocol"] = protocols
+        fields |= {name.replace("_", "-"): value for name, value in headers.items()}
+        lines = [f"GET {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items() if value), "", ""]
+        return "\r\n".join(lines).encode()
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def until(self, marker: bytes, within: float = 10) -> bytes:
+        async with asyncio.timeout(within):
+            while marker not in self.received:
+                data = await self.reader.read(65536)
+                if not data:
+                    break
+                self.received += data
+        return self.received
+
+    async def status(self) -> int:
+        return int((await self.until(b"\r\n\r\n")).split(b" ")[1])
+
+    async def end(self, within: float = 10) -> int:
+        """Reads to the end of the connection; the code of the last close frame, 1006 without one."""
+        async with asyncio.timeout(within):
+            try:
+                while data := await self.reader.read(65536):
+                    self.received += data
+            except ConnectionError:
+                pass
+        _, _, wire = self.received.partition(b"\r\n\r\n")
+        peer = ClientProtocol(parse_uri("ws://localhost"), state=State.OPEN, max_size=None)
+        peer.receive_data(wire)
+        return peer.close_rcvd.code if peer.close_rcvd else 1006
+
+    async def close(self) -> None:
+        self.writer.close()
+        with contextlib.suppress(ConnectionError):
+            await self.writer.wait_closed()
+
+
+@pytest.fixture
+async def raw(platform: Platform) -> Callable[[App], Any]:
+    """Opens bare connections that are closed with the test."""
+
+    async def open_raw(app: App, **options: Any) -> Raw:
+        connection = await Raw.open(app, **options)
+        platform.stack.push_async_callback(connection.close)
+        return connection
+
+    return open_raw

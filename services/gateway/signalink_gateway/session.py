@@ -148,8 +148,7 @@ class Session:
         self.put(frames.close_frame(why.code, why.reason if reason is None else reason))
         self.closed = why
         self.gateway.forget(self, why.code)
-        if not self.dirty:
-            self.write_out()
+        self.write_out()
         if why is disconnects.SLOW:
             self.transport.close()
         asyncio.get_running_loop().call_later(ABORT_SECONDS, self.transport.abort)
