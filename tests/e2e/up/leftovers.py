@@ -1,4 +1,7 @@
-"""What a platform may leave behind: processes, listening ports, shared memory. After `down` there must be none."""
+"""What a platform may leave behind: processes, listening ports, shared memory. After `down` there must be none.
+
+Only what the platform itself made counts: other programs on this machine come and go meanwhile.
+"""
 
 import time
 from pathlib import Path
@@ -7,45 +10,61 @@ import psutil
 from clone import expect
 
 SETTLE_SECONDS = 2.0
-Known = list[tuple[int, float]]
+SHM = "/dev/shm/"  # noqa: S108  that is what is looked at
 
 
-def shared_memory() -> set[str]:
-    """System V segments by id and maker, and the files of /dev/shm."""
-    lines = Path("/proc/sysvipc/shm").read_text().splitlines()[1:]
-    segments = {f"shm {line.split()[1]} by {line.split()[4]}" for line in lines}
-    return segments | {str(path) for path in Path("/dev/shm").iterdir()}  # noqa: S108  that is what is looked at
+class Footprint:
+    """Everything a run was seen to hold, from `add` to `add`; `expect_gone` after `down`."""
 
+    def __init__(self) -> None:
+        self.processes: dict[int, float] = {}
+        self.ports: set[int] = set()
+        self.files: set[str] = set()
 
-def family(pids: dict[str, int]) -> Known:
-    """Every process below those, by pid and start time."""
-    processes = [psutil.Process(pid) for pid in pids.values()]
-    found = {each for process in processes for each in (process, *process.children(recursive=True))}
-    return [(each.pid, each.create_time()) for each in found]
-
-
-def running(known: Known) -> list[str]:
-    found = []
-    for pid, created in known:
-        try:
+    def add(self, pids: dict[str, int], ports: list[int]) -> None:
+        """The family of these processes (pid and start time), the ports, and the files of /dev/shm they map."""
+        self.ports |= set(ports)
+        for pid in pids.values():
             process = psutil.Process(pid)
-            if abs(process.create_time() - created) < 0.1:
-                found.append(f"{process.name()} (pid {pid}, {process.status()})")
-        except psutil.NoSuchProcess:
-            continue
-    return found
+            for each in (process, *process.children(recursive=True)):
+                self.processes[each.pid] = each.create_time()
+                self.files |= _mapped(each.pid)
+
+    def expect_gone(self) -> None:
+        """A process 1 that reaps slowly gets two seconds."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while (left := self._running()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        expect(not left, f"processes are left: {left}")
+        expect(not self._listening(), f"ports are left: {self._listening()}")
+        expect(not self._segments(), f"shared memory segments are left: {self._segments()}")
+        files = sorted(name for name in self.files if Path(name).exists())
+        expect(not files, f"files of shared memory are left: {files}")
+
+    def _running(self) -> list[str]:
+        found = []
+        for pid, created in self.processes.items():
+            try:
+                process = psutil.Process(pid)
+                if abs(process.create_time() - created) < 0.1:
+                    found.append(f"{process.name()} (pid {pid}, {process.status()})")
+            except psutil.NoSuchProcess:
+                continue
+        return found
+
+    def _listening(self) -> list[int]:
+        taken = {each.laddr.port for each in psutil.net_connections("tcp") if each.status == psutil.CONN_LISTEN}
+        return sorted(taken & self.ports)
+
+    def _segments(self) -> list[str]:
+        """System V segments that one of ours made."""
+        lines = [line.split() for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]]
+        return [f"shmid {fields[1]} of pid {fields[4]}" for fields in lines if int(fields[4]) in self.processes]
 
 
-def listening(ports: list[int]) -> list[int]:
-    taken = {each.laddr.port for each in psutil.net_connections("tcp") if each.status == psutil.CONN_LISTEN}
-    return sorted(taken & set(ports))
-
-
-def expect_none(known: Known, ports: list[int], before: set[str]) -> None:
-    """A process 1 that reaps slowly gets two seconds."""
-    deadline = time.monotonic() + SETTLE_SECONDS
-    while (left := running(known)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    expect(not left, f"processes are left: {left}")
-    expect(not listening(ports), f"ports are left: {listening(ports)}")
-    expect(shared_memory() <= before, f"shared memory is left: {shared_memory() - before}")
+def _mapped(pid: int) -> set[str]:
+    try:
+        lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    except OSError:
+        return set()
+    return {line[line.index(SHM) :] for line in lines if SHM in line}
