@@ -11,16 +11,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[3]
-NOT_COPIED = (
-    ".venv",
-    ".signalink",
-    ".git",
-    "node_modules",
-    "__pycache__",
-    ".mypy_cache",
-    ".pytest_cache",
-    ".ruff_cache",
-)
+NOT_COPIED = (".venv", ".signalink", ".git", "node_modules", "__pycache__", ".*_cache")
 Done = subprocess.CompletedProcess[str]
 
 
@@ -42,9 +33,7 @@ def make(folder: Path) -> "Clone":
     """Clone the last commit; where this is no repository, copy the tree."""
     source, home = folder / "signalink", folder / "home"
     home.mkdir()
-    done = subprocess.run(
-        ["git", "clone", "--quiet", str(ROOT), str(source)], capture_output=True, text=True, check=False
-    )
+    done = _git("clone", "--quiet", str(ROOT), str(source))
     if done.returncode:
         shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(*NOT_COPIED))
         say(f"copied the tree, for git says: {done.stderr.strip()}")

@@ -19,9 +19,9 @@ sys.path.insert(0, str(HERE))
 
 import bad_input  # noqa: E402
 import clone  # noqa: E402
-import leftovers  # noqa: E402
 import message  # noqa: E402
 from clone import Clone, Failed, expect, say  # noqa: E402
+from leftovers import Footprint  # noqa: E402
 
 COLD_SECONDS, WARM_SECONDS, PSS_BYTES, DOWN_SECONDS = 300.0, 20.0, 3 * 2**30, 25.0
 VICTIMS = ("api-0", "gateway-0", "relay-0", "valkey", "kafka", "postgres")
@@ -30,9 +30,7 @@ BACK_SECONDS = 60.0
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--size", choices=["small", "full"], default="full", help="full: three warm starts, worst counts"
-    )
+    parser.add_argument("--size", choices=["small", "full"], default="full", help="full: three warm starts")
     parser.add_argument("--seed", type=int, default=1, help="which two children are killed")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="signalink-up-"))
@@ -84,27 +82,26 @@ class Proof:
         self.place = place
         self.figures = figures
         self.chance = chance
+        self.footprint = Footprint()
 
     def run(self, warm_starts: int) -> None:
-        before = leftovers.shared_memory()
         self.figures.cold = self._up("cold")
         words = self.place.status()
         posted = asyncio.run(message.post_and_read(words["urls"]))
         say(f"message {posted.seq} of channel {posted.channel_id} posted and read over REST and a socket")
         self._second_up_finds_the_first(words)
         self._killed_children_come_back()
-        self._down(before)
+        self._down()
         for number in range(warm_starts):
             self.figures.warm.append(self._up(f"warm {number + 1}"))
             asyncio.run(message.is_still_there(self.place.status()["urls"], posted))
             say("the old message is there")
-            self._down(before)
+            self._down()
         bad_input.run_all(self.place)
-        expect(leftovers.shared_memory() <= before, f"shared memory is left: {leftovers.shared_memory() - before}")
 
     def _up(self, name: str) -> float:
         began = time.monotonic()
-        done = self.place.make("up", "ARGS=--ports free", within=COLD_SECONDS * 2)
+        done = self.place.make("up", "UP=--ports free", within=COLD_SECONDS * 2)
         seconds = time.monotonic() - began
         for line in done.stdout.splitlines():
             say(f"  | {line}")
@@ -127,6 +124,7 @@ class Proof:
 
     def _killed_children_come_back(self) -> None:
         for name in self.chance.sample(VICTIMS, 2):
+            self.footprint.add(self.place.pids(), self.place.ports())
             pid = self.place.kill(name)
             began = time.monotonic()
             while not self.place.is_back(name, pid):
@@ -135,16 +133,17 @@ class Proof:
             expect("killed by SIGKILL" in " ".join(events), f"nobody reported the death of {name}: {events}")
             say(f"{name} was killed and was ready again after {time.monotonic() - began:.1f} s: {events[0]}")
 
-    def _down(self, before: set[str]) -> None:
-        family = leftovers.family(self.place.pids())
-        ports = self.place.ports()
+    def _down(self) -> None:
+        self.footprint.add(self.place.pids(), self.place.ports())
         began = time.monotonic()
         done = self.place.make("down", within=120)
         seconds = time.monotonic() - began
         expect(done.returncode == 0, f"make down exited {done.returncode}: {done.stderr}")
-        leftovers.expect_none(family, ports, before)
+        self.footprint.expect_gone()
         self.figures.down.append(seconds)
-        say(f"down took {seconds:.1f} s; of {len(family)} processes and {len(ports)} ports nothing is left")
+        count = f"{len(self.footprint.processes)} processes and {len(self.footprint.ports)} ports"
+        say(f"down took {seconds:.1f} s; of {count} nothing is left")
+        self.footprint = Footprint()
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def clean_environment() -> dict[str, str]:
 
 
 def network_environment() -> dict[str, str]:
-    """How this machine reaches the outside: proxies and certificate authorities. For downloads only, never for services."""
+    """How this machine reaches the outside: proxies, certificate authorities. For downloads only, not for services."""
     proxies = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
     kept = (*proxies, *map(str.lower, proxies), "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
     return {key: os.environ[key] for key in kept if key in os.environ}
