@@ -2,7 +2,7 @@
 
 Owns one process's share of the readers and its history file. Everything it records comes from the bytes that the
 sockets received, before the client drops anything. First line in: what to follow (see `Orders`); then
-`{"drain": {channel: last seq}, "within": seconds}`. Lines out: `{"ready": n}`, `{"drained": n, ...}`.
+`{"drain": {channel: last seq}, "within": seconds}`. Lines out: `{"ready": true, ..}`, `{"behind": {view: n}, ..}`.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from signalink_core.client.api import TIMEOUT
 from signalink_core.events import Position
 from signalink_labs.history import Recorder, event_fields
 
-READY_SECONDS = 60.0
+READY_SECONDS = 30.0
 POLL_SECONDS = 0.05
 
 
@@ -46,7 +46,8 @@ class Reader:
         self._user = ""
         self._node = ""
         self._client = client
-        self.socket = SocketClient(orders.gateway, client.ticket, on_frame=self._take, proxy=False)
+        self._origin = orders.api  # readers come from the page that the api serves
+        self.socket = SocketClient(orders.gateway, self._ticket, on_frame=self._take, origin=self._origin, proxy=False)
         self._channels = {channel: Position(epoch, 0) for channel, epoch in orders.channels.items()}
         self.begun: set[str] = set()
 
@@ -56,6 +57,9 @@ class Reader:
             self._record("ok", "member", user=self._user, ch=channel, seq=1)
         await self.socket.start()
         await self.socket.subscribe(self._channels)
+
+    async def _ticket(self) -> str:
+        return await self._client.ticket(self._origin)
 
     def _take(self, raw: bytes) -> None:
         frame = orjson.loads(raw)
@@ -97,13 +101,16 @@ async def drain(readers: list[Reader], recorder: Recorder, lasts: Mapping[str, i
     behind = {reader.view: reader.behind(lasts) for reader in readers}
     for view, count in behind.items():
         recorder.record("info" if count else "ok", "drain", view=view)
-    sockets = [reader.socket for reader in readers]
+    return {"behind": {view: count for view, count in behind.items() if count}, **sockets(readers)}
+
+
+def sockets(readers: list[Reader]) -> dict[str, Any]:
+    """Answer what became of the sockets."""
+    every = [reader.socket for reader in readers]
     return {
-        "drained": sum(1 for count in behind.values() if not count),
-        "behind": {view: count for view, count in behind.items() if count},
-        "connects": sum(socket.connects for socket in sockets),
-        "holes": sum(socket.holes for socket in sockets),
-        "ended": [str(socket.ended) for socket in sockets if socket.ended],
+        "connects": sum(socket.connects for socket in every),
+        "holes": sum(socket.holes for socket in every),
+        "ended": [str(socket.ended) for socket in every if socket.ended],
     }
 
 
@@ -129,7 +136,7 @@ async def main() -> None:
                 began = await until(
                     lambda: all(len(reader.begun) == len(orders.channels) for reader in readers), READY_SECONDS
                 )
-                tell(ready=len(readers) if began else 0)
+                tell(ready=began, begun=[len(reader.begun) for reader in readers], **sockets(readers))
                 request = orjson.loads(await ask() or b"{}")
                 if "drain" in request:
                     tell(**await drain(readers, recorder, request["drain"], request["within"]))

@@ -19,7 +19,7 @@ from signalink_labs.history import Recorder, event_fields
 PAGE = 2_000
 TOPIC = "messages"
 READ_LOG = """
-SELECT epoch, xid::text AS xid, id, event_id, aggregateid, type, channel_id, seq, payload, traceparent, occurred_at
+SELECT epoch, xid::text AS xid_text, id, event_id, aggregateid, type, channel_id, seq, payload, traceparent, occurred_at
 FROM messaging.events
 WHERE channel_id = ANY($1) AND (epoch, xid, id) > ($2, $3::text::xid8, $4)
 ORDER BY epoch, xid, id LIMIT $5
@@ -35,7 +35,7 @@ async def log(postgres: PostgresSettings, channels: Collection[str]) -> list[Eve
     try:
         while rows := await connection.fetch(READ_LOG, ids, *after, PAGE):
             events += [to_event(row) for row in rows]
-            after = (rows[-1]["epoch"], rows[-1]["xid"], rows[-1]["id"])
+            after = (rows[-1]["epoch"], rows[-1]["xid_text"], rows[-1]["id"])
     finally:
         await connection.close()
     return events

@@ -10,7 +10,7 @@ from typing import Any
 from signalink_labs.history.checker import CLEAN, INCONCLUSIVE, Report
 from signalink_labs.history.findings import Finding
 
-SHOWN = 20
+SHOWN = 8
 """Findings printed in full; the rest is counted."""
 
 
