@@ -104,19 +104,22 @@ async def test_without_any_key_the_answer_is_unavailable_not_refused(api: Api) -
         assert await client.key("key-1") is not None
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        httpx.Response(500),
-        httpx.Response(302, headers={"Location": "http://evil.example/"}),
-        httpx.Response(200, text="<html>"),
-        httpx.Response(200, json={"keys": "none"}),
-        httpx.Response(200, content=b"[" + b" " * 70_000 + b"]"),
-    ],
-    ids=["error", "redirect", "html", "shape", "size"],
-)
-async def test_a_wrong_answer_is_an_outage(api: Api, answer: httpx.Response) -> None:
-    api.answer = lambda _: answer
+WRONG_ANSWERS: dict[str, Callable[[KeyRing], httpx.Response]] = {
+    "error": lambda ring: httpx.Response(500, json=ring.jwks()),
+    "redirect": lambda ring: httpx.Response(302, headers={"Location": "http://evil.example/"}),
+    "html": lambda ring: httpx.Response(200, text="<html>"),
+    "shape": lambda ring: httpx.Response(200, json={"keys": "none"}),
+    "size": lambda ring: httpx.Response(200, content=orjson.dumps(ring.jwks()) + b" " * 70_000),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_ANSWERS)
+async def test_a_wrong_answer_is_an_outage(api: Api, wrong: str) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        evil = request.url.host == "evil.example"
+        return httpx.Response(200, json=api.ring.jwks()) if evil else WRONG_ANSWERS[wrong](api.ring)
+
+    api.answer = answer
     async with api.client() as client:
         with pytest.raises(DependencyUnavailable):
             await client.key("key-1")
