@@ -1,6 +1,9 @@
+import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from pydantic import ValidationError
@@ -90,3 +93,54 @@ def test_only_telemetry_imports_prometheus() -> None:
         path.parent.name for path in services.rglob("*.py") if "prometheus_client" in path.read_text(encoding="utf-8")
     }
     assert users == {"telemetry"}
+
+
+DECLARED = {metric.constant: metric for metric in SCHEMA.metrics}
+SERVICES = Path(generate.HERE).parents[2]
+
+
+class Use(NamedTuple):
+    """One mention of a metric in the services; `labels` None where it is not about labels."""
+
+    path: str
+    name: str
+    labels: dict[str | None, ast.expr] | None
+
+
+def uses() -> Iterator[Use]:
+    for file in sorted(SERVICES.rglob("*.py")):
+        path = file.relative_to(SERVICES).as_posix()
+        labelled: dict[ast.AST, dict[str | None, ast.expr]] = {}
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Call(func=ast.Attribute(value=metric, attr="labels"), keywords=keywords):
+                    labelled[metric] = {keyword.arg: keyword.value for keyword in keywords}
+                case ast.Attribute(value=ast.Name(id="names"), attr=name) if name.isupper():
+                    yield Use(path, name, labelled.get(node))
+
+
+USES = list(uses())
+
+
+def test_services_use_metrics_that_exist_with_their_labels_and_closed_values() -> None:
+    assert len(USES) > 20
+    wrong: list[str] = []
+    for path, name, labels in USES:
+        metric = DECLARED.get(name)
+        if metric is None or set(labels or ()) != set(metric.labels):
+            wrong.append(f"{path}: {name} {sorted(map(str, labels or ()))}")
+            continue
+        for label, value in (labels or {}).items():
+            closed = metric.labels[str(label)]
+            if closed and isinstance(value, ast.Constant) and value.value not in closed:
+                wrong.append(f"{path}: {name} {label}={value.value!r}")
+    assert not wrong
+
+
+def test_a_service_uses_only_metrics_it_is_said_to_emit() -> None:
+    wrong = [
+        (path, name)
+        for path, name, _ in USES
+        if (service := path.split("/")[0]) != "core" and not {service, "all"} & set(DECLARED[name].emitters)
+    ]
+    assert not wrong
