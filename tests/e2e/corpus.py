@@ -17,7 +17,8 @@ DOCS = Path("/usr/share/doc")
 BODY_LIMIT = 4_000
 HEADER = re.compile(r"^([a-z0-9][a-z0-9+.-]*) \(([^()\s]+)\) [^;]*;")
 TRAILER = re.compile(r"^ -- (.*?) ?<([^>]*)>")
-CONTROL = re.compile(r"[^\S\n ]|[\x00-\x09\x0b-\x1f\x7f-\x9f\ufeff\ud800-\udfff]")
+REFUSED = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""What the api takes in no text: control characters, and those that show a text in another order."""
 
 
 class NoCorpus(Exception):
@@ -67,7 +68,7 @@ def _parse(path: Path) -> Iterator[tuple[str, str, str, str]]:
 
 def clean(text: str) -> str:
     """Answer the text as the api keeps it."""
-    return unicodedata.normalize("NFC", CONTROL.sub("", text.expandtabs())).strip()
+    return unicodedata.normalize("NFC", REFUSED.sub("", text.expandtabs())).strip()
 
 
 def split(text: str, limit: int = BODY_LIMIT) -> list[str]:

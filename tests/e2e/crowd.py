@@ -129,9 +129,9 @@ class Crowd:
     async def _open(self, name: str, authors: Mapping[str, None]) -> None:
         client = self._people[next(iter(authors))].client
         slug = re.sub(r"[^a-z0-9]+", "-", f"{name}-{self._run}".lower()).strip("-")[:64]
-        channel = str((await client.create_channel(slug, name[:80], history="all"))["id"])
-        self.epochs[channel] = int((await client.events(channel))["epoch"])
-        self.channels[name] = channel
+        made = await client.create_channel(slug, name[:80], history="all")
+        self.epochs[made["id"]] = made["epoch"]
+        self.channels[name] = made["id"]
 
     async def busy(self) -> int:
         """Wait until a post is in flight; answers how many are. The caller acts before it awaits again."""

@@ -107,7 +107,7 @@ class Stage:
         self._houses.append(house)
         answer = await _exchange(house, msgspec.to_builtins(orders), audience.READY_SECONDS * 2)
         if not answer.get("ready"):
-            raise RuntimeError(f"the readers of {orders.proc} were not subscribed to everything in time")
+            raise RuntimeError(f"the readers of {orders.proc} were not subscribed to everything in time: {answer}")
 
     async def play(self, messages: Iterable[Message]) -> None:
         """Post all messages."""

@@ -96,6 +96,7 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--size", choices=SIZES, default="small")
     parser.add_argument("--seed", type=int, default=1, help="chooses the channels")
+    parser.add_argument("--keep", action="store_true", help="keep histories and logs also when all is well")
     chosen = parser.parse_args()
     least, channels, authors, load_seconds = SIZES[chosen.size]
     try:
@@ -104,6 +105,7 @@ def main() -> int:
         say(f"kill: cannot run: {missing}. Run it on a Debian or Ubuntu with its package documentation.")
         return 2
     with Platform(REPLAY_PROFILE) as platform:
+        platform.keep = chosen.keep
         return 0 if asyncio.run(program(platform, entries, least, load_seconds)) else 1
 
 

@@ -31,6 +31,8 @@ WELCOME_SECONDS = 10.0
 BATCH = 200
 """Channels in one `subscribe`: about 25 KB of the 64 KB that a frame may have."""
 BACKOFF_CAP_SECONDS = 5.0
+STEADY_SECONDS = 10.0
+"""A connection that lasted so long starts the backoff anew; one that is closed at once each time does not."""
 log = get_logger(__name__)
 
 
@@ -113,17 +115,19 @@ class SocketClient(Lifecycle):
 
     async def _keep_open(self) -> None:
         attempt = 0
+        loop = asyncio.get_running_loop()
         while self.ended is None:
             self._pause = None
-            welcomed, verdict = await self._connect_once()
-            attempt = 1 if welcomed else attempt + 1
+            began = loop.time()
+            verdict = await self._connect_once()
+            attempt = 1 if loop.time() - began > STEADY_SECONDS else attempt + 1
             if verdict is not Advice.STOP:
                 await asyncio.sleep(
                     full_jitter(attempt, cap=BACKOFF_CAP_SECONDS) if self._pause is None else self._pause
                 )
 
-    async def _connect_once(self) -> tuple[bool, Advice]:
-        """Answer whether the gateway welcomed this connection, and what to do after its end."""
+    async def _connect_once(self) -> Advice:
+        """Open a connection and read it to its end; answers what to do then."""
         try:
             ticket = await self._ticket_source()
             async with self._open(ticket) as connection:
@@ -131,12 +135,12 @@ class SocketClient(Lifecycle):
                 return await self._serve(connection)
         except InvalidStatus as exc:
             status = exc.response.status_code
-            return False, self._judge(handshake_advice(status), status, "handshake refused")
+            return self._judge(handshake_advice(status), status, "handshake refused")
         except ApiProblem as problem:
             hopeless = problem.status in (401, 403)
-            return False, self._judge(Advice.STOP if hopeless else Advice.BACKOFF, problem.status, problem.code)
+            return self._judge(Advice.STOP if hopeless else Advice.BACKOFF, problem.status, problem.code)
         except (OSError, TimeoutError, InvalidHandshake, ConnectionClosed, ClientError):
-            return False, Advice.BACKOFF
+            return Advice.BACKOFF
 
     def _open(self, ticket: str) -> connect:
         return connect(
@@ -149,21 +153,19 @@ class SocketClient(Lifecycle):
             proxy=True if self._proxy else None,
         )
 
-    async def _serve(self, connection: ClientConnection) -> tuple[bool, Advice]:
+    async def _serve(self, connection: ClientConnection) -> Advice:
         """Read until the connection ends."""
         self._connection = connection
-        welcomed = False
         try:
             async with asyncio.timeout(WELCOME_SECONDS) as limit:
                 while True:
                     raw = await connection.recv(decode=False)
-                    welcomed |= await self._take(bytes(raw))
-                    if welcomed and limit.when() is not None:
+                    if await self._take(bytes(raw)):
                         limit.reschedule(None)  # from here on websockets' own pings notice a dead peer
         except ConnectionClosed as exc:
             closed = exc.rcvd
             code, reason = (closed.code, closed.reason) if closed else (1006, "connection lost")
-            return welcomed, self._judge(advice(code), code, reason)
+            return self._judge(advice(code), code, reason)
         finally:
             self._connection = None
             self._welcomed.clear()
