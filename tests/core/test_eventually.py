@@ -2,6 +2,7 @@ import time
 
 import pytest
 
+from signalink_core import testing
 from signalink_core.testing import eventually
 
 
@@ -37,3 +38,11 @@ async def test_eventually_waits_out_failing_assertions_but_no_other_error() -> N
     assert await eventually(asserts, every=0.001)
     with pytest.raises(ZeroDivisionError):
         await eventually(lambda: 1 / 0)
+
+
+def test_the_memory_twins_ship_with_the_library() -> None:
+    assert {name: getattr(testing, name).__name__ for name in testing.__all__} == {
+        name: name for name in testing.__all__
+    }
+    with pytest.raises(AttributeError, match="MemoryKafka"):
+        testing.MemoryKafka  # noqa: B018

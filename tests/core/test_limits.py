@@ -8,7 +8,7 @@ import pytest
 
 from signalink_core import faults
 from signalink_core.errors import RateLimited
-from signalink_core.guard.limits import KEY_PREFIX, Limiter, LocalBuckets
+from signalink_core.guard.limits import KEY_PREFIX, Limiter, LocalBuckets, network_of
 from signalink_core.guard.rules import Rule, Rules
 from signalink_core.settings import LimitSettings, ProcessSettings, RedisSettings
 from signalink_core.telemetry import metrics, names
@@ -149,6 +149,28 @@ async def test_a_black_hole_costs_one_timeout_a_second_not_one_a_request() -> No
             began = time.monotonic()
             assert await allowed(limiter, Rule("posts_user", 10, 1), "key", 20) == 10
             assert time.monotonic() - began < 0.5 * 1.5
+
+
+@pytest.mark.parametrize(
+    ("address", "counted"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:DB8:1:2::", "2001:db8:1:2::/64"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("unix", "unix"),
+    ],
+)
+def test_an_ipv6_client_is_counted_by_its_network(address: str, counted: str) -> None:
+    assert network_of(address) == counted
+
+
+async def test_addresses_of_one_ipv6_network_share_a_count() -> None:
+    async with Limiter(NOWHERE, clock=Clock()) as limiter:
+        rule = Rule("connects_ip", 2, 1)
+        assert [await allowed(limiter, rule, f"2001:db8::{n}", 1) for n in range(3)] == [1, 1, 0]
+        assert await allowed(limiter, rule, "2001:db8:0:1::1", 1) == 1
+        assert [await allowed(limiter, Rule("posts_user", 1, 1), f"2001:db8::{n}", 1) for n in range(2)] == [1, 1]
 
 
 def test_a_local_bucket_fills_again_at_its_rate() -> None:

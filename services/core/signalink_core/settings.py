@@ -43,6 +43,7 @@ class SettingsGroup(BaseSettings):
 
     @classmethod
     def _sentence(cls, loc: tuple[int | str, ...], message: str) -> str:
+        message = message.removeprefix("Value error, ")
         key = f"{cls.model_config.get('env_prefix', PREFIX)}{loc[0] if loc else ''}".upper()
         return f"Setting {key}: {message[:1].lower()}{message[1:]}"
 

@@ -8,6 +8,7 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 
 from limits import RateLimitItemPerSecond
@@ -70,8 +71,12 @@ class Limiter(Lifecycle):
         return self._clock() < self._local_until
 
     async def hit(self, rule: Rule, key: object, *, transport: Transport = "http") -> None:
-        """Count a hit of `key` (stored hashed). Raises RateLimited with the least seconds until a hit can pass."""
-        hashed = hashlib.sha256(str(key).encode()).hexdigest()[:32]
+        """Count a hit of `key`: an id, or for an `_ip` scope an address. Keys are stored hashed.
+
+        Raises RateLimited with the least seconds until a hit can pass.
+        """
+        counted = network_of(str(key)) if rule.scope.endswith("_ip") else str(key)
+        hashed = hashlib.sha256(counted.encode()).hexdigest()[:32]
         if await self._allowed(rule, hashed):
             return
         names.RATE_LIMITED_TOTAL.labels(scope=rule.scope, transport=transport).inc()
@@ -91,6 +96,17 @@ class Limiter(Lifecycle):
             log.warning("limits_local", error=f"{type(error).__name__}: {error}", seconds=LOCAL_SECONDS)
             self._local_until = self._clock() + LOCAL_SECONDS
             return self._local.allow(rule, key)
+
+
+def network_of(address: str) -> str:
+    """The address, or its /64 where it is IPv6: a single client owns all of that."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if not isinstance(parsed, IPv6Address):
+        return str(parsed)
+    return str(parsed.ipv4_mapped or ip_network((parsed, 64), strict=False))
 
 
 class LocalBuckets:

@@ -4,11 +4,28 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from signalink_core.bus.memory import MemoryBus
+    from signalink_core.log.memory import MemoryLog
 
 T = TypeVar("T")
 
-__all__ = ["eventually"]
+__all__ = ["MemoryBus", "MemoryLog", "eventually"]
+
+
+def __getattr__(name: str) -> Any:
+    """The twins are imported when asked for: they need the extras of bus and log, `eventually` needs none."""
+    if name == "MemoryBus":
+        from signalink_core.bus.memory import MemoryBus
+
+        return MemoryBus
+    if name == "MemoryLog":
+        from signalink_core.log.memory import MemoryLog
+
+        return MemoryLog
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 async def eventually(condition: Callable[[], T | Awaitable[T]], within: float = 10.0, every: float = 0.02) -> T:
