@@ -2,6 +2,7 @@
 
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -131,3 +132,26 @@ def test_a_taken_port_starts_nothing(fake_service: Path, folder: StateFolder, va
     with pytest.raises(EnvironmentBroken, match=rf"port {taken} \(prober-0 metrics\) is held by valkey-server"):
         control.up(folder, Wishes(packages=("signalink_fake",)), silent)
     assert not (folder.root / "postgres").exists()
+
+
+def test_two_who_start_at_once_share_one_platform(fake_service: Path, folder: StateFolder) -> None:
+    folder.open()
+    with ThreadPoolExecutor(2) as pool:
+        results = [pool.submit(control.up, folder, FAKE, silent) for _ in range(2)]
+        found = [result.result() for result in results]
+    assert len({each.state.supervisor_pid for each in found}) == 1
+    assert sorted(each.again for each in found) == [False, True]
+
+
+def test_down_in_the_middle_of_a_start_stops_all_of_it(fake_service: Path, folder: StateFolder) -> None:
+    seen: list[RunState] = []
+
+    def stop_at_first_engine(state: RunState) -> None:
+        seen.append(state)
+        if any(each.pid for each in state.processes):
+            os.kill(state.supervisor_pid, signal.SIGTERM)
+
+    with pytest.raises(StartFailed, match="ended before the platform was up"):
+        control.up(folder, FAKE, stop_at_first_engine)
+    assert_nothing_left([(each.pid, each.created) for state in seen for each in state.processes if each.pid], seen[-1])
+    assert control.report(folder).phase == "down"

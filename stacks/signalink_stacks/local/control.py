@@ -36,6 +36,10 @@ class Started:
     again: bool
 
 
+class SupervisorEnded(StartFailed):
+    """Without a word: killed, told to stop, or another one holds the lock."""
+
+
 @dataclass(frozen=True, slots=True)
 class Process:
     """A process known by pid and start time (seconds since 1970), whether or not it is our child."""
@@ -72,13 +76,19 @@ def _supervisor(state: RunState) -> Process:
 def up(folder: StateFolder, wishes: Wishes, watch: Watcher) -> Started:
     """Start the platform, or find it. `watch` sees each new state. LocalProblem when it did not come up."""
     folder.open()
-    if (running := folder.alive()) is not None and running.phase in {"starting", "up"}:
-        return Started(_follow(folder, _supervisor(running), watch), again=True)
+    if (running := folder.alive()) is not None:
+        if running.phase in {"starting", "up"}:
+            return Started(_follow(folder, _supervisor(running), watch), again=True)
+        _supervisor(running).await_exit(DOWN_SECONDS)
     clear(folder)
     folder.run_file.write_text(json.dumps(asdict(wishes)))
     process = _launch(folder)
     try:
         state = _follow(folder, process, watch)
+    except SupervisorEnded:
+        if (other := folder.alive()) is None or other.supervisor_pid == process.pid:
+            raise
+        return Started(_follow(folder, _supervisor(other), watch), again=True)
     except KeyboardInterrupt:
         process.signal(signal.SIGTERM)
         process.await_exit(DOWN_SECONDS)
@@ -121,7 +131,7 @@ def _follow(folder: StateFolder, process: Process, watch: Watcher) -> RunState:
         elif time.monotonic() > silent_until:
             raise StartFailed("The supervisor says nothing.", next_step="`signalink logs supervisor`")
         if gone:
-            raise StartFailed(
+            raise SupervisorEnded(
                 f"The supervisor ended before the platform was up:\n{tail(folder.logs / 'supervisor.log', 800)}",
                 next_step="`signalink logs supervisor`, then `signalink up`",
             )

@@ -3,6 +3,7 @@
 Passwords never travel by command line or environment; services get the path of the file.
 """
 
+import contextlib
 import hashlib
 import os
 import secrets
@@ -38,13 +39,16 @@ class Credentials:
         return self.directory
 
     def _made(self, name: str, content: bytes) -> Path:
+        """Whole or not at all, and the first one wins: two processes may ask at once."""
         path = self._root() / name
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
+        if path.exists():
             return path
-        with os.fdopen(descriptor, "wb") as file:
+        fresh = path.with_name(f".{name}.{os.getpid()}.{secrets.token_hex(4)}")
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(content)
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(fresh)
+        fresh.unlink()
         return path
 
 

@@ -95,6 +95,12 @@ def design(
     return Layout(ports, services, urls)
 
 
+def ports_of(engine: str, plan: Layout) -> dict[str, int]:
+    """`port`, and what else the engine binds: Kafka's `controller`."""
+    more = {name: port for name, port in plan.engine_ports.items() if name.startswith(f"{engine}-")}
+    return {"port": plan.engine_ports[engine]} | {name.removeprefix(f"{engine}-"): more[name] for name in more}
+
+
 def in_order(manifests: list[ServiceManifest]) -> list[ServiceManifest]:
     """Each service after the services it needs; by name where that leaves a choice."""
     waiting = {manifest.name: manifest for manifest in manifests}

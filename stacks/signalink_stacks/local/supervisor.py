@@ -66,7 +66,9 @@ class Supervisor:
         return self._finish(problem)
 
     def changed(self) -> None:
-        self.folder.write(self.state)
+        """Write the state. A full disk makes it stale, and must not end the platform."""
+        with contextlib.suppress(OSError):
+            self.folder.write(self.state)
 
     def note(self, process: str, what: str) -> None:
         log.warning("process_event", process=process, what=what)
@@ -102,7 +104,7 @@ class Supervisor:
         preflight.free_ports(plan.ports())
         self.state.ports, self.state.urls = plan.engine_ports, plan.urls
         self.state.processes = [
-            *(ProcessRecord(name, "engine", ports={"port": plan.engine_ports[name]}) for name in start.ENGINE_NAMES),
+            *(ProcessRecord(name, "engine", ports=layout.ports_of(name, plan)) for name in start.ENGINE_NAMES),
             *(ProcessRecord(each.name, "service", ports=each.ports()) for each in plan.services),
         ]
         return plan
@@ -118,8 +120,9 @@ class Supervisor:
                 group.create_task(managed.keep())
             while True:
                 await asyncio.gather(*(managed.check() for managed in self.managed))
-                for path in self.folder.logs.glob("*.log"):
-                    logfiles.rotate(path)
+                with contextlib.suppress(OSError):
+                    for path in self.folder.logs.glob("*.log"):
+                        logfiles.rotate(path)
                 await asyncio.sleep(CHECK_SECONDS)
 
     async def _tear_down(self, phase: str) -> None:

@@ -1,0 +1,54 @@
+"""Database work by command, on a platform that is down: Postgres is started for the moment and stopped again."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from signalink_core.database import pool
+from signalink_labs.cli import app
+from signalink_stacks.local import maintenance, schema
+from signalink_stacks.local.engines import PostgresEngine
+from signalink_stacks.local.state import StateFolder
+
+pytestmark = pytest.mark.engine("postgres")
+Captured = pytest.CaptureFixture[str]
+ADA = "INSERT INTO messaging.users (id, username, email, password_hash) VALUES ($1, 'ada', 'ada@example.org', 'x')"
+ADA_ID = "01900000-0000-7000-8000-000000000001"
+
+
+@pytest.fixture
+def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StateFolder:
+    """A state folder whose Postgres has roles and database, and no schema yet."""
+    folder = StateFolder(tmp_path / "state").open()
+    monkeypatch.setenv("SIGNALINK_STATE", str(folder.root))
+    with PostgresEngine(folder.root / "postgres", credentials=folder.secrets, durable=False) as engine:
+        asyncio.run(schema.bootstrap(folder.secrets, engine.port))
+    return folder
+
+
+async def insert_ada(folder: StateFolder) -> None:
+    with maintenance.owner(folder) as settings:
+        connection = await pool.connect(settings)
+        await connection.execute(ADA, ADA_ID)
+        await connection.close()
+
+
+def test_migrate_promote_and_new_epoch_work_while_the_platform_is_down(platform: StateFolder, capsys: Captured) -> None:
+    assert app.run(["migrate", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["messaging"]
+
+    assert app.run(["user", "promote", "ada"]) == 1
+    assert "no user named 'ada'" in capsys.readouterr().err
+    asyncio.run(insert_ada(platform))
+    assert app.run(["user", "promote", "ada", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"user": "ada", "role": "admin", "changed": True}
+    assert app.run(["user", "promote", "ada"]) == 0
+    assert "was an admin already" in capsys.readouterr().out
+
+    assert app.run(["log", "new-epoch", "--json"]) == 0
+    first = json.loads(capsys.readouterr().out)["epoch"]
+    assert app.run(["log", "new-epoch"]) == 0
+    assert f"at epoch {first + 1}" in capsys.readouterr().out
+    assert not (platform.root / "postgres" / "data" / "postmaster.pid").exists()
