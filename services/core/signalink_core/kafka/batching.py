@@ -17,7 +17,7 @@ class Work:
     def __init__(self, records: Sequence[Record]) -> None:
         self.records = records
         self.outcomes: list[Problem | None] = [NOT_SENT] * len(records)
-        self.queues: dict[Place, deque[int]] = {}
+        self.queues: dict[Place, deque[int]] = {}  # bound: one entry per record
 
     def topics(self) -> set[str]:
         return {record.topic for record in self.records}
@@ -29,7 +29,7 @@ class Work:
                 self.outcomes[index] = problem
                 continue
             place = (record.topic, partition_of(record.key, partitions[record.topic]))
-            self.queues.setdefault(place, deque()).append(index)
+            self.queues.setdefault(place, deque()).append(index)  # bound: the caller's records
 
     def acknowledged(self, place: Place, count: int) -> None:
         """The first `count` records of this partition's queue are in Kafka."""

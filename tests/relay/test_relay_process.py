@@ -1,0 +1,294 @@
+"""`python -m signalink_relay` as a child process on real Postgres, Kafka and Valkey: killed, paused, raced, cut off."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from signalink_core import bus
+from signalink_core.kafka import access, reader
+from signalink_core.settings import KafkaSettings
+from signalink_core.testing import eventually
+from signalink_operator import apply
+from signalink_operator.adapters import manifests
+from signalink_operator.adapters.kafka import KafkaTopics
+from signalink_stacks.local.engines import KafkaEngine
+from signalink_stacks.local.testing import Brokers, Database, Topics, ValkeyServer
+
+pytestmark = [pytest.mark.engine("postgres", "kafka", "valkey"), pytest.mark.timeout(180)]
+TOKEN = "relay-test-token"
+POINTS = ["relay.after_read", "relay.after_produce", "relay.after_cursor", "relay.lease"]
+
+
+class Child:
+    """One relay process, its log and its internal port."""
+
+    def __init__(self, environment: dict[str, str], log: Path) -> None:
+        self._log = log
+        with log.open("wb") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "signalink_relay"],
+                env={**os.environ, **environment},
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+
+    def lines(self, event: str) -> list[dict[str, Any]]:
+        found = [json.loads(line) for line in self._log.read_text().splitlines() if line.startswith("{")]
+        return [line for line in found if line["event"] == event]
+
+    async def port(self) -> int:
+        line = await eventually(lambda: self.lines("http_accepting"), within=30)
+        return int(line[0]["port"])
+
+    async def get(self, path: str) -> httpx.Response:
+        async with httpx.AsyncClient(timeout=5) as client:
+            return await client.get(f"http://127.0.0.1:{await self.port()}{path}")
+
+    async def ready(self) -> bool:
+        return (await self.get("/readyz")).status_code == 200
+
+    async def crash_at(self, point: str) -> None:
+        async with httpx.AsyncClient(timeout=5) as client:
+            answer = await client.put(
+                f"http://127.0.0.1:{await self.port()}/faults",
+                json={"point": point, "action": "crash"},
+                headers={"authorization": f"Bearer {TOKEN}"},
+            )
+        assert answer.status_code == 200, answer.text
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    async def ended(self, within: float = 15) -> int:
+        await eventually(lambda: self.process.poll() is not None, within=within)
+        return self.process.returncode
+
+    def text(self) -> str:
+        return self._log.read_text()
+
+
+Start = Callable[..., Child]
+
+
+@pytest.fixture
+def start(database: Database, made_topics: Topics, valkey: ValkeyServer, tmp_path: Path) -> Iterator[Start]:
+    """Starts relays; what still runs at the end is killed."""
+    children: list[Child] = []
+    token = tmp_path / "token"
+    token.write_text(TOKEN)
+
+    def run(kafka: KafkaSettings | None = None, **more: str) -> Child:
+        postgres, redis = database.settings("relay"), valkey.settings("relay")
+        kafka = kafka or made_topics.settings("relay")
+        environment = {
+            "SIGNALINK_POSTGRES_DSN": postgres.dsn,
+            "SIGNALINK_POSTGRES_PASSWORD_FILE": str(postgres.password_file),
+            "SIGNALINK_REDIS_URL": redis.url,
+            "SIGNALINK_REDIS_PASSWORD_FILE": str(redis.password_file),
+            "SIGNALINK_KAFKA_BOOTSTRAP": kafka.bootstrap,
+            "SIGNALINK_KAFKA_USER": str(kafka.user),
+            "SIGNALINK_KAFKA_PASSWORD_FILE": str(kafka.password_file),
+            "SIGNALINK_TOPIC_PREFIX": kafka.topic_prefix,
+            "SIGNALINK_NODE": f"relay-{len(children)}",
+            "SIGNALINK_FAULTS": "on",
+            "SIGNALINK_FAULTS_TOKEN_FILE": str(token),
+            **more,
+        }
+        children.append(Child(environment, tmp_path / f"relay-{len(children)}.log"))
+        return children[-1]
+
+    yield run
+    for child in children:
+        if child.process.poll() is None:
+            child.signal(signal.SIGCONT)
+            child.process.kill()
+        child.process.wait()
+
+
+async def _posts(log: Any, channels: list[Any], rounds: int) -> None:
+    for _ in range(rounds):
+        await log.post(*channels)
+
+
+async def _all_out(log: Any) -> bool:
+    return bool(await log.pending() == 0)
+
+
+@pytest.mark.parametrize("point", POINTS)
+async def test_a_kill_at_any_point_repeats_and_never_loses(
+    point: str, log: Any, start: Start, read_kafka: Callable[[], Awaitable[Any]]
+) -> None:
+    channels = await log.channels(5)
+    first = start()
+    await eventually(first.ready, within=30)
+    await _posts(log, channels, 3)
+    await eventually(lambda: _all_out(log))
+    await first.crash_at(point)
+    await _posts(log, channels, 3)
+    assert await first.ended() == -signal.SIGKILL
+    await _posts(log, channels, 2)
+    start()
+    await eventually(lambda: _all_out(log), within=30)
+    found = await read_kafka()
+    assert set(found.ids) == set(await log.event_ids())
+    found.assert_order()
+    repeats = max(Counter(found.ids).values())
+    assert repeats == (2 if point == "relay.after_produce" else 1)
+
+
+async def test_a_second_relay_takes_over_within_the_lease_and_only_then(
+    log: Any, start: Start, read_kafka: Callable[[], Awaitable[Any]]
+) -> None:
+    channels = await log.channels(5)
+    first = start()
+    await eventually(lambda: first.lines("lease_taken"), within=30)
+    second = start()
+    await eventually(second.ready, within=30)
+    await _posts(log, channels, 5)
+    await eventually(lambda: _all_out(log))
+    assert not second.lines("lease_taken")
+    first.signal(signal.SIGKILL)
+    await _posts(log, channels, 5)
+    await eventually(lambda: second.lines("lease_taken"), within=10)
+    await eventually(lambda: _all_out(log))
+    found = await read_kafka()
+    assert set(found.ids) == set(await log.event_ids())
+    found.assert_order()
+
+
+async def test_a_relay_that_was_paused_past_its_lease_steps_down(
+    log: Any, start: Start, read_kafka: Callable[[], Awaitable[Any]]
+) -> None:
+    channels = await log.channels(5)
+    first = start()
+    await eventually(lambda: first.lines("lease_taken"), within=30)
+    first.signal(signal.SIGSTOP)
+    second = start()
+    await eventually(lambda: second.lines("lease_taken"), within=30)
+    await _posts(log, channels, 5)
+    first.signal(signal.SIGCONT)
+    await _posts(log, channels, 5)
+    await eventually(lambda: first.lines("lease_lost"), within=10)
+    await eventually(lambda: _all_out(log))
+    holders = await log.admin.fetch("SELECT DISTINCT holder FROM messaging.relay_cursors")
+    assert [row["holder"].partition(":")[0] for row in holders] == ["relay-1"]
+    found = await read_kafka()
+    assert sorted(found.ids) == sorted(await log.event_ids())
+    found.assert_order()
+
+
+async def test_sigterm_finishes_gives_the_leases_back_and_exits_with_0(log: Any, start: Start) -> None:
+    first = start()
+    await eventually(lambda: first.lines("lease_taken"), within=30)
+    await log.post(*await log.channels(3))
+    first.signal(signal.SIGTERM)
+    assert await first.ended(within=12) == 0, first.text()
+    held = await log.admin.fetchval("SELECT count(*) FROM messaging.relay_cursors WHERE holder IS NOT NULL")
+    assert held == 0
+    assert first.lines("lease_released")
+    assert not first.lines("task_crashed")
+
+
+async def test_heads_reach_the_bus_and_posts_wake_the_relay(log: Any, start: Start, valkey: ValkeyServer) -> None:
+    said: list[Any] = []
+    child = start()
+    async with bus.Subscriber(valkey.settings("gateway"), on_event=lambda *_: None, on_heads=said.extend):
+        await eventually(child.ready, within=30)
+        channel = await log.channel()
+        await log.post(channel)
+        await eventually(lambda: (channel, 1, 1) in said, within=3)
+
+
+async def test_metrics_say_what_was_published_and_what_waits(log: Any, start: Start) -> None:
+    child = start()
+    await eventually(lambda: child.lines("lease_taken"), within=30)
+    await log.post(*await log.channels(3))
+    await eventually(lambda: _all_out(log))
+
+    async def page() -> bool:
+        text = (await child.get("/metrics")).text
+        return (
+            'signalink_relay_published_total{result="ok",topic="messages"} 3.0' in text
+            and "signalink_relay_lease_held 64.0" in text
+            and 'signalink_outbox_pending_rows{shard="0"} 0.0' in text
+        )
+
+    await eventually(page)
+
+
+async def test_a_setting_that_is_missing_ends_with_64_and_names_the_key(start: Start) -> None:
+    child = start(SIGNALINK_POSTGRES_DSN="")
+    assert await child.ended() == 64
+    assert "SIGNALINK_POSTGRES_DSN" in child.text()
+
+
+# -- a broker of one's own ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own_broker(tmp_path: Path) -> Iterator[Brokers]:
+    with KafkaEngine(tmp_path / "kafka") as engine:
+        yield Brokers(engine)
+
+
+async def _prepare(brokers: Brokers) -> None:
+    await access.apply(brokers.settings())
+    await asyncio.to_thread(apply.run, manifests.load([manifests.SHIPPED]), KafkaTopics(brokers.settings("operator")))
+
+
+async def test_a_broker_that_dies_delays_kafka_while_heads_go_on(
+    log: Any, start: Start, own_broker: Brokers, valkey: ValkeyServer
+) -> None:
+    await _prepare(own_broker)
+    child = start(own_broker.settings("relay"))
+    said: list[Any] = []
+    channels = await log.channels(4)
+    async with bus.Subscriber(valkey.settings("gateway"), on_event=lambda *_: None, on_heads=said.extend):
+        await eventually(child.ready, within=30)
+        await _posts(log, channels, 5)
+        await eventually(lambda: _all_out(log))
+        os.kill(own_broker.engine.pid, signal.SIGKILL)
+        await asyncio.to_thread(own_broker.engine.stop)
+        await _posts(log, channels, 5)
+        await eventually(lambda: (channels[0], 1, 10) in said, within=3)
+        await eventually(lambda: _not_ready(child), within=20)
+        assert await log.pending() == 20
+        await asyncio.to_thread(own_broker.engine.start)
+        await eventually(lambda: _all_out(log), within=45)
+        await eventually(child.ready, within=20)
+    records = await reader.read_topic(own_broker.settings(), "messages")
+    found = {dict(record.headers)["ce_id"].decode() for record in records}
+    assert found == {str(event) for event in await log.event_ids()}
+
+
+async def _not_ready(child: Child) -> bool:
+    return not await child.ready()
+
+
+async def test_the_order_in_which_dependencies_come_up_does_not_matter(
+    log: Any, start: Start, own_broker: Brokers
+) -> None:
+    await _prepare(own_broker)
+    await asyncio.to_thread(own_broker.engine.stop)
+    child = start(own_broker.settings("relay"))
+    await log.post(await log.channel())
+    await eventually(lambda: _lives_and_waits(child), within=30)
+    await asyncio.to_thread(own_broker.engine.start)
+    await eventually(child.ready, within=45)
+    await eventually(lambda: _all_out(log))
+
+
+async def _lives_and_waits(child: Child) -> bool:
+    answer = await child.get("/readyz")
+    states = {name: one["state"] for name, one in answer.json()["dependencies"].items()}
+    return answer.status_code == 503 and states["kafka"] == "down" and states["postgres"] == "ok"
