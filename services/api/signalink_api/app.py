@@ -9,6 +9,7 @@ from contextlib import aclosing
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from redis.asyncio import Redis
 from starlette.middleware.cors import CORSMiddleware
 
@@ -52,6 +53,14 @@ METHODS = ["GET", "POST", "PATCH", "DELETE"]
 HEADERS = ["authorization", "content-type", "idempotency-key", "traceparent", "x-request-id", "x-signalink-client"]
 EXPOSED = ["Retry-After", "X-Request-Id"]
 CORS_SECONDS = 600
+ROUTERS = (
+    auth_endpoints.router,
+    user_endpoints.router,
+    channel_endpoints.router,
+    message_endpoints.router,
+    ticket_endpoints.router,
+    auth_endpoints.keys,
+)
 
 
 class Api(Lifecycle):
@@ -173,17 +182,16 @@ def create_app(parts: Parts | None = None) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )
     app.state.parts = parts
+    app.state.routes = routes()
     answers.install(app)
-    for router in (
-        auth_endpoints.router,
-        user_endpoints.router,
-        channel_endpoints.router,
-        message_endpoints.router,
-        ticket_endpoints.router,
-        auth_endpoints.keys,
-    ):
+    for router in ROUTERS:
         app.include_router(router)
     return app
+
+
+def routes() -> list[APIRoute]:
+    """Every public route, in the order they are matched."""
+    return [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
 
 
 def guarded(app: FastAPI, settings: Settings, limiter: Limiter) -> App:

@@ -37,8 +37,26 @@ class Database(Lifecycle):
         self._command_connections = command_connections
         self._pool: postgres_pool.Pool | None = None
         self._opening = asyncio.Lock()
-        self.engine = make_engine(settings, connections)
+        self.engine = self._make_engine(connections)
         self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    def _make_engine(self, connections: int) -> AsyncEngine:
+        """On asyncpg; its connects, waits and commands are all bounded, its errors show no values."""
+        engine = create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=self._connect,
+            pool_size=connections,
+            max_overflow=0,
+            pool_timeout=POOL_SECONDS,
+            hide_parameters=True,
+            json_serializer=lambda value: orjson.dumps(value).decode(),
+            json_deserializer=orjson.loads,
+        )
+        sqlalchemy.event.listen(engine.sync_engine, "checkout", _refuse_dead)
+        return engine
+
+    async def _connect(self) -> asyncpg.Connection:
+        return await postgres_pool.connect(self._settings)
 
     async def _stop(self) -> None:
         if self._pool is not None:
@@ -86,26 +104,6 @@ class Database(Lifecycle):
                     yield connection
                 finally:
                     names.DB_POOL_IN_USE.dec()
-
-
-def make_engine(settings: PostgresSettings, connections: int) -> AsyncEngine:
-    """An engine on asyncpg whose connects, waits and commands are all bounded."""
-
-    async def connect() -> Any:
-        return await postgres_pool.connect(settings)
-
-    engine = create_async_engine(
-        "postgresql+asyncpg://",
-        async_creator=connect,
-        pool_size=connections,
-        max_overflow=0,
-        pool_timeout=POOL_SECONDS,
-        hide_parameters=True,
-        json_serializer=lambda value: orjson.dumps(value).decode(),
-        json_deserializer=orjson.loads,
-    )
-    sqlalchemy.event.listen(engine.sync_engine, "checkout", _refuse_dead)
-    return engine
 
 
 def _refuse_dead(connection: Any, _record: Any, _proxy: Any) -> None:

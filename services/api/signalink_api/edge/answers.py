@@ -10,7 +10,6 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
 
 from signalink_api import problems
 from signalink_core.errors import BadRequest, NotFound, SignalinkError
@@ -63,8 +62,8 @@ async def _on_http(request: Request, error: Exception) -> Response:
 
 def _methods(request: Request) -> list[str]:
     """Of every route at this path; Starlette's own header names the first one's only."""
-    matching = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
-    return sorted({method for route in matching for method in getattr(route, "methods", ())})
+    matching = [route for route in request.app.state.routes if route.path_regex.match(request.scope["path"])]
+    return sorted({method for route in matching for method in route.methods})
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:

@@ -108,7 +108,7 @@ class Message(Answer):
 
 
 class MessagePage(Answer):
-    """Ascending by seq. `before` and `after` are what to ask for next in either direction; null: nothing there now."""
+    """Ascending by seq. `before` and `after` are what to ask for to go on either way; null: nothing is there."""
 
     items: list[Message]
     before: int | None

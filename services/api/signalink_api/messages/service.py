@@ -84,15 +84,15 @@ class MessageService:
             await access.require(db, channel_id, user_id, "read")
             if query.after is not None:
                 rows = await repository.above(db, channel_id, user_id, query.after, query.limit + 1)
-                return _ahead(rows, query.limit)
+                return _page([], rows, 0, query.limit, at=query.after + 1, older=query.after > 0)
             if query.around is None:
                 rows = await repository.below(db, channel_id, user_id, query.before, query.limit + 1)
-                return _behind(rows, query.limit, newest=query.before is None)
+                at = rows[-1].seq + 1 if query.before is None and rows else query.before or 1
+                return _page(rows, [], query.limit, 0, at=at, newer=query.before is not None)
             half = query.limit // 2
-            older = await repository.below(db, channel_id, user_id, query.around, half + 1)
-            newer = await repository.above(db, channel_id, user_id, query.around - 1, query.limit - half + 1)
-        back, forth = _behind(older, half, newest=False), _ahead(newer, query.limit - half)
-        return MessagePage(items=[*back.items, *forth.items], before=back.before, after=forth.after)
+            below = await repository.below(db, channel_id, user_id, query.around, half + 1)
+            above = await repository.above(db, channel_id, user_id, query.around - 1, query.limit - half + 1)
+        return _page(below, above, half, query.limit - half, at=query.around)
 
     async def edit(self, user_id: UUID, message_id: UUID, body: str) -> Message:
         await self._do("edit_message", message_id=message_id, actor_id=user_id, body=self._bounded(body))
@@ -190,18 +190,27 @@ def _message(row: Row[Any]) -> Message:
     return Message.model_validate({**row._mapping, "metadata": row.meta})
 
 
-def _behind(rows: Sequence[Row[Any]], limit: int, *, newest: bool) -> MessagePage:
-    """A page that grew downwards; one row more than `limit` says there are older ones."""
-    shown = [_message(row) for row in rows[-limit:]] if limit else []
-    older = shown[0].seq if shown and len(rows) > limit else None
-    newer = None if newest or not shown else shown[-1].seq
-    return MessagePage(items=shown, before=older, after=newer)
+def _page(
+    below: Sequence[Row[Any]],
+    above: Sequence[Row[Any]],
+    most_below: int,
+    most_above: int,
+    *,
+    at: int,
+    older: bool = False,
+    newer: bool = False,
+) -> MessagePage:
+    """Rows on both sides of seq `at`; one more than shown says that the list goes on, `older`/`newer` that it may.
 
-
-def _ahead(rows: Sequence[Row[Any]], limit: int) -> MessagePage:
-    shown = [_message(row) for row in rows[:limit]]
-    newer = shown[-1].seq if len(rows) > limit else None
-    return MessagePage(items=shown, before=shown[0].seq if shown else None, after=newer)
+    Where nothing is shown, the positions to go on from are those around `at`.
+    """
+    shown = [_message(row) for row in [*below[len(below) - min(len(below), most_below) :], *above[:most_above]]]
+    first, last = (shown[0].seq, shown[-1].seq) if shown else (at, at - 1)
+    return MessagePage(
+        items=shown,
+        before=first if older or len(below) > most_below else None,
+        after=last if newer or len(above) > most_above else None,
+    )
 
 
 def _frame(event: Event) -> EventFrame:
