@@ -125,7 +125,7 @@ class Platform:
         )
         self.sql = await pool.connect(self.database.settings("api"))
         self.stack.push_async_callback(self.sql.close)
-        self.redis = self.redis_settings("api").client()
+        self.redis = self.redis_settings("api").client(max_connections=500)
         self.stack.push_async_callback(self.redis.aclose)
 
     def settings(self, redis: RedisSettings | None = None, **overrides: Any) -> Settings:

@@ -19,28 +19,20 @@ class Subscription:
     """One session in one channel. `position`: last seq given while not live; `since`: last seq given before joining.
 
     `begun`: `subscribed` was sent. `until`: the seq of the removal that ends it. `skips`: ranges without entitlement.
+    `joined`: the last seq when rights were read; removals up to it are in `until` and `skips` already.
     """
 
     __slots__ = (
-        "begun",
-        "channel",
-        "closed",
-        "live",
-        "odd",
-        "position",
-        "session",
-        "since",
-        "skips",
-        "slot",
-        "told",
+        "begun", "channel", "closed", "joined", "live", "odd", "position", "session", "since", "skips", "slot", "told",
         "until",
-    )
+    )  # fmt: skip
 
     def __init__(self, session: "Session", channel: "Channel") -> None:
         self.session = session
         self.channel = channel
         self.position = 0
         self.since = 0
+        self.joined = 0
         self.until: int | None = None
         self.skips: tuple[tuple[int, int], ...] = ()
         self.told = 0

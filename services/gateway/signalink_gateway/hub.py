@@ -260,7 +260,7 @@ class Hub:
     def _cut(self, channel: Channel, seq: int, user_id: UUID) -> None:
         """The removed user gets the removal itself and nothing above it."""
         for subscription in channel.live:
-            if subscription.session.user == user_id and subscription.since < seq:
+            if subscription.session.user == user_id and subscription.joined < seq:
                 subscription.until = seq
                 subscription.odd = True
 

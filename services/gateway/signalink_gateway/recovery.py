@@ -105,6 +105,7 @@ class Recovery(lifecycle.Lifecycle):
         if isinstance(start, Refused):
             self._refuse(join, "not_found", "No such channel, or you are not a member of it: join it first.")
             return
+        subscription.joined = 0 if standing is None else standing.last_seq
         self._say_subscribed(subscription, start, join.ref)
         if after is not None:
             names.WS_RESUMES_TOTAL.labels(result="recovered" if start.gap is None else "gap").inc()
@@ -238,7 +239,7 @@ class Recovery(lifecycle.Lifecycle):
             if _skipped(subscription, entry.seq):
                 continue
             session.put(entry.frame)
-            if entry.cut is not None and entry.cut == session.user:
+            if entry.cut is not None and entry.cut == session.user and entry.seq > subscription.joined:
                 subscription.until = entry.seq
                 return
 
