@@ -7,6 +7,7 @@ the stores hold is recorded by others.
 import asyncio
 import hashlib
 import re
+import ssl
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
@@ -62,13 +63,17 @@ async def each(items: Iterable[T], work: Callable[[T], Awaitable[Any]], at_once:
 
 
 class People:
-    """Accounts with open sessions, by the name of the author or reader; they share one connection pool."""
+    """Accounts with open sessions, by the name of the author or reader, spread over 50 connection pools.
+
+    One pool of 50 connections kept 8 of them busy: httpcore gives an idle connection to several waiting requests.
+    """
 
     def __init__(self, api_url: str) -> None:
-        limits = httpx.Limits(max_connections=POSTERS, max_keepalive_connections=POSTERS)
-        self._http = httpx.AsyncClient(timeout=TIMEOUT, limits=limits, trust_env=False)
+        no_tls = ssl.create_default_context()  # the platform speaks HTTP here; a context per pool would take seconds
+        self._pools = [httpx.AsyncClient(timeout=TIMEOUT, verify=no_tls, trust_env=False) for _ in range(POSTERS)]
         self._url = api_url
         self._known: dict[str, Person] = {}
+        self._begun = 0
 
     async def __aenter__(self) -> Self:
         return self
@@ -76,7 +81,8 @@ class People:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._http.aclose()
+        for pool in self._pools:
+            await pool.aclose()
 
     def __getitem__(self, name: str) -> Person:
         return self._known[name]
@@ -90,7 +96,8 @@ class People:
         username = re.sub(r"[^a-z0-9]+", "-", name.split("@")[0].lower()).strip("-")[:20] + digest[:8]
         email = name if PLAIN_EMAIL.fullmatch(name) else f"{username}@example.org"
         password = f"correct horse {digest[8:24]}"
-        client = ApiClient(self._url, http=self._http)
+        client = ApiClient(self._url, http=self._pools[self._begun % POSTERS])
+        self._begun += 1
         await client.register(username, email, password, name[:64])
         user = await client.login(username, password)
         self._known[name] = Person(str(user["id"]), username, password, client)
