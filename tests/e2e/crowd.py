@@ -69,8 +69,8 @@ class People:
     """
 
     def __init__(self, api_url: str) -> None:
-        no_tls = ssl.create_default_context()  # the platform speaks HTTP here; a context per pool would take seconds
-        self._pools = [httpx.AsyncClient(timeout=TIMEOUT, verify=no_tls, trust_env=False) for _ in range(POSTERS)]
+        context = ssl.create_default_context()  # one for all pools: each would take tens of milliseconds
+        self._pools = [httpx.AsyncClient(timeout=TIMEOUT, verify=context, trust_env=False) for _ in range(POSTERS)]
         self._url = api_url
         self._known: dict[str, Person] = {}
         self._begun = 0
