@@ -130,10 +130,11 @@ class Gateway(lifecycle.Lifecycle):
         protocol.release()
 
     async def _admit(self, ip: str) -> None:
+        """The number of open sockets comes last: nothing is awaited between it and the registration."""
+        await self.parts.limiter.hit(self.rules.connects_ip, ip, transport="websocket")
         if self._per_ip[ip] >= self.limits.sockets_per_ip:
             names.RATE_LIMITED_TOTAL.labels(scope="sockets_ip", transport="websocket").inc()
             raise RateLimited(f"More than {self.limits.sockets_per_ip} open sockets from one address.", retry_after=1)
-        await self.parts.limiter.hit(self.rules.connects_ip, ip, transport="websocket")
 
     async def _authenticate(self, session: Session, auth: commands.Auth) -> None:
         identity = self.parts.identity

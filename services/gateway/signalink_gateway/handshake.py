@@ -6,6 +6,7 @@ Redis. A ticket may come as subprotocol `ticket.<value>`; it is never echoed and
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from websockets.datastructures import Headers
 from websockets.exceptions import NegotiationError
@@ -102,7 +103,7 @@ def _select(_: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | 
 def problem(error: SignalinkError) -> bytes:
     """A whole HTTP response that carries a problem document."""
     status, headers, body = problems.answer(error, "")
-    return _response(status, error.code, [(n.decode(), v.decode()) for n, v in headers], body)
+    return _response(status, HTTPStatus(status).phrase, [(n.decode(), v.decode()) for n, v in headers], body)
 
 
 def plain(status: int, phrase: str, text: str) -> bytes:
