@@ -1,5 +1,6 @@
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, MutableMapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from signalink_core.guard.view import Transport
 from signalink_core.settings import LimitSettings
 from signalink_core.telemetry import metrics
 from signalink_core.telemetry.trace import current_traceparent
+from signalink_core.testing import eventually
 
 Message = MutableMapping[str, Any]
 ORIGIN = "https://app.example"
@@ -172,6 +174,33 @@ async def test_a_body_of_unknown_length_is_counted_while_it_comes(client: httpx.
     answer = await client.post(path, content=endless(), headers={"Content-Type": "application/json"})
     assert answer.status_code == 413
     assert answer.json()["code"] == "too_large"
+
+
+async def test_a_body_that_does_not_arrive_in_time_is_refused(limits: Limits) -> None:
+    guard = Guard(build(), policy=Policy(RULES, body_seconds=0.05), limits=limits)
+
+    async def stalled() -> AsyncIterator[bytes]:
+        yield b"x"
+        await asyncio.Event().wait()
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(guard), base_url="http://any") as client:
+        answer = await client.post("/things", content=stalled())
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+
+
+async def test_a_slow_answer_is_not_a_slow_body(limits: Limits) -> None:
+    async def slow(scope: Message, receive: Any, send: Any) -> None:
+        over = time.monotonic() + 0.1
+        await eventually(lambda: time.monotonic() > over)
+        assert (await receive())["type"] == "http.request"
+        over = time.monotonic() + 0.1
+        await eventually(lambda: time.monotonic() > over)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"late"})
+
+    guard = Guard(slow, policy=Policy(RULES, body_seconds=0.05), limits=limits)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(guard), base_url="http://any") as client:
+        assert (await client.post("/", content=b"x")).text == "late"
 
 
 async def test_a_body_at_the_bound_passes(client: httpx.AsyncClient) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signalink_core.errors import DependencyUnavailable
-from signalink_core.lifecycle import Lifecycle, backoff_retry, full_jitter
+from signalink_core.lifecycle import Lifecycle, backoff_retry, full_jitter, until_stopped
 from signalink_core.testing import eventually
 
 
@@ -136,6 +136,28 @@ async def test_a_stop_hook_that_fails_still_ends_tasks_and_resources() -> None:
     with pytest.raises(RuntimeError):
         await part.stop()
     assert part.calls == ["start", "open", "task ended", "close"]
+
+
+async def test_waiting_for_the_stop_ends_with_the_stop() -> None:
+    stop = asyncio.Event()
+    async with Part() as part:
+        waiting = asyncio.create_task(until_stopped(stop, part))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        stop.set()
+        assert await asyncio.wait_for(waiting, 5) is None
+        assert not part.failed.done()
+
+
+async def test_waiting_for_the_stop_ends_with_the_crash_of_any_part() -> None:
+    async def crash() -> None:
+        raise ValueError("crashed")
+
+    async with Part() as one, Part() as other:
+        waiting = asyncio.create_task(until_stopped(asyncio.Event(), one, other))
+        other.spawn(crash(), "crash")
+        with pytest.raises(ValueError, match="crashed"):
+            await asyncio.wait_for(waiting, 5)
 
 
 @given(st.integers(1, 10_000), st.floats(0.001, 1), st.floats(0.001, 10))

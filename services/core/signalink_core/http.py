@@ -64,6 +64,7 @@ class HttpServer(Lifecycle):
 
     async def _start(self) -> None:
         listening = bind(self._host, self._port or self._wanted_port)
+        self._resources.callback(listening.close)
         self._port = listening.getsockname()[1]
         self._server = server = _Server(uvicorn.Config(**self._config))
         self._serving = self.spawn(server.run_on(listening), f"http:{self._port}")
@@ -73,7 +74,6 @@ class HttpServer(Lifecycle):
         finally:
             ready.cancel()
         if self._serving.done():
-            listening.close()
             self._serving.result()
             raise SignalinkError("The application failed while starting; its error is in the log above.")
         log.info("http_accepting", host=self._host, port=self._port)

@@ -109,6 +109,20 @@ class Lifecycle:
         await self.stop()
 
 
+async def until_stopped(stop: asyncio.Event, *parts: Lifecycle) -> None:
+    """Wait for `stop`; raise the error of the first of `parts` whose task crashed before that."""
+    stopping = asyncio.ensure_future(stop.wait())
+    crashes = [part.failed for part in parts]
+    waited: list[asyncio.Future[Any]] = [stopping, *crashes]
+    try:
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+    for crash in crashes:
+        if crash.done():
+            raise crash.result()
+
+
 def full_jitter(attempt: int, base: float = 0.05, cap: float = 5.0) -> float:
     """Seconds to wait before attempt `attempt + 1` (attempts count from 1): uniform in 0..min(cap, base 2^attempt)."""
     return random.uniform(0, min(cap, base * 2 ** min(attempt, 32)))  # noqa: S311 - spreads load, guards nothing

@@ -5,6 +5,7 @@ import os
 import platform
 import signal
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from typing import NoReturn
 
@@ -81,7 +82,8 @@ def _explain(error: BaseException) -> int:
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else EXIT_FAILED
     if isinstance(error, SignalinkError):
-        log.error("process_failed", what=error.detail, next=error.next_step, code=error.code, **error.fields)
+        fields = {"what": error.detail, "next": error.next_step, "code": error.code, "fields": dict(error.fields)}
+        log.error("process_failed", **fields)
         return EXIT_USAGE if isinstance(error, ConfigurationError) else EXIT_FAILED
     log.error("process_crashed", exc_info=error)
     return EXIT_FAILED
@@ -94,8 +96,7 @@ class LoopLag(Lifecycle):
         self.spawn(self._measure(), "loop-lag")
 
     async def _measure(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
-            due = loop.time() + LAG_INTERVAL_SECONDS
+            due = time.monotonic() + LAG_INTERVAL_SECONDS  # uvloop's own clock stands still within a turn of the loop
             await asyncio.sleep(LAG_INTERVAL_SECONDS)
-            names.EVENT_LOOP_LAG_SECONDS.observe(max(0.0, loop.time() - due))
+            names.EVENT_LOOP_LAG_SECONDS.observe(max(0.0, time.monotonic() - due))

@@ -4,12 +4,13 @@ Order: trusted proxy, host, size, connect or request limit per address, origin, 
 request id and the trace context, measures the request, and answers refusals and unexpected errors as problem documents.
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from signalink_core.errors import SignalinkError, TooLarge
+from signalink_core.errors import BadRequest, SignalinkError, TooLarge
 from signalink_core.guard import controls, problems
 from signalink_core.guard.rules import Rule, Rules
 from signalink_core.guard.view import Transport, View
@@ -38,6 +39,7 @@ class Policy:
     hosts: Collection[str] = ()
     trusted_proxies: Sequence[controls.Network] = ()
     body_bytes: int = controls.BODY_BYTES
+    body_seconds: float = 10.0  # from the app's first read to the body's end
     tls: bool = False
 
 
@@ -102,19 +104,33 @@ class _Exchange:
     status: int = 0
     refused: bool = False
     _body_bytes: int = 0
+    _body_ended: bool = False
+    _body_due: float | None = None
     _began: float = field(default_factory=time.perf_counter)
 
     async def receive(self) -> Message:
         if self.refused:
             return {"type": f"{self.scope['type']}.disconnect"}
-        message = await self._receive()
-        if message["type"] == "http.request":
-            self._body_bytes += len(message.get("body", b""))
-            if self._body_bytes > self.policy.body_bytes:
-                limit = self.policy.body_bytes
-                await self.refuse(TooLarge(f"The body is larger than {limit} bytes.", limit_bytes=limit))
-                return {"type": "http.disconnect"}
+        if self.scope["type"] == "websocket" or self._body_ended:
+            return await self._receive()
+        limit, seconds = self.policy.body_bytes, self.policy.body_seconds
+        if self._body_due is None:
+            self._body_due = asyncio.get_running_loop().time() + seconds
+        try:
+            async with asyncio.timeout_at(self._body_due):
+                message = await self._receive()
+        except TimeoutError:
+            return await self._cut(BadRequest(f"The body did not arrive within {seconds:g} s."))
+        self._body_ended = not message.get("more_body", False)
+        self._body_bytes += len(message.get("body", b""))
+        if self._body_bytes > limit:
+            return await self._cut(TooLarge(f"The body is larger than {limit} bytes.", limit_bytes=limit))
         return message
+
+    async def _cut(self, error: SignalinkError) -> Message:
+        """Answer in mid-body; for the app it looks as if the client had gone."""
+        await self.refuse(error)
+        return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
         if self.refused:
@@ -132,7 +148,7 @@ class _Exchange:
             return
         status, headers, body = problems.answer(error, self.request_id)
         if status < 500:
-            log.info("request_refused", status=status, code=error.code)
+            log.debug("request_refused", status=status, code=error.code)
         kind = "http"
         if self.scope["type"] == "websocket":
             if "websocket.http.response" not in self.scope.get("extensions", {}):
