@@ -7,6 +7,7 @@ say where it is; without them it is the one that `make up` starts.
 import asyncio
 import os
 import secrets
+from functools import partial
 from typing import Any
 
 from signalink_core.client import ApiClient, ApiProblem, SocketClient
@@ -32,13 +33,15 @@ def show(frame: Any) -> None:
 
 
 async def main() -> None:
+    """The gateway takes sockets from known origins only: here the one that serves the api."""
     async with ApiClient(API) as ada, ApiClient(API) as bob:
         await enter(ada, "ada")
         await enter(bob, "bob")
         channel = str((await ada.create_channel(f"hello-{secrets.token_hex(3)}", "Hello"))["id"])
         await bob.join(channel)
+        ticket = partial(bob.ticket, API)
 
-        async with SocketClient(GATEWAY, bob.ticket, on_event=show) as socket:
+        async with SocketClient(GATEWAY, ticket, on_event=show, origin=API) as socket:
             await socket.subscribe({channel: Position(epoch=1, seq=0)})
             first = await ada.post_message(channel, "hello")
             await eventually(lambda: (at := socket.position(channel)) and at.seq >= first.seq)
@@ -48,7 +51,7 @@ async def main() -> None:
         await ada.post_message(channel, "are you there?")
         last = await ada.post_message(channel, "never mind")
 
-        async with SocketClient(GATEWAY, bob.ticket, on_event=show) as socket:
+        async with SocketClient(GATEWAY, ticket, on_event=show, origin=API) as socket:
             await socket.subscribe({channel: stood})
             await eventually(lambda: (at := socket.position(channel)) and at.seq >= last.seq)
 

@@ -29,7 +29,8 @@ BAD = [
     (runtime.orphan_tasks, "tests/a/test_a.py", "async def f() -> None:\n    asyncio.ensure_future(g())"),
     (runtime.orphan_tasks, CORE, "def f() -> None:\n    task = loop.create_task(g())"),
     (runtime.sleeping_tests, "tests/a/test_a.py", "async def f() -> None:\n    await asyncio.sleep(0.1)"),
-    (runtime.sleeping_tests, "tests/a/conftest.py", "time.sleep(0)"),
+    (runtime.sleeping_tests, "tests/a/test_a.py", "def f() -> None:\n    time.sleep(0)"),
+    (runtime.sleeping_tests, "tests/a/conftest.py", "while not ready():\n    while busy():\n        time.sleep(1)"),
     (runtime.http_middleware, API, "@app.middleware('http')\nasync def f() -> None: ..."),
     (runtime.http_middleware, API, "class A(BaseHTTPMiddleware): ..."),
     (runtime.stray_clients, API, "client = httpx.AsyncClient(timeout=2)"),
@@ -57,6 +58,7 @@ GOOD = [
         "async def f() -> None:\n    async with asyncio.TaskGroup() as group:\n        group.create_task(g())",
     ),
     (runtime.sleeping_tests, "tests/a/test_a.py", "async def f() -> None:\n    await asyncio.sleep(0)"),
+    (runtime.sleeping_tests, "tests/a/conftest.py", "async def slow() -> None:\n    await asyncio.sleep(delay)"),
     (runtime.stray_clients, API, "connection = await pool.connect(settings)"),
     (runtime.stray_clients, "services/api/signalink_api/app.py", "client = httpx.AsyncClient(timeout=2)"),
     (

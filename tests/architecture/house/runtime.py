@@ -108,14 +108,23 @@ def _task_groups(module: ast.Module) -> Iterator[str]:
 
 
 def sleeping_tests(tree: Tree) -> list[str]:
-    """Sleeps in tests: they wait with `signalink_core.testing.eventually`. `asyncio.sleep(0)` only yields."""
-    found = []
+    """Sleeps in test modules, and loops elsewhere under tests/ that sleep until something is true: both use eventually.
+
+    A stand-in that answers late, or a load of some seconds, may sleep outside a `while`; `sleep(0)` only yields.
+    """
+    found = set()
     for path in tree.tests():
-        for name, call in calls(parse(path)):
-            yields = bool(call.args) and isinstance(call.args[0], ast.Constant) and call.args[0].value == 0
-            if name in {"time.sleep", "asyncio.sleep", "sleep"} and not (yields and name != "time.sleep"):
-                found.append(tree.at(path, call.lineno, f"{name}: wait for the condition with eventually()"))
-    return found
+        module = parse(path)
+        loops = [node for node in ast.walk(module) if isinstance(node, ast.While)]
+        for suspect in [module] if path.name.startswith("test_") else loops:
+            sleeps = {call.lineno: name for name, call in calls(suspect) if _sleeps(name, call)}
+            found |= {tree.at(path, line, f"{name}: wait with eventually()") for line, name in sleeps.items()}
+    return sorted(found)
+
+
+def _sleeps(name: str, call: ast.Call) -> bool:
+    yields = bool(call.args) and isinstance(call.args[0], ast.Constant) and call.args[0].value == 0
+    return name in {"time.sleep", "asyncio.sleep", "sleep"} and not (yields and name != "time.sleep")
 
 
 def http_middleware(tree: Tree) -> list[str]:
