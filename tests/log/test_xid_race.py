@@ -1,4 +1,4 @@
-"""The race of xid against seq (design/messaging.md 3): forced, harmless with the locks, and shown to bite without them."""
+"""The race of xid against seq (design/messaging.md 3): forced, harmless with the locks, shown to bite without."""
 
 import asyncio
 import random
@@ -73,7 +73,7 @@ async def test_repeatable_read_would_read_a_stale_last_seq_and_is_stopped(world:
     owner = await world.user()
     channel = await world.channel(owner)
     connection = await world.database.connect("api")
-    with pytest.raises(Exception, match="serialize|duplicate"):
+    with pytest.raises(Exception, match=r"serialize|duplicate"):
         async with connection.transaction(isolation="repeatable_read"):
             await connection.execute("SELECT 1 FROM messaging.channels")
             await world.post(Draft(channel, owner, "1", "x"))
