@@ -19,9 +19,9 @@ ADA_ID = "01900000-0000-7000-8000-000000000001"
 
 
 @pytest.fixture
-def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StateFolder:
+def platform(engine_folder: Path, monkeypatch: pytest.MonkeyPatch) -> StateFolder:
     """A state folder whose Postgres has roles and database, and no schema yet."""
-    folder = StateFolder(tmp_path / "state").open()
+    folder = StateFolder(engine_folder / "cli").open()
     monkeypatch.setenv("SIGNALINK_STATE", str(folder.root))
     with PostgresEngine(folder.root / "postgres", credentials=folder.secrets, durable=False) as engine:
         asyncio.run(schema.bootstrap(folder.secrets, engine.port))

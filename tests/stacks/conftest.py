@@ -1,5 +1,7 @@
 """A service that is only a manifest and thirty lines: the supervisor must not know the difference."""
 
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,9 +54,17 @@ def fake_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[StateFolder]:
+def engine_dir(engine_folder: Path) -> Iterator[Path]:
+    """Room for an engine's data beside that of the session's engines: gone after the test, not kept for three runs."""
+    found = Path(tempfile.mkdtemp(dir=engine_folder))
+    yield found
+    shutil.rmtree(found)
+
+
+@pytest.fixture
+def folder(engine_dir: Path) -> Iterator[StateFolder]:
     """A state folder whose platform, if any, is stopped at the end."""
-    found = StateFolder(tmp_path / "state")
+    found = StateFolder(engine_dir / "state")
     yield found
     if found.found_version() == "1":
         control.down(found)

@@ -56,9 +56,9 @@ def test_where_namespaces_are_refused_postgres_runs_under_another_uid(monkeypatc
 
 
 @pytest.mark.engine("postgres")
-def test_a_killed_postgres_leaves_no_shared_memory_behind(tmp_path: Path) -> None:
+def test_a_killed_postgres_leaves_no_shared_memory_behind(engine_dir: Path) -> None:
     before = segments()
-    engine = PostgresEngine(tmp_path, durable=False).start()
+    engine = PostgresEngine(engine_dir, durable=False).start()
     assert segments() - before
     engine.kill()
     engine.stop()
@@ -72,10 +72,10 @@ def segments() -> set[str]:
 
 
 @pytest.mark.engine("postgres")
-def test_data_are_there_again_after_a_stop_and_on_another_port(tmp_path: Path) -> None:
-    with PostgresEngine(tmp_path) as first:
+def test_data_are_there_again_after_a_stop_and_on_another_port(engine_dir: Path) -> None:
+    with PostgresEngine(engine_dir) as first:
         first_data = (first.data / "global" / "pg_control").stat().st_ino
-    with PostgresEngine(tmp_path) as second:
+    with PostgresEngine(engine_dir) as second:
         assert second.ready()
         assert (second.data / "global" / "pg_control").stat().st_ino == first_data
 
@@ -131,19 +131,19 @@ def test_kafka_s_cluster_id_is_never_taken_for_an_option() -> None:
 
 
 @pytest.mark.engine("valkey")
-def test_an_engine_that_ends_at_once_says_why(tmp_path: Path, valkey: ValkeyServer) -> None:
+def test_an_engine_that_ends_at_once_says_why(engine_dir: Path, valkey: ValkeyServer) -> None:
     with pytest.raises(EngineFailed, match=r"(?s)valkey ended while starting.*Address already in use"):
-        ValkeyEngine(tmp_path, valkey.engine.port).start(within=10)
+        ValkeyEngine(engine_dir, valkey.engine.port).start(within=10)
 
 
 @pytest.mark.engine("valkey")
-async def test_an_engine_dies_with_the_process_that_started_it(tmp_path: Path) -> None:
+async def test_an_engine_dies_with_the_process_that_started_it(engine_dir: Path) -> None:
     program = (
         "import sys, time; from pathlib import Path; from signalink_stacks.local.engines import *\n"
         "made = [E(Path(sys.argv[1]) / E.name).start() for E in (ValkeyEngine, PostgresEngine)]\n"
         "print(*(each.pid for each in made), flush=True); time.sleep(60)\n"
     )
-    with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE) as parent:  # noqa: ASYNC220
+    with subprocess.Popen([sys.executable, "-c", program, str(engine_dir)], stdout=subprocess.PIPE) as parent:  # noqa: ASYNC220
         assert parent.stdout is not None
         pids = [int(word) for word in parent.stdout.readline().split()]
         assert len(pids) == 2
