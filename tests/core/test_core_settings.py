@@ -1,3 +1,5 @@
+"""Settings: the environment becomes typed groups, secrets come from files, and a wrong key is named in one sentence."""
+
 from pathlib import Path
 
 import pytest

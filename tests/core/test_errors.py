@@ -1,3 +1,5 @@
+"""The error tree: the drawing is the tree, codes are unique, and problem documents carry what RFC 9457 asks."""
+
 import re
 
 import pytest

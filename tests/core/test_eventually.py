@@ -1,3 +1,5 @@
+"""`eventually` waits with a deadline and shows what it last saw; the memory twins ship beside it."""
+
 import time
 
 import pytest

@@ -1,3 +1,5 @@
+"""Fault points on virtual time: deterministic decisions, bounds, expiry, refusals; crash is replaced by a recorder."""
+
 import asyncio
 import re
 from collections.abc import Iterator

@@ -1,3 +1,5 @@
+"""The guard as middleware around a FastAPI app: order of controls, refusals on both transports, headers, metrics."""
+
 import asyncio
 import json
 import time

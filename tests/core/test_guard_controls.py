@@ -1,3 +1,5 @@
+"""The controls as functions against the attacks A10, A12, A16, A17 of the security table, without any transport."""
+
 import re
 
 import pytest

@@ -1,3 +1,5 @@
+"""HttpServer over real sockets: ports, graceful stop, failed starts, bounds on a request's head, upgrades."""
+
 import asyncio
 import socket
 import time

@@ -1,3 +1,5 @@
+"""Ids only grow, whatever the clock does; times are UTC with whole milliseconds and read back."""
+
 import subprocess
 import sys
 import time

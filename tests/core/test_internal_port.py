@@ -1,3 +1,5 @@
+"""The internal port over real HTTP: health, readiness, metrics, fault control behind its token, 404 for the rest."""
+
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path

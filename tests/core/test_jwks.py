@@ -1,3 +1,5 @@
+"""JwksClient against a scripted api on virtual time: caching, the unknown-kid bound, outages, wrong answers."""
+
 import asyncio
 from collections.abc import Callable
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Key rings on disk: private files, which key signs, the public document, and every kind of wrong file or document."""
+
 import stat
 from pathlib import Path
 
@@ -28,6 +30,15 @@ async def test_the_last_made_key_signs_and_the_others_still_verify(tmp_path: Pat
     assert await ring.key(first) is not None
     assert await ring.key("missing") is None
     assert KeyRing.load(tmp_path).signing[0] == second
+
+
+def test_a_new_key_that_would_not_sign_is_not_written(tmp_path: Path) -> None:
+    KeyRing.generate(tmp_path)
+    (made,) = tmp_path.iterdir()
+    made.rename(tmp_path / "later.pem")
+    with pytest.raises(ConfigurationError, match=r"later\.pem would sign"):
+        KeyRing.generate(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["later.pem"]
 
 
 async def test_the_public_document_carries_every_key_and_no_private_part(tmp_path: Path) -> None:

@@ -1,3 +1,5 @@
+"""Start, stop, crash and retry of long-lived things; the order in which a stop releases what it owns."""
+
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,3 +1,5 @@
+"""Log lines: one JSON object per line for our loggers and the libraries', with trace ids, without secrets."""
+
 import json
 import logging as standard
 import re

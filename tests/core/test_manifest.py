@@ -1,3 +1,5 @@
+"""service.toml: good files are read, and each broken one names file, key and what is allowed."""
+
 import copy
 import sys
 import tomllib

@@ -1,3 +1,5 @@
+"""The metric schema: generated files equal the committed ones, naming rules hold, services use it as declared."""
+
 import ast
 import subprocess
 import sys

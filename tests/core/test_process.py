@@ -1,4 +1,4 @@
-"""Real child processes under `process.run`."""
+"""Real child processes under `process.run`: drain by signal, exit codes, one line per failure, a crash fault."""
 
 import asyncio
 import json

@@ -1,3 +1,5 @@
+"""W3C trace context: ids, nesting, tasks, and headers from outside that must break nothing."""
+
 import asyncio
 import re
 

@@ -2,7 +2,6 @@
 
 import base64
 import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -17,8 +16,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from signalink_core.clock import utc_now
 from signalink_core.errors import ConfigurationError
+from signalink_core.ids import uuid7
 
 ALGORITHM = "EdDSA"
 MOST_KEYS = 16
@@ -57,10 +56,18 @@ class KeyRing:
 
     @classmethod
     def generate(cls, folder: Path) -> Self:
-        """Write a new key (mode 0600) that sorts after those made before, and load them all. It signs from now on."""
+        """Write a new key (mode 0600), its kid a UUIDv7, and load them all. It signs from now on.
+
+        A kid that sorts after every new one would go on signing: ConfigurationError, nothing written.
+        """
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        kid = str(uuid7())
+        if later := [path.name for path in folder.glob("*.pem") if path.stem > kid]:
+            raise ConfigurationError(
+                f"In {folder}, {', '.join(later)} would sign instead of a new key.", next_step="rename or remove it."
+            )
         pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        path = folder / f"{utc_now():%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}.pem"
+        path = folder / f"{kid}.pem"
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(pem)
         return cls.load(folder)
