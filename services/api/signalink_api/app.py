@@ -205,12 +205,11 @@ def guarded(app: FastAPI, settings: Settings, limiter: Limiter) -> App:
         expose_headers=EXPOSED,
         max_age=CORS_SECONDS,
     )
-    named = [name.strip().lower() for name in settings.api.hosts.split(",") if name.strip()]
     policy = Policy(
         rules=Rules.of(settings.limits),
         origins=frozenset(settings.edge.ws_origins),
-        hosts=controls.hosts_of(settings.edge.api_url) | frozenset(named),
-        trusted_proxies=controls.networks(settings.api.trusted_proxies),
+        hosts=controls.hosts_of(settings.edge.api_url) | frozenset(settings.api.hosts),
+        trusted_proxies=settings.api.trusted_proxies,
         tls=_over_tls(settings),
     )
     return Guard(cors, policy=policy, limits=limiter)

@@ -23,7 +23,7 @@ class CursorSigner:
     def make(self, scope: str, last: Sequence[Any]) -> str:
         """`scope` names list, caller and filters; `last` is the sort key of the last row shown (JSON values)."""
         payload = orjson.dumps(list(last), default=str)
-        return base64.urlsafe_b64encode(self._tag(scope, payload) + payload).rstrip(b"=").decode()
+        return _encoded(self._tag(scope, payload) + payload)
 
     def read(self, scope: str, cursor: str) -> list[Any]:
         """The sort key in a cursor of this scope; InvalidCursor for anything else."""
@@ -34,7 +34,7 @@ class CursorSigner:
         except ValueError as error:
             raise _refused() from error
         tag, payload = raw[:TAG_BYTES], raw[TAG_BYTES:]
-        if not hmac.compare_digest(tag, self._tag(scope, payload)):
+        if _encoded(raw) != cursor or not hmac.compare_digest(tag, self._tag(scope, payload)):
             raise _refused()
         values: list[Any] = orjson.loads(payload)
         return values
@@ -43,6 +43,10 @@ class CursorSigner:
         name = scope.encode()
         signed = len(name).to_bytes(4) + name + payload
         return hmac.digest(self._key, signed, hashlib.sha256)[:TAG_BYTES]
+
+
+def _encoded(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def _refused() -> InvalidCursor:

@@ -1,11 +1,13 @@
 """Everything the api is told from outside, read once in `__main__` and passed down."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Annotated, Any, Self
 
-from pydantic_settings import SettingsConfigDict
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from signalink_core.errors import ConfigurationError
+from signalink_core.guard.controls import Network, networks
 from signalink_core.settings import (
     PREFIX,
     AuthSettings,
@@ -27,22 +29,32 @@ class ApiSettings(SettingsGroup):
         env_prefix=PREFIX + "API_", env_ignore_empty=True, frozen=True, extra="ignore", use_attribute_docstrings=True
     )
 
-    refresh_days: int = 30
+    refresh_days: Annotated[int, Field(ge=1, le=365)] = 30
     """A session ends this many days after its last refresh."""
     reuse_grace_seconds: float = 5.0
     """A refresh whose answer was lost may be repeated for this long."""
-    body_characters: int = 4_000
+    body_characters: Annotated[int, Field(ge=1, le=16_000)] = 4_000
     """Longest message body; at most 16,000."""
-    read_connections: int = 10
+    read_connections: Annotated[int, Field(ge=1)] = 10
     """Postgres connections for reads and simple rows."""
-    command_connections: int = 6
+    command_connections: Annotated[int, Field(ge=1)] = 6
     """Postgres connections for changes of channels and messages; the writer has its own."""
-    replicas: int = 1
+    replicas: Annotated[int, Field(ge=1)] = 1
     """Processes of the api; divides the limits while Redis is away."""
-    hosts: str = ""
+    hosts: Annotated[tuple[str, ...], NoDecode] = ()
     """Comma list of further host names this api is reached by, besides that of its address and loopback."""
-    trusted_proxies: str = ""
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
     """Comma list of networks whose X-Forwarded-For is believed."""
+
+    @field_validator("hosts", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(part.strip().lower() for part in value.split(",")) if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _parse(cls, value: Any) -> Any:
+        return networks(value) if isinstance(value, str) else value
 
 
 @dataclass(frozen=True, slots=True)

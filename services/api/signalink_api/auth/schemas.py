@@ -1,4 +1,4 @@
-"""Bodies of the auth routes."""
+"""Bodies of the auth routes: what a name, an e-mail address and a password may be, and what a session answers."""
 
 from typing import Annotated, Any, Literal
 from uuid import UUID

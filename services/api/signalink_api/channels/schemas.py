@@ -1,4 +1,4 @@
-"""Bodies and queries of the channel routes."""
+"""Bodies and queries of the channel routes: what a slug, a name and a role may be. Rights are decided elsewhere."""
 
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID

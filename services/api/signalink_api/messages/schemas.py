@@ -1,4 +1,4 @@
-"""Bodies and queries of the message routes."""
+"""Bodies and queries of the message routes: what a body, metadata and a position may be, and how pages look."""
 
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID

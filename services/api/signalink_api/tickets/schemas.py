@@ -1,4 +1,4 @@
-"""Bodies of the ticket route."""
+"""Bodies of the ticket route: the origin asked for, the ticket given. What it is worth is the service's."""
 
 from typing import Annotated
 

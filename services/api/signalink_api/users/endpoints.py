@@ -1,4 +1,4 @@
-"""Routes of the signed-in user."""
+"""Routes of the signed-in user about themselves; everything about other users comes with the channels."""
 
 from fastapi import APIRouter, Request
 

@@ -1,4 +1,4 @@
-"""Statements on a user's own row."""
+"""Statements on a user's own row; accounts are made and looked up for login in `auth`."""
 
 from typing import Any
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Bodies of the user routes."""
+"""Bodies of the user routes: what a user may change about themselves, and nothing about their role."""
 
 from typing import Annotated, Any, Self
 

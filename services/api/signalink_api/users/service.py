@@ -1,4 +1,4 @@
-"""A user's view of themselves."""
+"""A user's view of themselves: read and changed in one statement each, refused when the account is closed."""
 
 from typing import Any
 from uuid import UUID
