@@ -193,7 +193,6 @@ async def test_heads_and_hints_arrive_whole(port: Port, stack: AsyncExitStack) -
     async def told() -> bool:
         relay.publish_heads(heads)
         api.hint_revocations()
-        await asyncio.sleep(0.01)
         return bool(reader.heads and reader.hints)
 
     await eventually(told)

@@ -107,7 +107,7 @@ async def test_open_sockets_above_the_number_of_an_address_are_answered_429(plat
     connections = [await raw(app) for _ in range(4)]
     for connection in connections:
         await connection.send(connection.request())
-    assert [await connection.status() for connection in connections] == [101, 101, 101, 429]
+    assert sorted([await connection.status() for connection in connections]) == [101, 101, 101, 429]
 
 
 async def test_a_draining_node_answers_503_and_then_accepts_nobody(platform: Any, raw: Any) -> None:

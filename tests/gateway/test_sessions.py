@@ -142,7 +142,7 @@ async def test_wrong_fields_are_told_with_their_ref_and_the_socket_goes_on(platf
     assert (await client.got("pong"))[0] == {"op": "pong", "n": 5, "ref": "still"}
 
 
-async def test_one_subscription_too_many_is_refused_and_unsubscribing_makes_room(platform: Any) -> None:
+async def test_one_subscription_too_many_is_refused_and_unsubscribing_makes_space(platform: Any) -> None:
     limits = platform.settings().limits.model_copy(update={"subscriptions_per_socket": 2})
     app = await platform.gateway(limits=limits)
     ana = await platform.user()

@@ -67,7 +67,7 @@ class Channel:
         self.suspect = False
         self.live: list[Subscription] = []
         self.subscriptions: set[Subscription] = set()
-        self.waiting: deque[asyncio.Future[None]] = deque()
+        self.waiting: deque[asyncio.Future[None]] = deque()  # bound: joins in progress, gone after 1 s each
         self.idle_since: float | None = None
 
     def go_live(self, subscription: Subscription) -> None:

@@ -30,7 +30,7 @@ class Fanout:
 
     def __init__(self, *, ended: Callable[[Subscription], None], lagging: Callable[[Subscription], None]) -> None:
         self._ended, self._lagging = ended, lagging
-        self._channels: deque[Channel] = deque()
+        self._channels: deque[Channel] = deque()  # bound: the node's channels, each at most once
         self._sessions: list[Session] = []
         self._round: Iterator[None] | None = None
 

@@ -73,7 +73,7 @@ class Forwarder(lifecycle.Lifecycle):
         if queue is not None:
             queue.append(command)
             return
-        sends.queues[command.channel] = deque([command])
+        sends.queues[command.channel] = deque([command])  # bound: PENDING_PER_SESSION, checked above
         self.spawn(self._run(session, sends, command.channel), "send-forwarding")
 
     async def _run(self, session: Session, sends: Sends, channel: UUID) -> None:

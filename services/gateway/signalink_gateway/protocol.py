@@ -35,7 +35,7 @@ class SocketProtocol(asyncio.Protocol):
         self.transport: asyncio.Transport = cast(asyncio.Transport, None)
         self.upgraded = self.holding = self.lost = False
         self.held = b""
-        self.frames: deque[frames.Frame] = deque()
+        self.frames: deque[frames.Frame] = deque()  # bound: what one read and HELD_BYTES contain
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
