@@ -58,6 +58,7 @@ GOOD = [
         "async def f() -> None:\n    async with asyncio.TaskGroup() as group:\n        group.create_task(g())",
     ),
     (runtime.sleeping_tests, "tests/a/test_a.py", "async def f() -> None:\n    await asyncio.sleep(0)"),
+    (runtime.sleeping_tests, "tests/a/load.py", "while time.monotonic() < ends:\n    post()\n    time.sleep(0.1)"),
     (runtime.sleeping_tests, "tests/a/conftest.py", "async def slow() -> None:\n    await asyncio.sleep(delay)"),
     (runtime.stray_clients, API, "connection = await pool.connect(settings)"),
     (runtime.stray_clients, "services/api/signalink_api/app.py", "client = httpx.AsyncClient(timeout=2)"),

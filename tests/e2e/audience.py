@@ -7,8 +7,8 @@ sockets received, before the client drops anything. First line in: what to follo
 
 import asyncio
 import sys
-import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import uvloop
 from signalink_core.client import ApiClient, SocketClient
 from signalink_core.client.api import TIMEOUT
 from signalink_core.events import Position
+from signalink_core.testing import eventually
 from signalink_labs.history import Recorder, event_fields
 
 READY_SECONDS = 30.0
@@ -84,13 +85,10 @@ class Reader:
 
 
 async def until(condition: Any, within: float) -> bool:
-    """Poll a condition; answers whether it became true in time."""
-    deadline = time.monotonic() + within
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        await asyncio.sleep(POLL_SECONDS)
-    return True
+    """Answer whether the condition became true in time."""
+    with suppress(AssertionError):
+        return bool(await eventually(condition, within=within, every=POLL_SECONDS))
+    return False
 
 
 async def drain(readers: list[Reader], recorder: Recorder, lasts: Mapping[str, int], within: float) -> dict[str, Any]:

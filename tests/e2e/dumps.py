@@ -3,9 +3,8 @@
 Owns reading both whole; it compares nothing.
 """
 
-import asyncio
-import time
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +13,7 @@ from signalink_core.events import Event, from_record
 from signalink_core.kafka import reader
 from signalink_core.log.rows import to_event
 from signalink_core.settings import KafkaSettings, PostgresSettings
+from signalink_core.testing import eventually
 from signalink_labs.history import Recorder, event_fields
 
 PAGE = 2_000
@@ -43,12 +43,15 @@ async def log(postgres: PostgresSettings, channels: Collection[str]) -> list[Eve
 
 async def topic(kafka: KafkaSettings, channels: Collection[str], wanted: int, within: float) -> list[Event]:
     """Answer the topic's events of these channels by partition and offset, once `wanted` different ones are there."""
-    deadline = time.monotonic() + within
-    while True:
-        events = list(_of(await reader.read_topic(kafka, TOPIC), channels))
-        if len({event.id for event in events}) >= wanted or time.monotonic() > deadline:
-            return events
-        await asyncio.sleep(0.5)
+    events: list[Event] = []
+
+    async def all_there() -> bool:
+        events[:] = _of(await reader.read_topic(kafka, TOPIC), channels)
+        return len({event.id for event in events}) >= wanted
+
+    with suppress(AssertionError):
+        await eventually(all_there, within=within, every=0.5)
+    return events
 
 
 def _of(records: Any, channels: Collection[str]) -> Iterator[Event]:

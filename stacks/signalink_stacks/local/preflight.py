@@ -10,7 +10,7 @@ from signalink_stacks.local import discovery, ports
 from signalink_stacks.local.problems import EnvironmentBroken
 
 NEEDED_BYTES = 700 * 1024 * 1024
-"""Room for a new platform: Postgres 60 MB and its log 512 MB at most, Kafka, logs."""
+"""Space for a new platform: Postgres 60 MB and its log 512 MB at most, Kafka, logs."""
 
 
 def manifests(only: Collection[str] = ()) -> list[ServiceManifest]:
@@ -22,7 +22,7 @@ def manifests(only: Collection[str] = ()) -> list[ServiceManifest]:
 
 
 def disk(folder: Path, needed: int = NEEDED_BYTES) -> None:
-    """The file system of `folder` has room."""
+    """The file system of `folder` has space."""
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise EnvironmentBroken(

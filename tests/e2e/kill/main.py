@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -21,13 +22,14 @@ from crowd import Message, People, passes
 from rig import REPLAY_PROFILE, Platform, PlatformFailed, say
 from stage import READERS, Stage
 
+from signalink_core.testing import eventually
+
 VICTIMS = ("api-0", "relay-0", "gateway-0", "valkey", "kafka")
 SIZES = {"small": (1_000, 20, 30, 2.0), "full": (5_000, 40, 60, 5.0)}
 """Fewest messages, most channels and authors, seconds of load before each kill."""
 ATTEMPTS = 60
 """Of one post: with full jitter up to 5 s between them, over two minutes of outage."""
 BACK_SECONDS = 90.0
-POLL_SECONDS = 0.2
 
 
 @dataclass
@@ -55,10 +57,12 @@ class Nemesis:
         self.stage.recorder.record("note", "nemesis", code="kill", node=victim)
         self.in_flight[victim] = count
         began = time.monotonic()
-        while not await asyncio.to_thread(self.platform.back, victim, pid):
-            if time.monotonic() - began > BACK_SECONDS:
-                raise PlatformFailed(f"{victim} was not ready again {BACK_SECONDS:.0f} s after its kill")
-            await asyncio.sleep(POLL_SECONDS)
+        try:
+            await eventually(
+                partial(asyncio.to_thread, self.platform.back, victim, pid), within=BACK_SECONDS, every=0.2
+            )
+        except AssertionError as error:
+            raise PlatformFailed(f"{victim} was not ready again {BACK_SECONDS:.0f} s after its kill") from error
         say(f"killed {victim} (pid {pid}) with {count} requests in flight; back after {time.monotonic() - began:.1f} s")
 
 

@@ -19,6 +19,7 @@ from signalink_core.events import from_record
 from signalink_core.ids import uuid7
 from signalink_core.kafka import access, reader
 from signalink_core.settings import KafkaSettings, PostgresSettings
+from signalink_core.testing import eventually
 from signalink_operator import apply
 from signalink_operator.adapters import manifests
 from signalink_operator.adapters.kafka import KafkaTopics
@@ -120,10 +121,8 @@ class Place:
 
 
 async def until(condition: Callable[[], Awaitable[bool]], within: float) -> bool:
-    """Poll; whether it became true in time."""
-    with suppress(TimeoutError):
+    """Whether it became true in time."""
+    with suppress(AssertionError, TimeoutError):
         async with asyncio.timeout(within):
-            while not await condition():  # noqa: ASYNC110 - another process changes it
-                await asyncio.sleep(0.2)
-            return True
+            return await eventually(condition, within=within, every=0.2)
     return False

@@ -3,11 +3,14 @@
 Only what the platform itself made counts: other programs on this machine come and go meanwhile.
 """
 
-import time
+import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 from clone import expect
+
+from signalink_core.testing import eventually
 
 SETTLE_SECONDS = 2.0
 SHM = "/dev/shm/"  # noqa: S108  that is what is looked at
@@ -32,9 +35,9 @@ class Footprint:
 
     def expect_gone(self) -> None:
         """A process 1 that reaps slowly gets two seconds."""
-        deadline = time.monotonic() + SETTLE_SECONDS
-        while (left := self._running()) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        with suppress(AssertionError):
+            asyncio.run(eventually(lambda: not self._running(), within=SETTLE_SECONDS))
+        left = self._running()
         expect(not left, f"processes are left: {left}")
         expect(not self._listening(), f"ports are left: {self._listening()}")
         expect(not self._segments(), f"shared memory segments are left: {self._segments()}")

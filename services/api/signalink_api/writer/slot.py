@@ -68,7 +68,7 @@ class Slot:
         """Answer every entry except those of busy channels, which are returned in order. Never raises for a failure."""
         busy: list[Entry] = []
         wait = len({entry.channel_id for entry in batch}) == 1
-        parts = deque([list(batch)])
+        parts = deque([list(batch)])  # bound: halves of one batch
         while parts:
             stalled = {entry.channel_id for entry in busy}
             taken = parts.popleft()

@@ -20,12 +20,13 @@ class Waiting:
 
     def put(self, entry: Entry) -> None:
         """Queue behind everything of its channel."""
-        self._lines.setdefault(entry.channel_id, deque()).append(entry)
+        self._lines.setdefault(entry.channel_id, deque()).append(entry)  # bound: the writer's queue_limit
         self._size += 1
 
     def give_back(self, entries: Iterable[Entry]) -> None:
         """Queue before everything of their channels, in the given order; those channels are next taken alone."""
         for entry in reversed(list(entries)):
+            # bound: only what was taken from here comes back
             self._lines.setdefault(entry.channel_id, deque()).appendleft(entry)
             self._contended.add(entry.channel_id)
             self._size += 1

@@ -19,7 +19,7 @@ CREATE TABLE messaging.channels (
     created_at        timestamptz NOT NULL DEFAULT date_trunc('milliseconds', clock_timestamp()),
     updated_at        timestamptz NOT NULL DEFAULT date_trunc('milliseconds', clock_timestamp()),
     CHECK (log_floor <= last_seq)
-) WITH (fillfactor = 70);  -- last_seq changes with every post: room for updates in place
+) WITH (fillfactor = 70);  -- last_seq changes with every post: space for updates in place
 
 CREATE TABLE messaging.channel_members (
     channel_id    uuid NOT NULL REFERENCES messaging.channels,
