@@ -1,12 +1,14 @@
 """The real producer against a real broker that shrinks, stops, refuses and never answers."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from signalink_core import faults
 from signalink_core.kafka import access, reader
 from signalink_core.kafka.errors import KafkaUnavailable, TopicMissing
 from signalink_core.kafka.producer import KafkaProducer
@@ -98,6 +100,28 @@ async def test_a_principal_without_the_right_to_write_is_told_so(topics: Topics)
         (outcome,) = await producer.send_batches(records(1))
         assert isinstance(outcome, KafkaUnavailable | TopicMissing)
     assert await reader.read_topic(topics.settings("prober"), "messages") == []
+
+
+async def test_the_fault_point_fails_the_call_and_the_next_one_uses_a_new_client(topics: Topics) -> None:
+    make_topics(topics.settings("operator"))
+    async with KafkaProducer(topics.settings("relay")) as producer:
+        assert await producer.send_batches(records(1)) == [None]
+        with faults_on() as faults_here:
+            faults_here.put({"point": "kafka.produce", "action": "error", "count": 1})
+            (outcome,) = await producer.send_batches(records(1))
+            assert isinstance(outcome, KafkaUnavailable)
+            assert producer.dropped == 1
+            assert await producer.send_batches(records(1)) == [None]
+
+
+@contextlib.contextmanager
+def faults_on() -> Iterator[faults.Faults]:
+    faults.here.enabled = True
+    try:
+        yield faults.here
+    finally:
+        faults.here.clear()
+        faults.here.enabled = False
 
 
 async def test_reading_a_topic_that_is_not_there_says_so(topics: Topics) -> None:

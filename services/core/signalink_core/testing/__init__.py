@@ -1,6 +1,7 @@
-"""Test seams shipped with the library: waiting for a condition, and the memory twins of bus and log."""
+"""Test seams shipped with the library: waiting for a condition, and the memory twins of bus, log and Kafka."""
 
 import asyncio
+import importlib
 import inspect
 import time
 from collections.abc import Awaitable, Callable
@@ -8,23 +9,24 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from signalink_core.bus.memory import MemoryBus
+    from signalink_core.kafka.memory import MemoryKafka, MemoryProducer
     from signalink_core.log.memory import MemoryLog
 
 T = TypeVar("T")
 
-__all__ = ["MemoryBus", "MemoryLog", "eventually"]
+__all__ = ["MemoryBus", "MemoryKafka", "MemoryLog", "MemoryProducer", "eventually"]
+TWINS = {
+    "MemoryBus": "signalink_core.bus.memory",
+    "MemoryKafka": "signalink_core.kafka.memory",
+    "MemoryLog": "signalink_core.log.memory",
+    "MemoryProducer": "signalink_core.kafka.memory",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """The twins are imported when asked for: they need the extras of bus and log, `eventually` needs none."""
-    if name == "MemoryBus":
-        from signalink_core.bus.memory import MemoryBus
-
-        return MemoryBus
-    if name == "MemoryLog":
-        from signalink_core.log.memory import MemoryLog
-
-        return MemoryLog
+    """The twins are imported when asked for: they need the extras of their packages, `eventually` needs none."""
+    if name in TWINS:
+        return getattr(importlib.import_module(TWINS[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
