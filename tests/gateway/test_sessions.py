@@ -9,9 +9,15 @@ import pytest
 
 from signalink_core import ids
 from signalink_core.clock import utc_now
+from signalink_core.telemetry import names
 from signalink_core.testing import eventually
 
 pytestmark = pytest.mark.engine("postgres", "valkey")
+
+
+def answered_pings() -> float:
+    (metric,) = names.WS_PING_SECONDS.collect()
+    return next(sample.value for sample in metric.samples if sample.name.endswith("_count"))
 
 
 async def test_sends_are_forwarded_in_order_per_channel_with_the_sockets_token(platform: Any) -> None:
@@ -88,7 +94,8 @@ async def test_credentials_are_renewed_in_band(platform: Any) -> None:
     await client.got("ack")
     assert platform.posted[-1][2] == f"Bearer {renewed}"
     (session,) = app.gateway.sessions.values()
-    await eventually(lambda: not any(utc_now() < session.claims.exp - timedelta(minutes=11) for _ in (1,)))
+    assert session.claims.exp > utc_now() + timedelta(minutes=9)
+    app.gateway._due(session.number, "expiry")
     await client.say(op="ping", n=1)
     await client.got("pong")
     assert client.closed is None
@@ -119,7 +126,8 @@ async def test_heartbeats_say_where_channels_are_when_they_moved(platform: Any) 
     await platform.post(channel, ana, 4)
     await eventually(lambda: [[str(channel), 1, 4]] in [frame["channels"] for frame in client.of("heads")])
     told = len(client.of("heads"))
-    await asyncio.sleep(0.7)
+    pings = answered_pings()
+    await eventually(lambda: answered_pings() >= pings + 2)
     assert len(client.of("heads")) == told, "only when they moved"
     assert client.closed is None, "the library answers pings"
 
