@@ -82,7 +82,7 @@ class Api(Lifecycle):
         self.writer = MessageWriter(settings.postgres, on_committed=self.publisher.publish)
         self.limiter = Limiter(settings.redis, replicas=settings.api.replicas)
         self.passwords = Passwords()
-        self.revocations = Revocations(self.database, self.readiness)
+        self.revocations = Revocations(settings.postgres, self.readiness)
         self.asgi: App | None = None
 
     async def _start(self) -> None:

@@ -83,8 +83,8 @@ class Database(Lifecycle):
             pool = self._pool or await self._open()
             started = time.perf_counter()
             async with pool.acquire() as connection:
-                names.DB_POOL_WAIT_SECONDS.observe(time.perf_counter() - started)
-                yield connection
+                with _counted(started):
+                    yield connection
 
     async def _open(self) -> postgres_pool.Pool:
         """Opened at first use, so the api starts before its database."""
@@ -98,12 +98,18 @@ class Database(Lifecycle):
         started = time.perf_counter()
         with unavailable_when_away():
             async with take() as connection:
-                names.DB_POOL_WAIT_SECONDS.observe(time.perf_counter() - started)
-                names.DB_POOL_IN_USE.inc()
-                try:
+                with _counted(started):
                     yield connection
-                finally:
-                    names.DB_POOL_IN_USE.dec()
+
+
+@contextmanager
+def _counted(started: float) -> Iterator[None]:
+    names.DB_POOL_WAIT_SECONDS.observe(time.perf_counter() - started)
+    names.DB_POOL_IN_USE.inc()
+    try:
+        yield
+    finally:
+        names.DB_POOL_IN_USE.dec()
 
 
 def _refuse_dead(connection: Any, _record: Any, _proxy: Any) -> None:

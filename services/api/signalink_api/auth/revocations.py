@@ -10,26 +10,35 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from signalink_api.database import Database
+import asyncpg
+
+from signalink_api.database import unavailable_when_away
 from signalink_core.auth.tokens import ACCESS_LIFETIME, LEEWAY_SECONDS, Claims
+from signalink_core.database import pool
 from signalink_core.errors import DependencyUnavailable
 from signalink_core.lifecycle import Lifecycle
 from signalink_core.log import reads
 from signalink_core.readiness import Readiness
+from signalink_core.settings import PostgresSettings
 
 READ_EVERY_SECONDS: Final = 2.0
 RETRY_SECONDS: Final = 0.5
+READ_SECONDS: Final = 2.0
 OVERLAP_SECONDS: Final = 60.0
 TOKEN_SECONDS: Final = ACCESS_LIFETIME.total_seconds() + 2 * LEEWAY_SECONDS
 DEPENDENCY: Final = "postgres"
 
 
 class Revocations(Lifecycle):
-    """`refuses(claims)` is a look-up in memory; entries are kept as long as a token can outlive them."""
+    """`refuses(claims)` is a look-up in memory; entries are kept as long as a token can outlive them.
 
-    def __init__(self, database: Database, readiness: Readiness) -> None:
+    It reads on a connection of its own: a pool that is busy must neither delay a revocation nor look like an outage.
+    """
+
+    def __init__(self, postgres: PostgresSettings, readiness: Readiness) -> None:
         super().__init__()
-        self._database = database
+        self._postgres = postgres
+        self._connection: asyncpg.Connection | None = None
         self._readiness = readiness
         self._sessions: dict[UUID, datetime] = {}
         self._users: dict[UUID, datetime] = {}
@@ -54,20 +63,36 @@ class Revocations(Lifecycle):
         """One look at Postgres; raises DependencyUnavailable when it does not answer."""
         since = TOKEN_SECONDS if self._read_at is None else time.monotonic() - self._read_at + OVERLAP_SECONDS
         began = time.monotonic()
-        async with self._database.commands() as connection:
-            rows = await reads.revocations_since(connection, seconds=since)
-            now: datetime = await connection.fetchval("SELECT clock_timestamp()")
+        with unavailable_when_away():
+            async with asyncio.timeout(READ_SECONDS):
+                connection = await self._connected()
+                rows = await reads.revocations_since(connection, seconds=since)
+                now: datetime = await connection.fetchval("SELECT clock_timestamp()")
         for row in rows:
             self.add(row.subject_kind, row.subject_id, row.at)
         self._read_at = began
         self._forget(now - timedelta(seconds=TOKEN_SECONDS))
+
+    async def _connected(self) -> asyncpg.Connection:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await pool.connect(self._postgres)
+        return self._connection
+
+    def _cut(self) -> None:
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+    async def _stop(self) -> None:
+        self._cut()
 
     async def _follow(self) -> None:
         while True:
             try:
                 await self.read()
             except DependencyUnavailable as error:
-                self._readiness.set(DEPENDENCY, "down", str(error.__cause__ or error))
+                self._cut()
+                self._readiness.set(DEPENDENCY, "down", str(error.__cause__) or type(error.__cause__).__name__)
                 await asyncio.sleep(RETRY_SECONDS)
             else:
                 self._readiness.set(DEPENDENCY, "ok")
