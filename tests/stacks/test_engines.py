@@ -57,18 +57,18 @@ def test_where_namespaces_are_refused_postgres_runs_under_another_uid(monkeypatc
 
 @pytest.mark.engine("postgres")
 def test_a_killed_postgres_leaves_no_shared_memory_behind(engine_dir: Path) -> None:
-    before = segments()
     engine = PostgresEngine(engine_dir, durable=False).start()
-    assert segments() - before
+    pid = engine.pid
+    assert len(segments_of(pid)) == 1
     engine.kill()
     engine.stop()
-    assert segments() - before == set()
+    assert segments_of(pid) == []
 
 
-def segments() -> set[str]:
-    """Ids of System V shared memory with their makers' pids."""
-    lines = Path("/proc/sysvipc/shm").read_text().splitlines()[1:]
-    return {" ".join(line.split()[1:2] + line.split()[4:5]) for line in lines}
+def segments_of(pid: int) -> list[str]:
+    """Ids of the System V shared memory that a process made."""
+    lines = [line.split() for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]]
+    return [fields[1] for fields in lines if fields[4] == str(pid)]
 
 
 @pytest.mark.engine("postgres")

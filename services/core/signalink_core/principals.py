@@ -16,9 +16,8 @@ Operation = Literal[
 CONNECTION: Final = (
     "+ping +hello +auth +select +reset +quit +client|setname +client|setinfo +client|id +client|no-evict"
 )
-LIMITS: Final = (
-    "~signalink:limit:* +get +set +incrby +incr +exists +rename +expire +pexpire +ttl +pttl +del +eval +evalsha +script|load"
-)
+LIMITS: Final = "~signalink:limit:* +get +set +incrby +incr +exists +rename +expire +pexpire +ttl +pttl +del +eval +evalsha +script|load"
+PRESENCE_READ: Final = "+hget +hgetall +zrange +zrangebyscore"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,11 @@ class KafkaAcl:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """One user of the backing services. `None` or an empty tuple: no account there at all."""
+    """One user of the backing services. `None` or an empty tuple: no account there at all.
+
+    `redis_acl` begins with nothing allowed. Parentheses are selectors, each a right of its own: without them a gateway,
+    which may publish canaries and subscribe to events, could publish events.
+    """
 
     name: str
     postgres_role: str | None = None
@@ -64,22 +67,22 @@ PRINCIPALS: Final[dict[str, Principal]] = {
         Principal(
             "api",
             postgres_role="signalink_api",
-            redis_acl=f"{CONNECTION} ~signalink:ticket:* {LIMITS} "
-            "&signalink:events:* &signalink:log &signalink:revocations +publish",
+            redis_acl=f"{CONNECTION} {LIMITS} &signalink:events:* &signalink:log &signalink:revocations +publish "
+            "(%W~signalink:ticket:* +set)",
         ),
         Principal(
             "relay",
             postgres_role="signalink_relay",
-            redis_acl=f"{CONNECTION} &signalink:heads &signalink:log +publish +subscribe +unsubscribe",
+            redis_acl=f"{CONNECTION} &signalink:heads +publish (&signalink:log +subscribe +unsubscribe)",
             kafka_acls=(*_topics(_WRITE, *_TOPICS), _DEAD_LETTERS),
         ),
         Principal(
             "gateway",
             postgres_role="signalink_gateway",
-            redis_acl=f"{CONNECTION} ~signalink:ticket:* ~signalink:presence:* {LIMITS} "
-            "&signalink:events:* &signalink:heads &signalink:revocations &signalink:presence &signalink:canary:* "
-            "+subscribe +unsubscribe +publish +getdel +hset +hget +hgetall +hdel +zadd +zrem +zrange "
-            "+zrangebyscore +zremrangebyscore",
+            redis_acl=f"{CONNECTION} {LIMITS} +subscribe +unsubscribe &signalink:events:* &signalink:heads "
+            "&signalink:revocations &signalink:presence &signalink:canary:* "
+            "(~signalink:ticket:* +getdel) (&signalink:presence &signalink:canary:* +publish) "
+            f"(~signalink:presence:* {PRESENCE_READ} +hset +hdel +zadd +zrem +zremrangebyscore)",
             kafka_acls=_topics(_WRITE, "presence"),
         ),
         Principal(
@@ -94,7 +97,7 @@ PRINCIPALS: Final[dict[str, Principal]] = {
         Principal(
             "notifications",
             postgres_role="signalink_notifications",
-            redis_acl=f"{CONNECTION} ~signalink:presence:* +hget +hgetall +zrange +zrangebyscore",
+            redis_acl=f"{CONNECTION} %R~signalink:presence:* {PRESENCE_READ}",
             kafka_acls=(
                 *_topics(_READ, "messages", "presence"),
                 *_topics(("read", "write", "describe"), "notifications"),

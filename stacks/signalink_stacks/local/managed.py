@@ -114,7 +114,7 @@ class Managed:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
                 await process.wait()
-        self.recipe.cleanup()
+        await asyncio.to_thread(self.recipe.cleanup)
         self._set(health="stopped", pid=None)
 
     async def _is_ready(self) -> bool:

@@ -13,17 +13,21 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
 from signalink_stacks.local.credentials import Credentials, write_private
-from signalink_stacks.local.engines.base import LAUNCHER, Engine, EngineFailed, Launch, clean_environment
+from signalink_stacks.local.engines.base import LAUNCHER, POLL_SECONDS, Engine, EngineFailed, Launch, clean_environment
 from signalink_stacks.local.ports import LOOPBACK
 
 SUPERUSER = "postgres"
 PASSWORD = "postgres-admin"  # noqa: S105  the name of a file
 PROTOCOL_3 = 196608
+SEGMENTS = Path("/proc/sysvipc/shm")  # key, shmid, perms, size, cpid, lpid, nattch, ...
+SEGMENT_LINE = 7
+DETACH_SECONDS = 5.0
 DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
 VOLATILE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
@@ -134,13 +138,19 @@ class PostgresEngine(Engine):
             return False
 
     def cleanup(self) -> None:
-        """A killed postmaster leaves its System V segment: the lock file names it, and nobody is attached any more."""
+        """A killed postmaster leaves its System V segment, named in its lock file: remove it once nobody is attached.
+
+        A backend may outlive the postmaster for a moment; while one does, the segment keeps a second server out.
+        """
         lock = self.data / "postmaster.pid"
-        if not lock.exists():
+        lines = lock.read_text().splitlines() if lock.exists() else []
+        if len(lines) < SEGMENT_LINE or len(segment := lines[SEGMENT_LINE - 1].split()) != 2:
             return
-        lines = lock.read_text().splitlines()
-        if len(lines) > 6 and len(fields := lines[6].split()) == 2:
-            subprocess.run(["ipcrm", "-m", fields[1]], capture_output=True, timeout=10, check=False)
+        deadline = time.monotonic() + DETACH_SECONDS
+        while (attached := _attached(*segment)) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+        if attached == 0:
+            subprocess.run(["ipcrm", "-m", segment[1]], capture_output=True, timeout=10, check=False)
 
     def _initdb(self) -> None:
         """Make the cluster beside its place and move it there, so that an interrupted start leaves no half of one."""
@@ -169,3 +179,12 @@ class PostgresEngine(Engine):
         for path in paths:
             for each in (path, *path.rglob("*")):
                 os.chown(each, int(uid), int(uid))
+
+
+def _attached(key: str, identifier: str) -> int | None:
+    """How many processes are attached to a System V segment; None when there is none with this key and id."""
+    for line in SEGMENTS.read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[:2] == [key, identifier]:
+            return int(fields[6])
+    return None
