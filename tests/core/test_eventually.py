@@ -46,5 +46,5 @@ def test_the_memory_twins_ship_with_the_library() -> None:
     assert {name: getattr(testing, name).__name__ for name in testing.__all__} == {
         name: name for name in testing.__all__
     }
-    with pytest.raises(AttributeError, match="MemoryKafka"):
-        testing.MemoryKafka  # noqa: B018
+    with pytest.raises(AttributeError, match="MemoryNothing"):
+        testing.MemoryNothing  # noqa: B018
