@@ -1,6 +1,7 @@
 """Accounts and sessions on a real Postgres and Valkey."""
 
 import asyncio
+import time
 from typing import Any
 
 import argon2
@@ -85,6 +86,21 @@ async def test_unknown_account_wrong_password_and_disabled_account_answer_alike(
     disabled = await world.login("off")
     assert unknown.status_code == 401
     assert essence(unknown) == essence(wrong) == essence(disabled)
+
+
+async def test_an_unknown_account_costs_as_much_work_as_a_wrong_password(world: World) -> None:
+    """CPU time of the whole process, which other load on the machine does not change."""
+    await world.register("ann")
+
+    async def cost(name: str) -> float:
+        began = time.process_time()
+        for _ in range(20):
+            assert (await world.login(name, "not the password")).status_code == 401
+        return time.process_time() - began
+
+    await cost("ann")
+    unknown, wrong = await cost("nobody"), await cost("ann")
+    assert 0.6 < unknown / wrong < 1.7
 
 
 async def test_a_hash_with_old_parameters_is_renewed_at_login(world: World) -> None:

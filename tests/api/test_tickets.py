@@ -59,3 +59,13 @@ async def test_a_socket_token_posts_and_does_nothing_else(world: World, valkey: 
         await socket.post("/v1/auth/logout"),
     ):
         assert (refused.status_code, refused.json()["reason"]) == (401, "audience")
+
+
+async def test_a_socket_token_ends_with_its_session(world: World, valkey: ValkeyServer) -> None:
+    ann = await world.person()
+    channel = await ann.channel()
+    given = (await ann.post("/v1/ws-tickets", {})).json()
+    socket = Person(world.http, ann.id, ann.username, await redeemed(valkey, given["ticket"]) or "", "")
+    await ann.post("/v1/auth/logout")
+    refused = await socket.say(channel["id"])
+    assert (refused.status_code, refused.json()["reason"]) == (401, "revoked")
