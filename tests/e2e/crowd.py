@@ -19,11 +19,12 @@ from corpus import Entry
 
 from signalink_core.client import ApiClient, ApiProblem, ClientError
 from signalink_core.client.api import TIMEOUT
-from signalink_labs.history import Recorder, text_hash
+from signalink_labs.history import Recorder, event_fields, text_hash
 
 T = TypeVar("T")
 POSTERS = 50
 JOINING = 25
+READ_PAGE = 1_000
 ENROLLING = 8
 """Registrations at a time: each costs the api a password hash."""
 PLAIN_EMAIL = re.compile(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,180}\.[A-Za-z]{2,20}")
@@ -139,6 +140,23 @@ class Crowd:
         made = await client.create_channel(slug, name[:80], history="all")
         self.epochs[made["id"]] = made["epoch"]
         self.channels[name] = made["id"]
+
+    async def read_back(self, who: str) -> int:
+        """Read the events of every channel over HTTP as one of its members and record them; answers how many."""
+        person, count = self._people[who], 0
+        for channel in self.epochs:
+            self._recorder.record("ok", "member", user=person.id, ch=channel, seq=1)
+            after, last = 0, 1
+            while after < last:
+                page = await person.client.events(channel, after, READ_PAGE)
+                last = int(page["last_seq"])
+                for frame in page["events"]:
+                    fields = event_fields(frame["id"], frame["type"], frame["data"])
+                    self._recorder.record("ok", "read", user=person.id, ch=channel, seq=frame["seq"], **fields)
+                    after, count = int(frame["seq"]), count + 1
+                if not page["events"]:
+                    break
+        return count
 
     async def busy(self) -> int:
         """Wait until a post is in flight; answers how many are. The caller acts before it awaits again."""

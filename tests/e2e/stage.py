@@ -135,13 +135,15 @@ class Stage:
         self.recorder.record("ok" if complete else "info", "drain")
         dumps.write(self.recorder, "postgres", events)
         dumps.write(self.recorder, "kafka", records)
+        read = await self.crowd.read_back(self._readers[0])
         self.recorder.end()
         for house in self._houses:
             await asyncio.wait_for(house.wait(), 60)
         connects = sum(answer["connects"] for answer in answers)
+        behind = {view: count for answer in answers for view, count in answer["behind"].items()}
         say(
-            f"drained in {time.monotonic() - began:.1f} s: {len(events):,} events in the log, {len(records):,} records "
-            f"in Kafka, {connects} connects of {READERS} sockets, behind: {[answer['behind'] for answer in answers]}"
+            f"settled in {time.monotonic() - began:.1f} s: {len(events):,} events in the log, {len(records):,} in Kafka, "
+            f"{read:,} read over HTTP, {connects} connects of {READERS} sockets, behind: {behind or 'none'}"
         )
         return await self._judge(demanded, connects, sum(answer["holes"] for answer in answers))
 

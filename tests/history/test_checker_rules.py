@@ -187,6 +187,16 @@ def test_what_a_view_shows_and_the_log_lacks_is_inconsistent() -> None:
     assert story.judge().verdicts == {"inconsistent"}
 
 
+def test_a_read_over_http_owes_nothing_but_agreement_and_rights() -> None:
+    for shown, verdicts in (({}, set()), ({"hash": text_hash("x")}, {"inconsistent"}), ({"user": "eve"}, {"phantom"})):
+        story = told(sent=2)
+        story.recv(1)
+        story.recv(2)
+        story.add("ok", "read", **{"user": "bob"} | story.row(2) | shown)
+        story.log(story.row(1), story.row(2))
+        assert story.judge().verdicts == verdicts
+
+
 def test_a_view_that_began_and_showed_nothing_has_lost_everything() -> None:
     story = told(sent=3)
     story.log(*(story.row(seq) for seq in (1, 2, 3)))

@@ -12,7 +12,7 @@ from signalink_labs.history.lines import BLANK
 from signalink_labs.history.tables import LOG, Row, Tables
 
 Place = tuple[str, str]
-"""(`view r1` or a store's name, channel)."""
+"""(`view r1`, `read u1` or a store's name, channel)."""
 
 
 class Case:
@@ -42,13 +42,15 @@ class Case:
             self.of.setdefault(row.id, row)
 
     def places(self) -> Iterator[tuple[Place, list[Row]]]:
-        """Yield every place with its rows: the log first, then other stores, then views."""
+        """Yield every place with its rows: the log first, then other stores, views, reads."""
         stores = self.tables.stores
         for store in sorted(stores, key=lambda name: (name != LOG, name)):
             for ch, rows in stores[store].items():
                 yield (store, ch), rows
         for (view, ch), rows in self.tables.views.items():
             yield (f"view {view}", ch), rows
+        for (user, ch), rows in self.tables.reads.items():
+            yield (f"read {user}", ch), rows
 
     def flag(self, place: Place, row: Row) -> None:
         """Take a row out of the judgement of order; its stated and its true position are excused."""

@@ -9,6 +9,7 @@ judgement to `checker`.
 |---|---|---|
 | send | invoke, ok, fail, info | a post: user, ch, key (client_id), hash; `ok` adds id, seq; `info`: outcome unknown |
 | recv | ok | one event of the bytes a socket received: user (the reader), view, ch, seq, id, hash, key, kind, node |
+| read | ok | one event of an answer over HTTP: user, ch, seq, id, hash, key, kind; in no order of its own |
 | resume | ok, info | a view reads channel ch after seq; the first one is where it starts; `info`: `gap` was received |
 | member | ok | user is entitled to seq..to of ch (no `to`: still); several lines, several intervals |
 | dump | note, ok | a row of the store `view` (postgres, kafka) in the store's order; `ok` ends the dump, n = rows |

@@ -27,6 +27,8 @@ class _Walk:
 def check(case: Case) -> None:
     """Walk every place."""
     for (name, ch), rows in case.places():
+        if name.startswith("read "):
+            continue
         place = (name, ch)
         view = name.removeprefix("view ") if name.startswith("view ") else None
         start = _start(case, view, ch)

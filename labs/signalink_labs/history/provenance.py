@@ -24,11 +24,12 @@ def check(case: Case) -> None:
 
 
 def entitlement(tables: Tables, place: Place) -> list[tuple[int, int | None]] | None:
-    """Answer the intervals of seq that a view may show; None for a store, which holds everything."""
+    """Answer the intervals of seq that a view or reader may show; None for a store, which holds everything."""
     name, ch = place
-    if not name.startswith("view "):
+    kind, _, who = name.partition(" ")
+    if kind not in ("view", "read"):
         return None
-    user = tables.readers.get(name.removeprefix("view "), "")
+    user = tables.readers.get(who, "") if kind == "view" else who
     return tables.entitlement.get((user, ch), [])
 
 
@@ -67,8 +68,8 @@ def _phantom(case: Case, place: Place, row: Row) -> None:
 
 def _not_entitled(case: Case, place: Place, row: Row) -> None:
     case.flagged.add(row.at)
-    says = f"the reader {row.user} is not entitled to seq {row.seq}"
+    says = f"the user {row.user} is not entitled to seq {row.seq}"
+    hop = "api admitted it" if place[0].startswith("read ") else f"gateway {row.node or '?'} admitted it"
     case.findings.add(
-        Finding(Verdict.PHANTOM, row.ch, row.seq, place[0], says, f"gateway {row.node or '?'} admitted it", (row.at,)),
-        group=(place, "not entitled"),
+        Finding(Verdict.PHANTOM, row.ch, row.seq, place[0], says, hop, (row.at,)), group=(place, "not entitled")
     )

@@ -78,6 +78,8 @@ class Tables:
     """(key, first line, line) where a key was invoked with another user, channel or body: a broken generator."""
     views: dict[tuple[str, str], list[Row]] = field(default_factory=dict)
     """By (view, channel), in the order of arrival."""
+    reads: dict[tuple[str, str], list[Row]] = field(default_factory=dict)
+    """By (user, channel): what was read over HTTP."""
     starts: dict[tuple[str, str], int] = field(default_factory=dict)
     """By (view, channel): the seq after which the view began."""
     readers: dict[str, str] = field(default_factory=dict)
@@ -118,6 +120,7 @@ class _Collector:
         self._take = {
             "send": self._send,
             "recv": self._recv,
+            "read": self._read,
             "resume": self._resume,
             "member": self._member,
             "dump": self._dump,
@@ -175,6 +178,11 @@ class _Collector:
         view = self._once(line.view)
         self._t.views.setdefault((view, row.ch), []).append(row)
         self._t.readers.setdefault(view, row.user)
+
+    def _read(self, at: int, line: Line) -> None:
+        if line.type == "ok":
+            row = self._row(at, line)
+            self._t.reads.setdefault((row.user, row.ch), []).append(row)
 
     def _resume(self, at: int, line: Line) -> None:
         place = (self._once(line.view), self._once(line.ch))

@@ -108,6 +108,8 @@ class Model:
                 for first, last in intervals:
                     self._emit("dumps", "ok", "member", user=user, ch=channel.name, seq=first, to=last)
         self._emit("dumps", "ok", "drain")
+        for channel in self._channels:
+            self._read(channel, self.random.choice(list(channel.members)))
         self._dump("postgres", self._log, blanked=self.random.random() < 0.5)
         self._dump("kafka", list(self._repeated()), blanked=False)
         for proc, lines in self.files.items():
@@ -215,6 +217,12 @@ class Model:
             "kind": event.kind,
             "hash": BLANK if blank else event.hash,
         }
+
+    def _read(self, channel: _Channel, user: str) -> None:
+        """A page over HTTP: what the user is entitled to, as it is now."""
+        for event in channel.events:
+            if channel.entitled(user, event.seq):
+                self._emit("dumps", "ok", "read", **self._row(channel, event, blanked=True) | {"user": user})
 
     def _repeated(self) -> Iterable[tuple[_Channel, _Event]]:
         """Yield the log in order with some batches twice, as a relay that was killed leaves it."""

@@ -171,6 +171,11 @@ def _answer_twice(files: Files, chance: Random) -> None:
     lines.insert(index + 1, msgspec.structs.replace(line, seq=(line.seq or 0) + 1))
 
 
+def _alter_read(files: Files, chance: Random) -> None:
+    read = [line for lines in files.values() for line in lines if line.f == "read" and line.kind == CREATED]
+    chance.choice(read).hash = text_hash("altered on its way out")
+
+
 def _forget_send(files: Files, chance: Random) -> None:
     key = _key_of(_pick_message(files, "view", chance))
     for lines in files.values():
@@ -261,6 +266,7 @@ MUTATORS = (
     Mutator("alter a body in a view", Verdict.INCONSISTENT, _alter("view")),
     Mutator("alter a body in the log", Verdict.INCONSISTENT, _alter("postgres")),
     Mutator("alter a body in Kafka", Verdict.INCONSISTENT, _alter("kafka")),
+    Mutator("alter a body in a read", Verdict.INCONSISTENT, _alter_read),
     Mutator("move a seq in a view", Verdict.INCONSISTENT, _move("view")),
     Mutator("move a seq in the log", Verdict.INCONSISTENT, _move("postgres")),
     Mutator("move a seq in Kafka", Verdict.INCONSISTENT, _move("kafka")),
