@@ -1,0 +1,100 @@
+"""The gateway as a process of its own: its exit codes, its start in any order, its end on SIGTERM."""
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+from signalink_core.testing import eventually
+from signalink_stacks.local.ports import free_port
+
+pytestmark = pytest.mark.engine("postgres", "valkey")
+Start = Callable[..., Coroutine[Any, Any, Process]]
+
+
+@pytest.fixture
+async def start(platform: Any) -> AsyncIterator[Start]:
+    running: list[Process] = []
+
+    async def started(**changes: str) -> Process:
+        settings = platform.settings()
+        env = {
+            "SIGNALINK_POSTGRES_DSN": settings.postgres.dsn,
+            "SIGNALINK_POSTGRES_PASSWORD_FILE": str(settings.postgres.password_file),
+            "SIGNALINK_REDIS_URL": settings.redis.url,
+            "SIGNALINK_REDIS_PASSWORD_FILE": str(settings.redis.password_file),
+            "SIGNALINK_AUTH_JWKS_URL": settings.auth.jwks_url,
+            "SIGNALINK_API_URL": settings.edge.api_url,
+            "SIGNALINK_WS_ORIGINS": ",".join(settings.edge.ws_origins),
+            "SIGNALINK_HTTP_PORT": str(free_port()),
+            "SIGNALINK_METRICS_PORT": str(free_port()),
+            "PATH": os.environ["PATH"],
+        } | changes  # fmt: skip
+        process = await asyncio.create_subprocess_exec(sys.executable, "-m", "signalink_gateway", env=env, stdout=PIPE)
+        process.ports = (int(env["SIGNALINK_HTTP_PORT"]), int(env["SIGNALINK_METRICS_PORT"]))  # type: ignore[attr-defined]
+        running.append(process)
+        return process
+
+    yield started
+    for process in running:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def ready(process: Any, path: str = "/readyz") -> int:
+    try:
+        async with httpx.AsyncClient(trust_env=False, timeout=2) as client:
+            return (await client.get(f"http://127.0.0.1:{process.ports[1]}{path}")).status_code
+    except httpx.HTTPError:
+        return 0
+
+
+async def test_sigterm_drains_and_exits_0(platform: Any, start: Start) -> None:
+    process = await start()
+
+    async def is_ready() -> bool:
+        return await ready(process) == 200
+
+    await eventually(is_ready, within=20, every=0.1)
+
+    class Server:
+        port = process.ports[0]  # type: ignore[attr-defined]
+
+    class App:
+        server = Server()
+
+    client = await platform.connect(App(), await platform.user())
+    process.send_signal(signal.SIGTERM)
+    assert await client.end() == 4000
+    async with asyncio.timeout(15):
+        assert await process.wait() == 0
+
+
+async def test_without_postgres_it_is_live_and_not_ready(start: Start) -> None:
+    process = await start(SIGNALINK_POSTGRES_DSN=f"postgresql://signalink_gateway@127.0.0.1:{free_port()}/signalink")
+
+    async def is_live() -> bool:
+        return await ready(process, "/healthz") == 200
+
+    await eventually(is_live, within=20, every=0.1)
+    assert await ready(process) == 503
+    process.send_signal(signal.SIGTERM)
+    async with asyncio.timeout(15):
+        assert await process.wait() == 0
+
+
+async def test_a_missing_setting_is_one_line_and_exit_code_64(start: Start) -> None:
+    process = await start(SIGNALINK_WS_ORIGINS="")
+    output, _ = await process.communicate()
+    assert process.returncode == 64
+    line = orjson.loads(output.splitlines()[-1])
+    assert "SIGNALINK_WS_ORIGINS" in line["what"]
+    assert line["next"]
