@@ -142,8 +142,8 @@ class Stage:
         connects = sum(answer["connects"] for answer in answers)
         behind = {view: count for answer in answers for view, count in answer["behind"].items()}
         say(
-            f"settled in {time.monotonic() - began:.1f} s: {len(events):,} events in the log, {len(records):,} in Kafka, "
-            f"{read:,} read over HTTP, {connects} connects of {READERS} sockets, behind: {behind or 'none'}"
+            f"settled in {time.monotonic() - began:.1f} s: {len(events):,} events in the log, {len(records):,} in "
+            f"Kafka, {read:,} read over HTTP, {connects} connects of {READERS} sockets, behind: {behind or 'none'}"
         )
         return await self._judge(demanded, connects, sum(answer["holes"] for answer in answers))
 
