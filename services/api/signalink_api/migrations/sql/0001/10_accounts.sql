@@ -1,5 +1,5 @@
 -- Who may do what from which session. Names and e-mails are unique without regard to case through lower():
--- the embedded Postgres ships no citext and no ICU (docs/decisions/0010).
+-- the embedded Postgres ships no citext and no ICU (docs/decisions/0011).
 
 CREATE TABLE messaging.users (
     id            uuid PRIMARY KEY,
