@@ -58,6 +58,8 @@ lock: ## Renew requirements/*.txt from pyproject.toml (UPGRADE=1 moves to newest
 docs: $(VENV)/.dev ## Write the generated files again: metric names, docs/metrics.md, docs/api
 	@$(BIN)/python -m signalink_core.telemetry.generate
 	@$(BIN)/python -m signalink_core.events.schemas docs/api/events
+	@$(BIN)/python -m signalink_api.openapi docs/api
+	@$(BIN)/python -m signalink_gateway.asyncapi docs/api/asyncapi.yaml
 
 clean: ## Remove the environment and all caches; the platform's state in .signalink stays
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist

@@ -55,7 +55,7 @@ def fake_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def engine_dir(engine_folder: Path) -> Iterator[Path]:
-    """Room for an engine's data beside that of the session's engines: gone after the test, not kept for three runs."""
+    """Space for an engine's data beside that of the session's engines: gone after the test, not kept for three runs."""
     found = Path(tempfile.mkdtemp(dir=engine_folder))
     yield found
     shutil.rmtree(found)
