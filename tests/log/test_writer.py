@@ -182,6 +182,35 @@ async def test_a_caller_out_of_time_gets_unknown_and_the_batch_goes_on(world: An
         assert (await writer.post(post)).kind == "replayed"
 
 
+async def test_posts_to_a_channel_that_stays_busy_are_given_up_and_never_made_late(
+    world: Any, published: Published
+) -> None:
+    owner = await world.user()
+    stuck, free = await world.channel(owner), await world.channel(owner)
+    held = await hold(world, stuck)
+    async with MessageWriter(world.database.settings("api"), on_committed=published, caller_seconds=0.3) as writer:
+        callers = [asyncio.create_task(writer.post(draft(stuck, owner))) for _ in range(20)]
+        outcomes = await asyncio.gather(*callers, return_exceptions=True)
+        assert all(isinstance(outcome, DependencyUnavailable) for outcome in outcomes)
+        assert (await writer.post(draft(free, owner))).seq == 1
+        await eventually(lambda: _nobody_waits(world))
+        await release(held)
+        assert (await writer.post(draft(stuck, owner))).seq == 1
+    assert published.seqs(stuck) == [1]
+
+
+async def test_a_server_without_room_refuses_a_whole_batch_at_once(world: Any, writer: MessageWriter) -> None:
+    owner = await world.user()
+    channel = await world.channel(owner)
+    await world.admin.execute(
+        "CREATE OR REPLACE FUNCTION messaging.insert_posts(judged messaging.judged_post[], log_epoch integer)"
+        " RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'full' USING ERRCODE = '53100'; END $$"
+    )
+    outcomes = await asyncio.gather(*(writer.post(draft(channel, owner)) for _ in range(50)), return_exceptions=True)
+    assert all(isinstance(outcome, DependencyUnavailable) for outcome in outcomes)
+    assert {getattr(outcome, "retry_after", None) for outcome in outcomes} == {5.0}
+
+
 async def test_cancelling_a_caller_never_cancels_its_batch(
     world: Any, writer: MessageWriter, published: Published
 ) -> None:
@@ -300,3 +329,7 @@ async def test_verdicts_batches_and_waits_are_counted(world: Any, writer: Messag
     assert value(names.MESSAGES_POSTED_TOTAL, "_total", verdict="created") == before + 7
     assert value(names.WRITER_WAIT_SECONDS, "_count") == waits + 7
     assert value(names.WRITER_STATEMENT_SECONDS, "_count") > 0
+
+
+async def _nobody_waits(world: Any) -> bool:
+    return not await _waits_for_a_lock(world)

@@ -33,7 +33,6 @@ LOST = (OSError, pg.PostgresConnectionError, pg.InterfaceError, pg.OperatorInter
 """The connection is gone or going: whether the statement was committed is not known."""
 ROLLED_BACK = (
     pg.TransactionRollbackError,
-    pg.LockNotAvailableError,
     pg.QueryCanceledError,
     pg.UniqueViolationError,
 )
@@ -80,6 +79,10 @@ class Slot:
                 answers = await self._attempt(part, wait=wait)
             except SignalinkError as error:
                 self._refuse(part, error)
+            except pg.LockNotAvailableError:
+                busy += part
+            except pg.InsufficientResourcesError as error:
+                self._refuse(part, _no_room(error))
             except PostgresError as error:
                 parts.extendleft(reversed(self._halve(part, error)))
             else:
@@ -177,6 +180,15 @@ class Slot:
         else:
             entry.settle(PostFailed("Postgres refuses this message; it was not posted."))
         return []
+
+
+def _no_room(error: PostgresError) -> DependencyUnavailable:
+    """Disk, memory or connections of the server are used up: every post would fail the same way."""
+    return DependencyUnavailable(
+        f"Postgres has no room left ({type(error).__name__}); nothing was posted.",
+        next_step="make room on the server, then post again.",
+        retry_after=5.0,
+    )
 
 
 def channels_of(entries: Sequence[Entry]) -> set[UUID]:

@@ -130,12 +130,22 @@ class MessageWriter(Lifecycle):
                 self._work.set()
 
     def _take(self) -> list[Entry]:
-        batch = self._waiting.take(self._max_batch, self._held)
-        names.QUEUE_DEPTH.labels(queue="writer").set(len(self._waiting))
         now = time.monotonic()
+        batch: list[Entry] = []
+        while not batch and (taken := self._waiting.take(self._max_batch, self._held)):
+            batch = [entry for entry in taken if not self._given_up(entry, now)]
+        names.QUEUE_DEPTH.labels(queue="writer").set(len(self._waiting))
         for entry in batch:
             names.WRITER_WAIT_SECONDS.observe(now - entry.queued_at)
         return batch
+
+    def _given_up(self, entry: Entry, now: float) -> bool:
+        """A post that waits in the queue longer than its caller did is not made late; it was never written."""
+        if now - entry.queued_at < self._caller_seconds:
+            return False
+        names.MESSAGES_POSTED_TOTAL.labels(verdict="unavailable").inc()
+        entry.settle(DependencyUnavailable("Its turn did not come in time; nothing was posted.", retry_after=1.0))
+        return True
 
 
 async def _outcome(entry: Entry, deadline: float) -> Verdict:

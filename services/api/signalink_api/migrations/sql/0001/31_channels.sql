@@ -59,11 +59,12 @@ BEGIN
         'occurred_at', messaging.iso(moment), 'traceparent', command -> 'traceparent');
 END $$;
 
--- A fact for analytics: no channel, no seq, no lock. Also called by the api inside its own transactions:
+-- A fact for analytics: no channel, no seq, no channel lock. Also called by the api inside its own transactions:
 -- {topic?, type (without prefix), aggregatetype, aggregateid, payload, event_id, traceparent}.
 CREATE FUNCTION messaging.record_fact(command jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
+    PERFORM pg_advisory_xact_lock_shared(1397311308, 1);  -- new_epoch() waits for facts too
     INSERT INTO messaging.events (event_id, epoch, shard, topic, aggregatetype, aggregateid, type, payload, traceparent)
     VALUES ((command ->> 'event_id')::uuid, messaging.current_epoch(),
             messaging.shard_of((command ->> 'aggregateid')::uuid), coalesce(command ->> 'topic', 'analytics'),
