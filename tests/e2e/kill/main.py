@@ -98,7 +98,7 @@ async def program(platform: Platform, entries: list[corpus.Entry], least: int, l
 
 def main() -> int:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--size", choices=SIZES, default="small")
+    parser.add_argument("--size", choices=SIZES, default="full")
     parser.add_argument("--seed", type=int, default=1, help="chooses the channels")
     parser.add_argument("--keep", action="store_true", help="keep histories and logs also when all is well")
     chosen = parser.parse_args()

@@ -66,7 +66,7 @@ async def program(chosen: argparse.Namespace, platform: Platform, entries: list[
 
 def main() -> int:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--size", choices=SIZES, default="small")
+    parser.add_argument("--size", choices=SIZES, default="full")
     parser.add_argument("--seed", type=int, default=1, help="chooses the channels of a small run")
     phases = parser.add_mutually_exclusive_group()
     phases.add_argument("--drop-publishes", dest="only", action="store_const", const="drop", help="only that phase")
