@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import corpus
 from crowd import People, passes
-from rig import REPLAY_PROFILE, Platform, say
+from rig import REPLAY_PROFILE, Platform, concluded, say
 from stage import READERS, Stage
 
 SIZES = {"small": (2_000, 40, 60), "full": (20_000, 480, 700)}
@@ -83,9 +83,13 @@ def main() -> int:
         f"{len(entries):,} unique entries of {len({entry.channel for entry in entries})} source packages by "
         f"{len({entry.author for entry in entries})} maintainers, {messages / len(entries):.1f} passes for {messages:,}"
     )
-    with Platform(REPLAY_PROFILE, faults=True) as platform:
-        platform.keep = chosen.keep
-        return 0 if asyncio.run(program(chosen, platform, entries)) else 1
+
+    def with_platform() -> bool:
+        with Platform(REPLAY_PROFILE, faults=True) as platform:
+            platform.keep = chosen.keep
+            return asyncio.run(program(chosen, platform, entries))
+
+    return concluded("replay", with_platform)
 
 
 if __name__ == "__main__":
