@@ -114,6 +114,7 @@ class Platform:
         self.posted: list[tuple[str, dict[str, Any], str]] = []
         self.answers: Callable[[str, dict[str, Any]], tuple[int, dict[str, Any]]] = self._created
         self.api_delay = 0.0
+        self._few = asyncio.Semaphore(16)
         self._numbers = itertools.count(1)
         self.seqs: defaultdict[str, itertools.count[int]] = defaultdict(lambda: itertools.count(1))
 
@@ -173,7 +174,8 @@ class Platform:
             user_id, session_id or ids.uuid7(), ends or utc_now() + timedelta(minutes=10), origin
         )
         ticket = ids.uuid7().hex
-        await self.redis.set(ticket_key(ticket), token, px=30_000)
+        async with self._few:
+            await self.redis.set(ticket_key(ticket), token, px=30_000)
         return ticket
 
     def open(self, app: App, *, origin: str | None = ORIGIN, protocols: tuple[str, ...] = ("signalink.v1",)) -> connect:

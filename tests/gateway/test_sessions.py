@@ -159,6 +159,7 @@ async def test_one_subscription_too_many_is_refused_and_unsubscribing_makes_spac
     await client.subscribe(*channels, ref=1)
     (error,) = await client.got("error")
     assert (error["code"], error["channel"]) == ("too_many_subscriptions", str(channels[2]))
+    await client.got("subscribed", 2)
     await client.say(op="unsubscribe", channels=[channels[0]], ref=2)
     await client.got("unsubscribed")
     await client.subscribe(channels[2])
