@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import re
 import ssl
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
@@ -165,17 +166,23 @@ class Crowd:
             await self._sent.wait()
         return self.in_flight
 
-    async def post(self, messages: Iterable[Message]) -> None:
-        """Post all of them, 50 at a time, each until it has an answer."""
-        await each(messages, self._post, POSTERS)
+    async def post(self, messages: Iterable[Message], every: float = 0.0) -> None:
+        """Post all of them, 50 at a time, each until it has an answer; `every`: seconds from burst to burst."""
+
+        async def paced(message: Message) -> None:
+            if every:
+                await asyncio.sleep(every - time.monotonic() % every)
+            await self._post(message)
+
+        await each(messages, paced, POSTERS)
 
     async def _post(self, message: Message) -> None:
         person, channel = self._people[message.author], self.channels[message.channel]
         fields = {"user": person.id, "ch": channel, "key": message.key, "hash": text_hash(message.body)}
 
-        def attempt(outcome: Any, code: str) -> None:
+        def attempt(outcome: Any, error: ClientError | None) -> None:
             if outcome != "ok":  # the answer is recorded below, with its id and seq
-                self._recorder.record(outcome, "send", **fields, code=code or None)
+                self._recorder.record(outcome, "send", **fields, **said(error))
             self.in_flight += 1 if outcome == "invoke" else -1
             self.unknown += outcome == "info"
             self._sent.set()
@@ -190,6 +197,12 @@ class Crowd:
             return
         self.acknowledged += 1
         self._recorder.record("ok", "send", **fields, id=posted.id, seq=posted.seq)
+
+
+def said(error: ClientError | None) -> dict[str, Any]:
+    """Answer code, status and Retry-After of a failed attempt for its line."""
+    names = {"code": "code", "status": "status", "wait": "retry_after"}
+    return {field: getattr(error, name, None) for field, name in names.items()} if error else {}
 
 
 def passes(entries: Sequence[Entry], run: str) -> Iterator[Message]:

@@ -22,7 +22,7 @@ import httpx
 
 from signalink_core.settings import KafkaSettings, PostgresSettings
 from signalink_stacks.local import layout
-from signalink_stacks.local.state import StateFolder
+from signalink_stacks.local.state import ProcessRecord, StateFolder
 
 COMMAND = Path(sys.executable).with_name("signalink")
 UP_SECONDS = 400
@@ -110,6 +110,11 @@ class Platform:
     def process(self, name: str) -> Mapping[str, Any]:
         """Answer one process of the status by its name, as `api-0` or `kafka`."""
         return next(process for process in self.status()["processes"] if process["name"] == name)
+
+    def child(self, name: str) -> ProcessRecord:
+        """Answer what the supervisor last wrote about one process: quick, and nothing is measured."""
+        record: ProcessRecord = self._state_of().process(name)
+        return record
 
     def back(self, name: str, pid: int) -> bool:
         """Whether the supervisor has put another, ready process in the place of that pid."""

@@ -109,10 +109,10 @@ class Stage:
         if not answer.get("ready"):
             raise RuntimeError(f"the readers of {orders.proc} were not subscribed to everything in time: {answer}")
 
-    async def play(self, messages: Iterable[Message]) -> None:
-        """Post all messages."""
+    async def play(self, messages: Iterable[Message], every: float = 0.0) -> None:
+        """Post all messages; `every`: seconds from burst to burst."""
         began = time.monotonic()
-        await self.crowd.post(messages)
+        await self.crowd.post(messages, every)
         seconds = time.monotonic() - began
         rate = self.crowd.acknowledged / seconds
         say(
@@ -120,8 +120,8 @@ class Stage:
             f"attempts with unknown outcome repeated, refused for good: {self.crowd.refused or 'none'}"
         )
 
-    async def settle(self, demanded: int) -> Outcome:
-        """Dump, drain, judge."""
+    async def settle(self, demanded: int, **more: Any) -> Outcome:
+        """Dump, drain, judge; `more` are further `Demands`."""
         began = time.monotonic()
         channels = self.crowd.epochs
         events = await dumps.log(self._platform.postgres("relay"), channels)
@@ -145,17 +145,17 @@ class Stage:
             f"settled in {time.monotonic() - began:.1f} s: {len(events):,} events in the log, {len(records):,} in "
             f"Kafka, {read:,} read over HTTP, {connects} connects of {READERS} sockets, behind: {behind or 'none'}"
         )
-        return await self._judge(demanded, connects, sum(answer["holes"] for answer in answers))
+        subscriptions = READERS * len(channels)
+        demands = Demands(acknowledged=demanded, stores=("postgres", "kafka"), views=subscriptions, **more)
+        return await self._judge(demands, connects, sum(answer["holes"] for answer in answers))
 
-    async def _judge(self, demanded: int, connects: int, holes: int) -> Outcome:
-        subscriptions = READERS * len(self.crowd.channels)
-        demands = Demands(acknowledged=demanded, stores=("postgres", "kafka"), views=subscriptions)
+    async def _judge(self, demands: Demands, connects: int, holes: int) -> Outcome:
         began = time.monotonic()
         report = await asyncio.to_thread(check_files, sorted(self.folder.glob("*.jsonl")), demands)
         for line in reports.text(report):
             say(line)
         say(f"judged {report.lines:,} lines in {time.monotonic() - began:.1f} s")
-        return Outcome(report, subscriptions, self.crowd.acknowledged, self.crowd.refused, connects, holes)
+        return Outcome(report, demands.views, self.crowd.acknowledged, self.crowd.refused, connects, holes)
 
 
 async def _exchange(house: asyncio.subprocess.Process, request: Any, within: float) -> dict[str, Any]:

@@ -6,14 +6,15 @@ nothing is searched.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from signalink_labs.history import agreement, evidence, order, provenance
+from signalink_labs.history import agreement, evidence, honesty, order, provenance, recovery
 from signalink_labs.history.case import Case
 from signalink_labs.history.evidence import Demands
 from signalink_labs.history.findings import ABSENCE, Finding
 from signalink_labs.history.reader import FileSource, Source, quote
+from signalink_labs.history.recovery import Recovery
 from signalink_labs.history.tables import collect
 
 CLEAN, VIOLATED, INCONCLUSIVE = 0, 1, 2
@@ -31,6 +32,11 @@ class Report:
     views: int
     lines: int
     quotes: dict[int, str]
+    recoveries: list[Recovery] = field(default_factory=list)
+    duplicated: int = 0
+    """Records that a store other than the log holds again (the relay may repeat a batch); views: see `findings`."""
+    troubles: dict[str, int] = field(default_factory=dict)
+    """Attempts that were not acknowledged, by `status code`, or by the code alone where nobody answered."""
 
     @property
     def exit_code(self) -> int:
@@ -48,22 +54,28 @@ class Report:
 def check(sources: Sequence[Source], demands: Demands | None = None, *, quoted: int = 20) -> Report:
     """Judge the files of one run; the lines of the first `quoted` findings are quoted."""
     tables = collect(sources)
+    demanded = demands or Demands()
     incomplete = list(evidence.files(tables))
     case = Case(tables)
     provenance.check(case)
     agreement.check(case)
     order.check(case)
+    honesty.check(case, demanded)
+    recoveries = recovery.check(case, demanded)
     findings = case.findings.all()
     if incomplete:
         findings = [finding for finding in findings if finding.verdict not in ABSENCE]
     return Report(
         findings=findings,
-        inconclusive=[*incomplete, *evidence.amounts(tables, demands or Demands())],
+        inconclusive=[*incomplete, *evidence.amounts(tables, demanded)],
         acknowledged=tables.acknowledged,
         delivered=tables.delivered,
         views=len({view for view, _ in tables.views}),
         lines=tables.lines,
         quotes=quote(sources, [line for finding in findings[:quoted] for line in finding.lines]),
+        recoveries=recoveries,
+        duplicated=tables.repeated,
+        troubles=honesty.counted(tables),
     )
 
 

@@ -5,7 +5,7 @@ line is void when lines are known to be missing.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from signalink_labs.history.reader import FILE_SHIFT, Completeness
@@ -22,6 +22,12 @@ class Demands:
     """Stores whose dump must be there and whole."""
     views: int = 1
     """Fewest views that began to read a channel, counted as (view, channel)."""
+    client_seconds: float | None = None
+    """The client's time-out of one attempt; None: honesty (V10) is not judged."""
+    serving: str = "api-"
+    """Nodes with this prefix answer the posts: only a fault of one of them excuses an attempt without an answer."""
+    bounds: Callable[[str, str], tuple[float, float]] | None = None
+    """(code, node) of a fault -> (B1, B2) in seconds; None: recovery (V8) is measured, not judged."""
 
 
 def files(tables: Tables) -> Iterator[str]:

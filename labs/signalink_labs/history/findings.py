@@ -1,7 +1,7 @@
 """The verdict names, what a finding says, and where findings gather during a check.
 
-Owns the names of `V1`-`V6` and the limit of a counter-example. Which lines make a counter-example is decided where
-the finding is made.
+Owns the names of `V1`-`V6`, `V8`, `V10` and the limit of a counter-example. Which lines make a counter-example is
+decided where the finding is made.
 """
 
 from collections.abc import Iterable
@@ -21,6 +21,8 @@ class Verdict(StrEnum):
     REORDERED = "reordered"
     SKIPPED = "skipped"
     INCONSISTENT = "inconsistent"
+    SLOW = "slow"
+    DISHONEST = "dishonest"
 
 
 INVARIANTS = {
@@ -30,6 +32,8 @@ INVARIANTS = {
     Verdict.REORDERED: "V4",
     Verdict.SKIPPED: "V5",
     Verdict.INCONSISTENT: "V6",
+    Verdict.SLOW: "V8",
+    Verdict.DISHONEST: "V10",
 }
 
 ABSENCE = frozenset({Verdict.LOST, Verdict.PHANTOM, Verdict.SKIPPED})

@@ -3,17 +3,20 @@
 Owns the shape of a line, its encoding and the hash of a body. It leaves files to `recorder` and `reader`, and every
 judgement to `checker`.
 
-    {i, mono_ns, wall, proc, type, f, user, view, ch, key, id, seq, hash, node, code, kind, to, n}
+    {i, mono_ns, wall, proc, type, f, user, view, ch, key, id, seq, hash, node, code, kind, to, n, status, wait}
 
 | f | type | says |
 |---|---|---|
 | send | invoke, ok, fail, info | a post: user, ch, key (client_id), hash; `ok` adds id, seq; `info`: outcome unknown |
+| send | fail, info | also code and, where there was an answer, its status and wait (Retry-After, seconds) |
 | recv | ok | one event of the bytes a socket received: user (the reader), view, ch, seq, id, hash, key, kind, node |
 | read | ok | one event of an answer over HTTP: user, ch, seq, id, hash, key, kind; in no order of its own |
 | resume | ok, info | a view reads channel ch after seq; the first one is where it starts; `info`: `gap` was received |
 | member | ok | user is entitled to seq..to of ch (no `to`: still); several lines, several intervals |
 | dump | note, ok | a row of the store `view` (postgres, kafka) in the store's order; `ok` ends the dump, n = rows |
-| nemesis | note | code was done to node at this moment (`kill` of a process, for instance) |
+| nemesis | note | code was done to node at this moment (`kill`, `pause`); n: requests in flight |
+| nemesis | ok | its cause ended (code `heal`), or node was ready again (`back`) |
+| probe | ok, info | what waits (code `pending`): n, milliseconds the oldest has waited; `info`: not to be measured |
 | drain | invoke, ok, info | the wait at the end; `ok`: nothing was outstanding; per view, or for all without view |
 | end | note | the file is complete |
 
@@ -30,7 +33,7 @@ import msgspec
 import orjson
 
 Kind = Literal["invoke", "ok", "fail", "info", "note"]
-Subject = Literal["send", "recv", "resume", "read", "edit", "member", "dump", "nemesis", "drain", "end"]
+Subject = Literal["send", "recv", "resume", "read", "edit", "member", "dump", "nemesis", "probe", "drain", "end"]
 
 CREATED = "message.created"
 EDITED = "message.edited"
@@ -58,6 +61,8 @@ class Line(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     kind: str | None = None
     to: int | None = None
     n: int | None = None
+    status: int | None = None
+    wait: float | None = None
 
 
 _decoder = msgspec.json.Decoder(Line)

@@ -38,6 +38,31 @@ class Ack(msgspec.Struct, gc=False):
     id: str
     ch: str
     seq: int
+    began: int = 0
+    mono_ns: int = 0
+    """Its attempt was invoked and answered then."""
+
+
+class Trouble(msgspec.Struct, gc=False):
+    """One attempt of a post that was not acknowledged; `status` None: nobody answered."""
+
+    at: int
+    key: str
+    ch: str
+    began: int
+    mono_ns: int
+    kind: str
+    code: str
+    status: int | None
+    wait: float | None
+
+
+class Sample(msgspec.Struct, gc=False):
+    """One measurement; `waited` in milliseconds, None when it could not be made."""
+
+    at: int
+    mono_ns: int
+    waited: int | None
 
 
 @dataclass
@@ -66,6 +91,7 @@ class Fault:
     mono_ns: int
     node: str
     code: str
+    in_flight: int | None = None
 
 
 @dataclass
@@ -93,6 +119,11 @@ class Tables:
     deleted: set[str] = field(default_factory=set)
     """Messages that the log says were deleted."""
     faults: list[Fault] = field(default_factory=list)
+    ends: list[Fault] = field(default_factory=list)
+    """`heal` and `back` of the faults, by node."""
+    troubles: list[Trouble] = field(default_factory=list)
+    samples: dict[str, list[Sample]] = field(default_factory=dict)
+    """Code of the probe -> its measurements."""
     drains: dict[str, bool] = field(default_factory=dict)
     """View ("" for all) -> its drain ended with nothing outstanding."""
     files: list[Completeness] = field(default_factory=list)
@@ -105,6 +136,12 @@ class Tables:
     @property
     def delivered(self) -> int:
         return sum(len(rows) for rows in self.views.values())
+
+    @property
+    def repeated(self) -> int:
+        """Rows that a store holds more than once."""
+        places = [rows for name, store in self.stores.items() if name != LOG for rows in store.values()]
+        return sum(len(rows) - len({row.id for row in rows}) for rows in places)
 
     def drained(self, view: str) -> bool:
         """Whether the end of this view means anything."""
@@ -125,6 +162,7 @@ class _Collector:
             "member": self._member,
             "dump": self._dump,
             "nemesis": self._nemesis,
+            "probe": self._probe,
             "drain": self._drain,
         }
 
@@ -166,12 +204,16 @@ class _Collector:
             return
         if send.intervals and send.intervals[-1][1] < 0:
             send.intervals[-1][1] = line.mono_ns
+        began = send.intervals[-1][0] if send.intervals else line.mono_ns
         if line.type == "ok":
-            send.acks.append(Ack(at, self._once(line.id), send.ch, line.seq or 0))
-        elif line.type == "fail":
+            send.acks.append(Ack(at, self._once(line.id), send.ch, line.seq or 0, began, line.mono_ns))
+            return
+        if line.type == "fail":
             send.refused_at = at
         else:
             send.unknown = True
+        code = self._once(line.code)
+        self._t.troubles.append(Trouble(at, key, send.ch, began, line.mono_ns, line.type, code, line.status, line.wait))
 
     def _recv(self, at: int, line: Line) -> None:
         row = self._row(at, line)
@@ -208,7 +250,12 @@ class _Collector:
             self._t.deleted.add(row.key)
 
     def _nemesis(self, at: int, line: Line) -> None:
-        self._t.faults.append(Fault(at, line.mono_ns, line.node or "", line.code or ""))
+        fault = Fault(at, line.mono_ns, line.node or "", line.code or "", line.n)
+        (self._t.ends if line.type == "ok" else self._t.faults).append(fault)
+
+    def _probe(self, at: int, line: Line) -> None:
+        waited = line.n if line.type == "ok" else None
+        self._t.samples.setdefault(line.code or "", []).append(Sample(at, line.mono_ns, waited))
 
     def _drain(self, at: int, line: Line) -> None:
         self._t.drains[line.view or ""] = line.type == "ok"

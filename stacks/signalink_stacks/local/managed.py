@@ -21,13 +21,17 @@ POLL_SECONDS = 0.03
 FIRST_BACKOFF, LAST_BACKOFF = 0.2, 10.0
 CALM_SECONDS = 30.0
 """A child that lived this long starts again with the first backoff."""
+HUNG_SECONDS = 30.0
+LONGEST_GAP_SECONDS = 10.0
+"""Between two checks: if this process itself stood still, the rest of that time is not held against the child."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How one child is run. `prepare` may block and runs in a thread before each start; times in seconds.
 
-    Ready means that `ready` says so and that the answer on `port` is this child's own.
+    Ready means that `ready` says so and that the answer on `port` is this child's own. A child that is not ready and
+    for `hung_seconds` not `alive` either (it answers nothing at all) is killed, so that it starts again.
     """
 
     name: str
@@ -40,6 +44,8 @@ class Recipe:
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 12.0
     cleanup: Callable[[], None] = lambda: None
+    alive: Callable[[], Awaitable[bool]] | None = None
+    hung_seconds: float = HUNG_SECONDS
 
 
 async def spawn(launch: Launch, log_path: Path) -> asyncio.subprocess.Process:
@@ -74,6 +80,9 @@ class Managed:
         self._stopping = False
         self._log_start = 0
         self._backoff = FIRST_BACKOFF
+        self._silent = 0.0
+        self._checked = time.monotonic()
+        self._verdict = ""
 
     async def start(self) -> None:
         """Until ready; StartFailed when it ends first or is not ready in time."""
@@ -93,12 +102,35 @@ class Managed:
                 return
             if time.monotonic() - began > CALM_SECONDS:
                 self._backoff = FIRST_BACKOFF
-            await self._restart(exit_words(code))
+            died, self._verdict = self._verdict or exit_words(code), ""
+            await self._restart(died)
 
     async def check(self) -> None:
-        """Ask once and record the answer."""
-        if self.record.health in {"ready", "not ready"}:
-            self._set(health="ready" if await self.recipe.ready() else "not ready")
+        """Ask once and record the answer; end a child that has answered nothing for too long."""
+        if self.record.health not in {"ready", "not ready"}:
+            return
+        process = self._process
+        ready = await self.recipe.ready()
+        alive = ready or (self.recipe.alive is not None and await self.recipe.alive())
+        now = time.monotonic()
+        gap, self._checked = min(now - self._checked, LONGEST_GAP_SECONDS), now
+        if process is not self._process or self.record.health not in {"ready", "not ready"}:
+            return  # it ended meanwhile
+        self._set(health="ready" if ready else "not ready")
+        self._silent = 0.0 if alive or self.recipe.alive is None else self._silent + gap
+        if self._silent > self.recipe.hung_seconds and process is not None:
+            await asyncio.to_thread(self._end_hung, process.pid)
+
+    def _end_hung(self, pid: int) -> None:
+        """SIGKILL, also to its children: those of a paused engine would hold its memory and never end."""
+        self._verdict = f"hung: no answer for {self._silent:.0f} s, killed"
+        self._silent = 0.0
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(pid)
+            family = [process, *process.children(recursive=True)]
+            for each in family:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    each.kill()
 
     async def stop(self, within: float) -> None:
         """In order, by SIGKILL after `within` seconds. Safe before start and twice."""
@@ -130,6 +162,7 @@ class Managed:
             created = psutil.Process(self._process.pid).create_time()
         except psutil.NoSuchProcess:
             created = 0.0
+        self._silent, self._checked = -self.recipe.patience, time.monotonic()
         self._set(health="starting", pid=self._process.pid, created=created)
 
     async def _restart(self, died: str) -> None:

@@ -69,13 +69,15 @@ def _named(pid: int | None) -> Holder:
         return Holder(pid, "a process")
 
 
-def accepts(port: int, timeout: float = 0.2) -> bool:
-    """Whether something accepts connections on the port. Timeout in seconds."""
+def exchange(port: int, request: bytes, timeout: float = 0.5) -> bytes:
+    """The first bytes that are answered to a request on the port; none when nobody answers in time (seconds)."""
     try:
-        socket.create_connection((LOOPBACK, port), timeout).close()
+        with socket.create_connection((LOOPBACK, port), timeout) as connection:
+            connection.settimeout(timeout)
+            connection.sendall(request)
+            return connection.recv(4096)
     except OSError:
-        return False
-    return True
+        return b""
 
 
 def listens(pid: int, port: int) -> bool:

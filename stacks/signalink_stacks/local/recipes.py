@@ -1,8 +1,9 @@
 """Owns turning engines and services into recipes, and one-off jobs into commands. Leaves running them to `start`."""
 
 import asyncio
+import math
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +12,17 @@ from signalink_stacks.local.credentials import Credentials
 from signalink_stacks.local.engines import Engine, KafkaEngine, Launch, PostgresEngine, ValkeyEngine
 from signalink_stacks.local.engines.base import network_environment
 from signalink_stacks.local.layout import Layout, ServiceProcess
-from signalink_stacks.local.managed import Recipe
+from signalink_stacks.local.managed import HUNG_SECONDS, Recipe
+from signalink_stacks.local.problems import EnvironmentBroken
 from signalink_stacks.local.state import StateFolder
 
 ENGINE_PATIENCE = 60.0
 PATIENCE_FACTOR = 3.0
 """A manifest's `startup_seconds` is for an idle machine; a busy one gets three times that."""
 SERVICE_STOP_SECONDS = 12.0
+LIVE_SECONDS = 5.0
+HUNG_KEY = "SUPERVISOR_HUNG_SECONDS"
+LEAST_HUNG_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,22 @@ def engines(folder: StateFolder, ports: dict[str, int]) -> dict[str, Engine]:
     }
 
 
-def engine(engine: Engine, logs: Path) -> Recipe:
+def hung_seconds(settings: Mapping[str, str]) -> float:
+    """After how many seconds without any answer a child is restarted: SIGNALINK_SUPERVISOR_HUNG_SECONDS, else 30."""
+    given = settings.get(HUNG_KEY, str(HUNG_SECONDS))
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = 0.0
+    if not LEAST_HUNG_SECONDS <= seconds < math.inf:
+        raise EnvironmentBroken(
+            f"SIGNALINK_{HUNG_KEY}={given} is not a number of seconds from {LEAST_HUNG_SECONDS:g}.",
+            next_step=f"for example `signalink up --set {HUNG_KEY}=30`",
+        )
+    return seconds
+
+
+def engine(engine: Engine, logs: Path, hung_seconds: float = HUNG_SECONDS) -> Recipe:
     return Recipe(
         name=engine.name,
         launch=engine.launch,
@@ -56,6 +76,8 @@ def engine(engine: Engine, logs: Path) -> Recipe:
         stop_signal=engine.stop_signal,
         stop_seconds=engine.stop_seconds,
         cleanup=engine.cleanup,
+        alive=_in_thread(engine.alive),
+        hung_seconds=hung_seconds,
     )
 
 
@@ -66,9 +88,12 @@ def _in_thread(ready: Callable[[], bool]) -> Callable[[], Awaitable[bool]]:
     return ask
 
 
-def service(process: ServiceProcess, logs: Path) -> Recipe:
+def service(process: ServiceProcess, logs: Path, hung_seconds: float = HUNG_SECONDS) -> Recipe:
     async def ready() -> bool:
         return await probes.http_ok(process.metrics_port, process.manifest.health.ready)
+
+    async def alive() -> bool:
+        return await probes.http_ok(process.metrics_port, process.manifest.health.live, LIVE_SECONDS)
 
     return Recipe(
         name=process.name,
@@ -79,6 +104,8 @@ def service(process: ServiceProcess, logs: Path) -> Recipe:
         patience=process.manifest.health.startup_seconds * PATIENCE_FACTOR,
         port=process.metrics_port,
         stop_seconds=SERVICE_STOP_SECONDS,
+        alive=alive,
+        hung_seconds=hung_seconds,
     )
 
 

@@ -89,8 +89,9 @@ class Supervisor:
     async def _start(self) -> None:
         plan = self._plan()
         engines = recipes.engines(self.folder, plan.engine_ports)
-        made = {name: self._manage(recipes.engine(engine, self.folder.logs)) for name, engine in engines.items()}
-        made |= {each.name: self._manage(recipes.service(each, self.folder.logs)) for each in plan.services}
+        logs, hung = self.folder.logs, recipes.hung_seconds(self.wishes.settings)
+        made = {name: self._manage(recipes.engine(engine, logs, hung)) for name, engine in engines.items()}
+        made |= {each.name: self._manage(recipes.service(each, logs, hung)) for each in plan.services}
         self.stages = start.stop_stages(plan, made)
         self.state.engines = {name: await asyncio.to_thread(engine.version) for name, engine in engines.items()}
         self.changed()

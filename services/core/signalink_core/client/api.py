@@ -24,8 +24,8 @@ LONGEST_WAIT_SECONDS = 60.0
 """A Retry-After above this is not waited out: the problem is raised."""
 
 Outcome = Literal["invoke", "ok", "fail", "info"]
-Observer = Callable[[Outcome, str], None]
-"""Told of every attempt of a post: `invoke`, then how it ended with its code (`info`: unknown)."""
+Observer = Callable[[Outcome, ClientError | None], None]
+"""Told of every attempt of a post: `invoke`, then how it ended and with which error (`info`: unknown)."""
 
 
 @dataclass(frozen=True)
@@ -127,19 +127,19 @@ class ApiClient:
         Raises ApiProblem (refused), OutcomeUnknown or NotConnected when the attempts are used up.
         """
         document = {"client_id": client_id or str(uuid7()), "body": body, **more}
-        told = observer or (lambda outcome, code: None)
+        told = observer or (lambda outcome, error: None)
         for attempt in range(1, attempts + 1):
-            told("invoke", "")
+            told("invoke", None)
             try:
                 posted = await self._post(channel_id, document)
             except ClientError as error:
                 wait = _retry_wait(error, attempt)
-                told("info" if isinstance(error, OutcomeUnknown) else "fail", _code(error))
+                told("info" if isinstance(error, OutcomeUnknown) else "fail", error)
                 if attempt == attempts or wait is None:
                     raise
                 await asyncio.sleep(wait)
             else:
-                told("ok", "")
+                told("ok", None)
                 return posted
         raise ValueError(f"attempts must be at least 1, not {attempts}")
 
@@ -228,7 +228,8 @@ def _refusal(response: httpx.Response) -> ClientError:
         document = {"code": "unreadable", "detail": response.text[:200]}
     wait = _seconds(response.headers.get("Retry-After"))
     if response.status_code >= 500:
-        return OutcomeUnknown(str(document.get("code", response.status_code)), str(document.get("detail", "")), wait)
+        code, detail = str(document.get("code", "unreadable")), str(document.get("detail", ""))
+        return OutcomeUnknown(code, detail, wait, response.status_code)
     return ApiProblem(response.status_code, document, wait)
 
 
@@ -240,10 +241,6 @@ def _retry_wait(error: ClientError, attempt: int) -> float | None:
     if asked is not None and asked > LONGEST_WAIT_SECONDS:
         return None
     return max(asked or 0.0, full_jitter(attempt))
-
-
-def _code(error: ClientError) -> str:
-    return str(getattr(error, "code", "not_connected"))
 
 
 def _seconds(text: str | None) -> float | None:

@@ -33,12 +33,18 @@ class ApiProblem(ClientError):
 class NotConnected(ClientError):
     """No connection; the request was not sent."""
 
+    code = "not_connected"
+
 
 class OutcomeUnknown(ClientError):
     """The request was sent and its outcome is not known."""
 
-    def __init__(self, code: str, detail: str = "", retry_after: float | None = None) -> None:
+    def __init__(
+        self, code: str, detail: str = "", retry_after: float | None = None, status: int | None = None
+    ) -> None:
         self.code = code
+        self.status = status
+        """Of the answer; None when there was none."""
         self.retry_after = retry_after
         super().__init__(f"{code}: {detail}" if detail else code)
 

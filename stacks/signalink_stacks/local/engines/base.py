@@ -92,6 +92,10 @@ class Engine(ABC):
     def ready(self) -> bool:
         """One attempt, at most 0.5 s: does it answer as a client needs it?"""
 
+    def alive(self) -> bool:
+        """One attempt, at most 0.5 s: does it answer at all? An engine that recovers its data is alive, not ready."""
+        return self.ready()
+
     def cleanup(self) -> None:
         """Remove what a killed process may have left outside its directory. Called when it is gone."""
         return

@@ -9,6 +9,7 @@ import base64
 import hashlib
 import secrets
 import shutil
+import struct
 import subprocess
 import tempfile
 from pathlib import Path
@@ -18,7 +19,7 @@ from signalink_core import principals
 from signalink_stacks.local.credentials import Credentials, write_private
 from signalink_stacks.local.engines import jars
 from signalink_stacks.local.engines.base import Engine, EngineFailed, Launch, clean_environment
-from signalink_stacks.local.ports import LOOPBACK, accepts, free_port
+from signalink_stacks.local.ports import LOOPBACK, exchange, free_port
 
 FLAGS = (
     "-Xms64m",
@@ -34,6 +35,8 @@ FLAGS = (
 )
 SCRAM_ITERATIONS = 4096
 MODULE = 'org.apache.kafka.common.security.{kind} required username="admin" password="{word}"'
+API_VERSIONS = struct.pack("!ihhih", 10, 18, 0, 0x51676E6C, -1)
+"""A whole request: length, api key 18 in version 0, correlation id (the answer repeats it), no client id."""
 SIZES = {
     # Measured: each line saves memory or seconds on one node; the reasons stand in docs/decisions.
     "broker.session.timeout.ms": "2000",  # else 11 s until it is back after a kill
@@ -168,8 +171,11 @@ class KafkaEngine(Engine):
         return Launch(command, environment={"MALLOC_ARENA_MAX": "2"})
 
     def ready(self) -> bool:
-        """The port opens only when the broker is registered with its controller."""
-        return accepts(self.port)
+        """The port opens only when the broker is registered with its controller; a paused broker's port stays open.
+
+        So the broker is asked for its api versions, which it tells everybody.
+        """
+        return exchange(self.port, API_VERSIONS)[4:8] == API_VERSIONS[8:12]
 
     def _java(self) -> list[str]:
         cache = jars.aot_cache()

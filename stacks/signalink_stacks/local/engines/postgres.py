@@ -9,7 +9,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import struct
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from typing import ClassVar
 
 from signalink_stacks.local.credentials import Credentials, write_private
 from signalink_stacks.local.engines.base import LAUNCHER, POLL_SECONDS, Engine, EngineFailed, Launch, clean_environment
-from signalink_stacks.local.ports import LOOPBACK
+from signalink_stacks.local.ports import LOOPBACK, exchange
 
 SUPERUSER = "postgres"
 PASSWORD = "postgres-admin"  # noqa: S105  the name of a file
@@ -127,15 +126,15 @@ class PostgresEngine(Engine):
 
     def ready(self) -> bool:
         """A start-up packet is answered by a demand for a password, not by 'the database system is starting up'."""
+        return self._answer().startswith(b"R")
+
+    def alive(self) -> bool:
+        return self._answer() != b""
+
+    def _answer(self) -> bytes:
         body = struct.pack("!i", PROTOCOL_3) + b"user\0probe\0database\0probe\0\0"
-        try:
-            with socket.create_connection((LOOPBACK, self.port), 0.5) as connection:
-                connection.settimeout(0.5)
-                connection.sendall(struct.pack("!i", len(body) + 4) + body)
-                # All of the answer is read: closing on unread bytes is a reset, which the server would log.
-                return connection.recv(4096).startswith(b"R")
-        except OSError:
-            return False
+        # All of the answer is read: closing on unread bytes is a reset, which the server would log.
+        return exchange(self.port, struct.pack("!i", len(body) + 4) + body)
 
     def cleanup(self) -> None:
         """A killed postmaster leaves its System V segment, named in its lock file: remove it once nobody is attached.

@@ -5,7 +5,6 @@ Leaves who may do what to `signalink_core.principals`.
 """
 
 import importlib.util
-import socket
 import subprocess
 from pathlib import Path
 from typing import ClassVar
@@ -13,7 +12,7 @@ from typing import ClassVar
 from signalink_core import principals
 from signalink_stacks.local.credentials import write_private
 from signalink_stacks.local.engines.base import Engine, EngineFailed, Launch
-from signalink_stacks.local.ports import LOOPBACK
+from signalink_stacks.local.ports import LOOPBACK, exchange
 
 
 def binary() -> Path:
@@ -76,13 +75,10 @@ class ValkeyEngine(Engine):
 
     def ready(self) -> bool:
         """It refuses an unknown caller politely: the port is up and the data set is loaded."""
-        try:
-            with socket.create_connection((LOOPBACK, self.port), 0.5) as connection:
-                connection.settimeout(0.5)
-                connection.sendall(b"PING\r\n")
-                return connection.recv(64).startswith(b"-NOAUTH")
-        except OSError:
-            return False
+        return exchange(self.port, b"PING\r\n").startswith(b"-NOAUTH")
+
+    def alive(self) -> bool:
+        return exchange(self.port, b"PING\r\n") != b""
 
     @property
     def _acl(self) -> Path:
