@@ -134,11 +134,18 @@ class Platform:
     def end_faults(self, process: str) -> None:
         self._control("DELETE", process)
 
-    def _control(self, method: str, process: str, **more: Any) -> None:
+    def faults(self, process: str) -> list[Mapping[str, Any]]:
+        """Answer the faults that are set, each with how often its point was asked and fired."""
+        found: list[Mapping[str, Any]] = self._control("GET", process)["faults"]
+        return found
+
+    def _control(self, method: str, process: str, **more: Any) -> Mapping[str, Any]:
         token = StateFolder(self.state).secrets.read("faults-token")
         headers = {"Authorization": f"Bearer {token}"}
         url = self._internal(process) + "/faults"
-        httpx.request(method, url, headers=headers, timeout=5, trust_env=False, **more).raise_for_status()
+        answer = httpx.request(method, url, headers=headers, timeout=5, trust_env=False, **more).raise_for_status()
+        document: Mapping[str, Any] = answer.json()
+        return document
 
     def _internal(self, process: str) -> str:
         return f"http://127.0.0.1:{self.process(process)['ports']['metrics']}"
