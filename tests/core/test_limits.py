@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
+from structlog.testing import capture_logs
 
 from signalink_core import faults
 from signalink_core.errors import RateLimited
@@ -120,6 +121,13 @@ async def test_without_redis_each_replica_takes_its_share() -> None:
     async with Limiter(NOWHERE, replicas=4, clock=Clock()) as limiter:
         assert await allowed(limiter, Rule("posts_channel", 200, 1), "key", 200) == 50
         assert await allowed(limiter, Rule("login_account", 2, 60), "key", 5) == 1
+
+
+async def test_many_hits_that_fail_together_are_one_line_in_the_log() -> None:
+    async with Limiter(NOWHERE, clock=Clock()) as limiter:
+        with capture_logs() as lines:
+            await asyncio.gather(*(limiter.hit(RULES.posts_user, number) for number in range(50)))
+    assert [line["event"] for line in lines] == ["limits_local"]
 
 
 async def test_redis_is_asked_again_after_a_second(valkey: ValkeyServer) -> None:

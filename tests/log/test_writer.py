@@ -6,8 +6,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from asyncpg.exceptions import InternalClientError
 
-from signalink_api.writer import Draft, MessageWriter, PostFailed, PostUnknown, Verdict
+from signalink_api.writer import Draft, MessageWriter, PostFailed, PostUnknown, Verdict, statement
 from signalink_core import faults
 from signalink_core.errors import DependencyUnavailable, LogMismatch, QueueFull
 from signalink_core.events import Event
@@ -276,6 +277,27 @@ async def test_a_connection_lost_in_mid_statement_is_repeated_and_posts_once(
     assert [((await post).kind, (await post).seq) for post in posts] == [("created", n) for n in range(1, 6)]
     assert published.seqs(channel) == [1, 2, 3, 4, 5]
     assert await world.seqs(channel) == [1, 2, 3, 4, 5]
+
+
+async def test_a_connection_that_asyncpg_left_between_two_states_is_dropped_and_the_post_made(
+    world: Any, writer: MessageWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a statement meets that begins in the very moment in which the server is killed."""
+    owner = await world.user()
+    channel = await world.channel(owner)
+    await writer.post(draft(channel, owner))
+    real, used = statement.call, []
+
+    async def once(connection: Any, part: Any, *, wait: bool) -> Any:
+        used.append(connection)
+        if len(used) == 1:
+            raise InternalClientError("cannot switch to state 12; another operation (2) is in progress")
+        return await real(connection, part, wait=wait)
+
+    monkeypatch.setattr(statement, "call", once)
+    assert (await writer.post(draft(channel, owner))).seq == 2
+    assert used[0] is not used[1]
+    assert used[0].is_closed()
 
 
 async def test_a_server_that_is_not_there_is_a_fast_honest_503(published: Published) -> None:

@@ -124,6 +124,7 @@ _AWAY: tuple[type[BaseException], ...] = (
     sqlalchemy_errors.TimeoutError,
     pg.PostgresConnectionError,
     pg.InterfaceError,
+    pg.InternalClientError,
     pg.OperatorInterventionError,
     pg.InsufficientResourcesError,
     pg.TransactionTimeoutError,

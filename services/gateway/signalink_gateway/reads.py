@@ -31,7 +31,13 @@ PAGE_BYTES = 98_304
 """Of payload; the envelopes around 256 events add about 32 KB."""
 PAGE_ALIGNMENT = 64
 """Readers within 64 seqs of each other ask for the same page."""
-FAILURES = (OSError, TimeoutError, exceptions.PostgresError, exceptions.InterfaceError)
+FAILURES = (
+    OSError,
+    TimeoutError,
+    exceptions.PostgresError,
+    exceptions.InterfaceError,
+    exceptions.InternalClientError,
+)
 CUTS = (types.MEMBER_LEFT, types.MEMBER_REMOVED)
 
 # $1 channel, $2 users. One statement, so one snapshot: rights and last_seq agree for all of them.
@@ -107,6 +113,7 @@ class LogReads(lifecycle.Lifecycle):
                 TimeoutError,
                 exceptions.PostgresError,
                 exceptions.InterfaceError,
+                exceptions.InternalClientError,
                 ConfigurationError,
             ) as exc:
                 attempt += 1

@@ -29,7 +29,13 @@ from signalink_core.telemetry.logging import get_logger
 ATTEMPTS = 3
 log = get_logger(__name__)
 
-LOST = (OSError, pg.PostgresConnectionError, pg.InterfaceError, pg.OperatorInterventionError)
+LOST = (
+    OSError,
+    pg.PostgresConnectionError,
+    pg.InterfaceError,
+    pg.InternalClientError,  # a statement begun in the moment in which the server dies ("cannot switch to state")
+    pg.OperatorInterventionError,
+)
 """The connection is gone or going: whether the statement was committed is not known."""
 ROLLED_BACK = (
     pg.TransactionRollbackError,

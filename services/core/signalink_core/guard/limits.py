@@ -93,7 +93,8 @@ class Limiter(Lifecycle):
             item = RateLimitItemPerSecond(rule.amount, rule.seconds, namespace=rule.scope)
             return await self._shared.hit(item, key)
         except (RedisError, OSError, TimeoutError, FaultInjected) as error:
-            log.warning("limits_local", error=f"{type(error).__name__}: {error}", seconds=LOCAL_SECONDS)
+            if not self.degraded:  # the hits that waited with this one fail with it: one line for all
+                log.warning("limits_local", error=f"{type(error).__name__}: {error}", seconds=LOCAL_SECONDS)
             self._local_until = self._clock() + LOCAL_SECONDS
             return self._local.allow(rule, key)
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
-from asyncpg.exceptions import InterfaceError, PostgresError
+from asyncpg.exceptions import InterfaceError, InternalClientError, PostgresError
 
 SHARDS = tuple(range(64))
-ERRORS = (PostgresError, InterfaceError, OSError, TimeoutError)
+ERRORS = (PostgresError, InterfaceError, InternalClientError, OSError, TimeoutError)
 """What a statement raises when Postgres is away, slow or refuses."""
 
 # Whether this is still the log's server.
