@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from signalink_core.telemetry import logging
 from signalink_gateway import disconnects, frames, handshake
 from signalink_gateway.disconnects import Disconnect
 from signalink_gateway.session import Session
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 HELD_BYTES = frames.MAX_BYTES + 16
 """What a client may send while it is being authenticated; then reading pauses."""
 _VIOLATIONS = {d.code: d for d in disconnects.ALL}
+log = logging.get_logger(__name__)
 
 
 class SocketProtocol(asyncio.Protocol):
@@ -111,11 +113,19 @@ class SocketProtocol(asyncio.Protocol):
         elif opcode == frames.VIOLATION:
             session.close(_VIOLATIONS.get(code, disconnects.PROTOCOL_ERROR), payload.decode())
         elif opcode == frames.TEXT:
-            self.gateway.command(self, session, payload)
+            self._command(session, payload)
         elif opcode == frames.PONG:
             self.gateway.pong(session)
         elif session.spend():
             session.put(frames.control_frame(frames.PONG, payload))
+
+    def _command(self, session: Session, payload: bytes) -> None:
+        """A defect costs this client a reconnect, and says so, instead of a connection cut without a word."""
+        try:
+            self.gateway.command(self, session, payload)
+        except Exception:
+            log.exception("command_failed", session=str(session.id))
+            session.close(disconnects.NODE_RESTART, "the command failed here")
 
     def _closed_by_client(self, session: Session, code: int) -> None:
         """Echoes the code, or takes the answer to our own close."""
