@@ -87,6 +87,27 @@ async def test_a_killed_child_is_restarted_and_reported(fake_service: Path, fold
     assert told[1].startswith("runs again as pid")
 
 
+async def test_a_child_that_hangs_is_restarted_and_reported(fake_service: Path, folder: StateFolder) -> None:
+    wishes = Wishes(free_ports=True, packages=("signalink_fake",), settings={"SUPERVISOR_HUNG_SECONDS": "2"})
+    state = control.up(folder, wishes, silent).state
+    victims = {name: state.process(name).pid or 0 for name in ("prober-0", "valkey", "postgres")}
+    for pid in victims.values():
+        for each in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True)):
+            each.suspend()
+
+    def all_back() -> bool:
+        lines = {line.name: line for line in control.report(folder).processes}
+        return all(lines[name].restarts >= 1 and lines[name].health == "ready" for name in victims)
+
+    await eventually(all_back, within=60)
+    report = control.report(folder)
+    for name, pid in victims.items():
+        told = [str(event["what"]) for event in report.events if event["process"] == name]
+        assert told[0].startswith("hung: no answer for ")
+        assert not psutil.pid_exists(pid)
+    assert next(line for line in report.processes if line.name == "kafka").restarts == 0
+
+
 async def test_children_die_with_a_killed_supervisor_and_up_starts_afresh(
     fake_service: Path, folder: StateFolder
 ) -> None:

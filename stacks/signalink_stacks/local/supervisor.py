@@ -119,12 +119,18 @@ class Supervisor:
         async with asyncio.TaskGroup() as group:
             for managed in self.managed:
                 group.create_task(managed.keep())
+                group.create_task(self._check(managed))
             while True:
-                await asyncio.gather(*(managed.check() for managed in self.managed))
                 with contextlib.suppress(OSError):
                     for path in self.folder.logs.glob("*.log"):
                         logfiles.rotate(path)
                 await asyncio.sleep(CHECK_SECONDS)
+
+    async def _check(self, managed: Managed) -> None:
+        """For ever, each child by itself: one that hangs delays no other's answer."""
+        while True:
+            await managed.check()
+            await asyncio.sleep(CHECK_SECONDS)
 
     async def _tear_down(self, phase: str) -> None:
         self.state.phase = "failed" if phase == "failed" else "stopping"
