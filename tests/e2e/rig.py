@@ -116,6 +116,10 @@ class Platform:
         record: ProcessRecord = self._state_of().process(name)
         return record
 
+    def restarts(self) -> dict[str, int]:
+        """Answer how often the supervisor has started each process again."""
+        return {process.name: process.restarts for process in self._state_of().processes}
+
     def back(self, name: str, pid: int) -> bool:
         """Whether the supervisor has put another, ready process in the place of that pid."""
         process = self.process(name)

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import orjson
 import pytest
+from asyncpg.exceptions import InternalClientError
 
 from signalink_core.database.pool import Pool
 from signalink_core.errors import LogMismatch
@@ -256,6 +257,32 @@ async def test_kafka_down_repeats_from_the_cursor_and_loses_nothing(
         await eventually(lambda: _all_out(log))
         await eventually(lambda: said["kafka"] == "ok")
     assert sorted(read_memory().ids) == sorted(await log.event_ids())
+
+
+class TornReads(OutboxRelay):
+    """Its first reads meet what asyncpg raises for a statement begun in the moment in which Postgres is killed."""
+
+    torn = 3
+
+    async def _read(self, held: dict[int, int]) -> outbox.Page:
+        if self.torn:
+            self.torn -= 1
+            raise InternalClientError("cannot switch to state 12; another operation (2) is in progress")
+        return await super()._read(held)
+
+
+async def test_a_connection_torn_between_two_states_is_a_failed_turn_and_no_crash(
+    log: Any, pool: Pool, memory_producer: MemoryProducer
+) -> None:
+    await log.post(await log.channel())
+    async with TornReads(pool, memory_producer, node="relay-test") as relay:
+        await eventually(lambda: _all_done(log), within=20)
+        assert relay.torn == 0
+        assert not relay.failed.done()
+
+
+async def _all_done(log: Any) -> bool:
+    return bool(await log.pending() == 0)
 
 
 async def test_a_row_too_large_for_ever_is_parked_as_a_pointer_and_the_relay_goes_on(

@@ -37,8 +37,9 @@ class Run:
 
     seed: int
     outcome: Outcome
-    faults: list[str]
     in_flight: list[int]
+    strays: dict[str, int]
+    """Processes that were restarted without having been killed."""
 
     @property
     def counted(self) -> int:
@@ -75,6 +76,7 @@ def told(run: Run) -> Iterator[str]:
             f"{name}: {len(rows)}; ready {figures([r.back for r in rows])}; B1 {figures([r.b1 for r in rows])}; "
             f"B2 {figures([r.b2 for r in rows])} s"
         )
+    yield f"restarted without having been killed: {run.strays or 'none'}"
     yield f"attempts without acknowledgement: {report.troubles or 'none'}; Kafka repeats: {report.duplicated:,}"
 
 
@@ -113,19 +115,19 @@ def _page(runs: Sequence[Run]) -> Iterator[str]:
 
 
 def _counts(runs: Sequence[Run]) -> Iterator[str]:
-    yield "| seed | acknowledged | delivered | duplicated on a socket | repeated in Kafka | findings |"
-    yield "|---|---|---|---|---|---|"
+    yield "| seed | acknowledged | delivered | duplicated on a socket | repeated in Kafka | findings | fell unasked |"
+    yield "|---|---|---|---|---|---|---|"
     for run in runs:
         report = run.outcome.report
         twice = sum(1 for finding in report.findings if finding.verdict == "duplicate")
         yield (
             f"| {run.seed} | {report.acknowledged:,} | {report.delivered:,} | {twice} | {report.duplicated:,} "
-            f"| {len(report.findings)} |"
+            f"| {len(report.findings)} | {sum(run.strays.values())} |"
         )
     yield ""
     yield (
         "Delivered: events on all sockets. A record may be in Kafka twice, since a relay that was killed repeats its "
-        "batch; consumers skip it by its seq."
+        "batch; consumers skip it by its seq. Fell unasked: restarts of processes that nobody had killed."
     )
 
 

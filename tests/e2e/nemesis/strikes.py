@@ -9,7 +9,8 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
@@ -45,6 +46,8 @@ class Nemesis:
     random: Random
     done: bool = False
     in_flight: list[int] = field(default_factory=list)
+    kills: Counter[str] = field(default_factory=Counter)
+    """How often each process was killed, and so must have been restarted."""
     waits: tuple[float, float] = (0.0, 0.0)
     """When it was last measured, and how many seconds the oldest event had waited for the relay."""
 
@@ -55,6 +58,12 @@ class Nemesis:
                 await self._strike(number, fault)
         finally:
             self.done = True
+
+    def strays(self, before: Mapping[str, int]) -> dict[str, int]:
+        """Answer the restarts since `before` that no kill explains: processes that fell by a fault of another."""
+        now = self.platform.restarts()
+        found = {name: now[name] - before[name] - self.kills[name] for name in now}
+        return {name: count for name, count in found.items() if count}
 
     async def _strike(self, number: int, fault: Fault) -> None:
         record = self.platform.child(fault.victim)
@@ -77,6 +86,7 @@ class Nemesis:
         await self._until(lambda: self.stage.crowd.acknowledged > acknowledged, "no post was acknowledged again")
         await self._until(lambda: self._drained(healed), "the relay did not catch up")
         self.in_flight.append(count)
+        self.kills[fault.victim] += fault.code == "kill"
         say(
             f"{number:2}/{len(self.faults)} {named(fault)} (pid {pid}) with {count} requests in flight; lasted "
             f"{healed - began:.1f} s, ready again {back - healed:.1f} s after that"
