@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from signalink_core.faults import CATALOGUE
 
 
-def _load() -> ModuleType:
-    path = Path(__file__).parent / "nemesis" / "schedule.py"
-    spec = importlib.util.spec_from_file_location("nemesis_schedule", path)
+def _load(name: str) -> ModuleType:
+    path = Path(__file__).parent / "nemesis" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"nemesis_{name}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -23,7 +23,7 @@ def _load() -> ModuleType:
     return module
 
 
-schedule = _load()
+schedule, figures = _load("schedule"), _load("figures")
 seeds = st.integers(0, 2**32)
 
 
@@ -79,3 +79,16 @@ def test_a_process_dies_only_at_points_of_its_own(seed: int) -> None:
 def test_each_fault_has_the_bounds_of_its_row(code: str, node: str, row: str, bounds: tuple[float, float]) -> None:
     assert schedule.row(code, node).startswith(row)
     assert schedule.bounds(code, node) == bounds
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        ([1.0], "1.0 / 1.0 / 1.0"),
+        ([3.0, 1.0, 2.0], "2.0 / 3.0 / 3.0"),
+        ([float(number) for number in range(1, 101)], "50.0 / 95.0 / 100.0"),
+        ([1.0, None], "never ended in 1 of 2"),
+    ],
+)
+def test_figures_are_the_median_the_95th_and_the_longest(seconds: list[float | None], said: str) -> None:
+    assert figures.figures(seconds) == said

@@ -1,6 +1,6 @@
 """What the runs came to, as lines for the terminal and as `docs/recovery.md`.
 
-Owns the figures (p50, p95, max per row of faults) and the list of what these runs do not test.
+Owns the tables per row of faults and the list of what these runs do not test.
 """
 
 import os
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import schedule
+from figures import figures
 from stage import READERS, Outcome
 
 from signalink_core.clock import utc_now
@@ -44,20 +45,6 @@ class Run:
     @property
     def counted(self) -> int:
         return sum(1 for count in self.in_flight if count >= 1)
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """Answer the value that at least `share` of the values do not exceed."""
-    ordered = sorted(values)
-    return ordered[max(0, -(-int(share * 1000) * len(ordered) // 1000) - 1)]
-
-
-def figures(values: Sequence[float | None]) -> str:
-    """Answer p50 / p95 / max in seconds."""
-    known = [value for value in values if value is not None]
-    if len(known) < len(values) or not known:
-        return f"never ended in {len(values) - len(known)} of {len(values)}"
-    return " / ".join(f"{value:.1f}" for value in (percentile(known, 0.5), percentile(known, 0.95), max(known)))
 
 
 def by_row(recoveries: Sequence[Recovery]) -> dict[str, list[Recovery]]:

@@ -77,6 +77,7 @@ def row(code: str, node: str) -> str:
     return "F2 pause" if code == "pause" else KILLS.get(node, "F1 kill of a service")
 
 
-def bounds(code: str, node: str) -> tuple[float, float]:
-    """Answer (B1, B2) of a fault."""
-    return BOUNDS[row(code, node)]
+def bounds(code: str, node: str, slack: float = 1.0) -> tuple[float, float]:
+    """Answer (B1, B2) of a fault, `slack` times."""
+    b1, b2 = BOUNDS[row(code, node)]
+    return b1 * slack, b2 * slack
