@@ -156,7 +156,9 @@ def _replace(name: str, section: str) -> None:
 
 def commit() -> str:
     """Of the checkout; `+` when files differ from it."""
-    done = subprocess.run(["git", "describe", "--always", "--dirty=+"], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty=+"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     return done.stdout.strip() or "unknown"
 
 

@@ -91,7 +91,9 @@ class Ground:
         self._exits = ExitStack()
 
     def __enter__(self) -> Self:
-        self.folder = Path(self._exits.enter_context(tempfile.TemporaryDirectory(prefix="signalink-bench-", dir=disk())))
+        self.folder = Path(
+            self._exits.enter_context(tempfile.TemporaryDirectory(prefix="signalink-bench-", dir=disk()))
+        )
         with pinned(self.cpus.engines):
             self.postgres = self._exits.enter_context(PostgresEngine(self.folder / "postgres"))
             self.valkey = self._exits.enter_context(
@@ -146,7 +148,9 @@ class Ground:
         if slowed:
             command = [sys.executable, str(HERE / "slowed.py"), name, slowed]
         service = self.start(name, command, cpus, self._environment(name, http, metrics), http, metrics)
-        wait_ready(service, lambda: httpx.get(f"http://{LOOPBACK}:{metrics}/readyz", trust_env=False).status_code == 200)
+        wait_ready(
+            service, lambda: httpx.get(f"http://{LOOPBACK}:{metrics}/readyz", trust_env=False).status_code == 200
+        )
         return service
 
     def _environment(self, name: str, http: int, metrics: int) -> dict[str, str]:

@@ -81,7 +81,11 @@ class Publishing:
             late.append((time.monotonic_ns() - due) / 1000)
             self._send(commands)
         late.sort()
-        return {"sent": ticks * len(channels), "late_p99_us": late[int(0.99 * (len(late) - 1))], "late_max_us": late[-1]}
+        return {
+            "sent": ticks * len(channels),
+            "late_p99_us": late[int(0.99 * (len(late) - 1))],
+            "late_max_us": late[-1],
+        }
 
 
 def wait_until(due: int) -> None:

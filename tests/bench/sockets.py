@@ -86,7 +86,9 @@ class Driven:
 class Sink(Driven):
     """Connects as planned and waits until every connection is set up; loopback source addresses as many as needed."""
 
-    def __init__(self, program: Path, port: int, planned: Sequence[Planned], cpus: set[int], *, window: int = 64) -> None:
+    def __init__(
+        self, program: Path, port: int, planned: Sequence[Planned], cpus: set[int], *, window: int = 64
+    ) -> None:
         plan = program.with_name("plan")
         with plan.open("wb") as file:
             for n, each in enumerate(planned):
@@ -130,6 +132,4 @@ def subscriber(port: int, origin: str, token: str, channels: Sequence[object]) -
     """A connection to the gateway: authenticates by its first message, then subscribes."""
     auth = json.dumps({"op": "auth", "token": token}).encode()
     subscribe = json.dumps({"op": "subscribe", "channels": [{"id": str(channel)} for channel in channels]}).encode()
-    return Planned(
-        request(port, "/v1/socket", origin), text_frame(auth) + text_frame(subscribe), 1 + len(channels)
-    )
+    return Planned(request(port, "/v1/socket", origin), text_frame(auth) + text_frame(subscribe), 1 + len(channels))

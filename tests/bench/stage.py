@@ -97,7 +97,10 @@ def gateway_run(
     """A new gateway, its crowd, a window; all gone afterwards."""
     gateway = ground.service("gateway", slowed=slowed)
     try:
-        with _sink(ground, program, gateway.http_port, crowd(ground, gateway, shape, tokens)) as sink, Publisher(ground) as load:
+        with (
+            _sink(ground, program, gateway.http_port, crowd(ground, gateway, shape, tokens)) as sink,
+            Publisher(ground) as load,
+        ):
             assert sink.connected() == shape.connections
             channels = ground.channels[: shape.channels]
             return window(shape, gateway.pid, sink, lambda ticks: load.publish(channels, ticks, 1 / shape.rate))

@@ -141,6 +141,7 @@ async def test_a_black_hole_costs_one_timeout_a_second_not_one_a_request() -> No
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
         writer.close()
+        await writer.wait_closed()
 
     server = await asyncio.start_server(silent, "127.0.0.1", 0)
     async with server:
@@ -190,3 +191,48 @@ def test_local_buckets_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for n in range(100):
         assert buckets.allow(RULES.posts_user, str(n))
     assert len(buckets._full_at) == 10
+
+
+async def test_hits_of_one_request_stop_at_the_first_that_is_refused(valkey: ValkeyServer, limiter: Limiter) -> None:
+    wide, narrow, last = Rule("requests_user", 5, 60), Rule("posts_user", 1, 60), Rule("posts_channel", 5, 60)
+    hits = [(wide, "key"), (narrow, "key"), (last, "key")]
+    await limiter.hit_each(hits)
+    for _ in range(3):
+        with pytest.raises(RateLimited, match="posts_user"):
+            await limiter.hit_each(hits)
+    assert await allowed(limiter, wide, "key", 5) == 1
+    assert await allowed(limiter, last, "key", 5) == 4
+
+
+async def test_without_redis_hits_of_one_request_stop_at_the_first_that_is_refused() -> None:
+    async with Limiter(NOWHERE, clock=Clock()) as limiter:
+        hits = [(Rule("posts_user", 1, 60), "key"), (Rule("posts_channel", 5, 60), "key")]
+        await limiter.hit_each(hits)
+        with pytest.raises(RateLimited, match="posts_user"):
+            await limiter.hit_each(hits)
+        assert await allowed(limiter, Rule("posts_channel", 5, 60), "key", 9) == 4
+
+
+async def test_a_script_that_redis_forgot_is_sent_again(valkey: ValkeyServer, limiter: Limiter) -> None:
+    rule = Rule("posts_user", 3, 60)
+    await limiter.hit(rule, "key")
+    async with valkey.settings().client() as admin:
+        await admin.script_flush()
+    assert await allowed(limiter, rule, "key", 5) == 2
+
+
+async def test_a_cut_connection_costs_one_local_second_and_is_made_again(valkey: ValkeyServer) -> None:
+    clock = Clock()
+    async with Limiter(valkey.settings("api"), clock=clock) as limiter, valkey.settings().client() as admin:
+        await limiter.hit(RULES.posts_user, "key")
+        await admin.client_kill_filter(user="api")
+
+        async def noticed() -> bool:
+            await limiter.hit(Rule("posts_user", 1_000_000, 1), "another")
+            return limiter.degraded or limiter._shared._wire is not wire
+
+        wire = limiter._shared._wire
+        assert await eventually(noticed, within=5)
+        clock.now += 1
+        await limiter.hit(RULES.posts_user, "key")
+        assert not limiter.degraded

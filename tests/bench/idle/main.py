@@ -78,12 +78,17 @@ def measure(size: str, folder: Path) -> Result:
 
 
 def judged(found: list[dict[str, Any]], fat: dict[str, Any], connections: int) -> Result:
-    result = Result("idle", ["sockets", "empty MB", "with all MB", "after idling MB", "over empty MB", "KB per socket", "idle CPU %"])
+    result = Result(
+        "idle",
+        ["sockets", "empty MB", "with all MB", "after idling MB", "over empty MB", "KB per socket", "idle CPU %"],
+    )
     over = figures.spread(found, "over_mb")
     keys = ("empty_mb", "full_mb", "idled_mb", "over_mb")
     each = figures.Spread.of([run["over_mb"] * 1000 / connections for run in found])
     cpu = figures.spread(found, "idle_cpu_percent")
-    result.rows.append([f"{connections:,}", *(figures.spread(found, key).text(1) for key in keys), each.text(), cpu.text(1)])
+    result.rows.append(
+        [f"{connections:,}", *(figures.spread(found, key).text(1) for key in keys), each.text(), cpu.text(1)]
+    )
     result.runs = [dict(run) for run in found]
     for run_ in found:
         if run_["sockets"] != connections or run_["sessions"] != connections or run_["closed"]:

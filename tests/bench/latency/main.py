@@ -36,9 +36,7 @@ def measure(size: str, folder: Path) -> Result:
     with Ground(Cpus.split(), users=100, channels=1) as ground:
         ground.join(stage.seats(ground, shape(1, 1)))
         keys_service, tokens = ground.keys_service(), ground.tokens()
-        sides = {
-            f"{rate}/s": partial(stage.gateway_run, ground, sink, shape(rate, seconds), tokens) for rate in RATES
-        }
+        sides = {f"{rate}/s": partial(stage.gateway_run, ground, sink, shape(rate, seconds), tokens) for rate in RATES}
         found = figures.interleaved(sides, runs)
         slow = stage.gateway_run(ground, sink, shape(RATES[0], min(seconds, 5.0)), tokens, slowed="delay")
         keys_service.stop()

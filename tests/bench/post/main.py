@@ -23,7 +23,7 @@ import program
 import sockets
 import stage
 from figures import Bar, Result
-from ground import HERE, Ground, Service
+from ground import HERE, Ground
 from machine import Cpus, pinned
 from sockets import Driven, Sink
 from stage import Shape
@@ -65,7 +65,9 @@ class Bench:
                 ids = [str(channel) for channel in self.ground.channels[:channels]]
                 self._post(clients, 1.5, ids)
                 before, batches = machine.cpu_seconds(api.pid), api.metric("signalink_writer_batch_messages_bucket")
+                waited = machine.waited_seconds(api.pid)
                 answer = self._post(clients, self.seconds, ids)
+                waited = machine.waited_seconds(api.pid) - waited
                 cpu = machine.cpu_seconds(api.pid) - before
                 grown = _grown(batches, api.metric("signalink_writer_batch_messages_bucket"))
         finally:
@@ -76,6 +78,7 @@ class Bench:
             "per_second": per_second,
             "us": cpu / max(1, answer["posted"]) * 1e6,
             "cpu_share": cpu / answer["elapsed"],
+            "waited_share": waited / answer["elapsed"],
             "batch_p50": _median(grown),
         }
 
@@ -124,7 +127,10 @@ class Bench:
         channel, shape = self.ground.channels[CHANNELS], Shape(1, 1, 1, RATE, self.seconds)
         reader = sockets.subscriber(gateway.http_port, self.ground.origin, self.tokens[-1], [channel])
         try:
-            with Sink(sink_program, gateway.http_port, [reader], self.ground.cpus.load) as sink, self.clients(64) as clients:
+            with (
+                Sink(sink_program, gateway.http_port, [reader], self.ground.cpus.load) as sink,
+                self.clients(64) as clients,
+            ):
                 sink.connected()
                 number = 0
 
@@ -211,13 +217,19 @@ def judged(
     result = Result("post", ["side", "posts/s", "p50 / p95 / p99 ms", "us of api CPU per post", "api CPU", "batch p50"])
     for side, runs in found.items():
         figure = lambda key, digits=2, runs=runs: figures.spread(runs, key).text(digits) if key in runs[0] else ""
-        times = " / ".join(f"{figures.spread(runs, k).median:.1f}" for k in ("p50_ms", "p95_ms", "p99_ms") if k in runs[0])
-        result.rows.append([side, figure("per_second", 0), times, figure("us", 0), figure("cpu_share"), figure("batch_p50", 1)])
+        times = " / ".join(
+            f"{figures.spread(runs, k).median:.1f}" for k in ("p50_ms", "p95_ms", "p99_ms") if k in runs[0]
+        )
+        result.rows.append(
+            [side, figure("per_second", 0), times, figure("us", 0), figure("cpu_share"), figure("batch_p50", 1)]
+        )
         result.runs += [{"side": side, **run} for run in runs]
         if refused := sum(run["refused"] for run in runs):
             result.faults.append(f"{side}: {refused} posts refused")
     times = " / ".join(f"{figures.spread(live, key).median / 1000:.2f}" for key in ("p50", "p95", "p99"))
-    result.rows.append([f"post to another's socket, {RATE}/s", str(RATE), times, figures.spread(live, "us").text(0), "", ""])
+    result.rows.append(
+        [f"post to another's socket, {RATE}/s", str(RATE), times, figures.spread(live, "us").text(0), "", ""]
+    )
     result.runs += [{"side": "post to socket", **run} for run in live]
     result.faults += stage.damage("post to socket", [dict(run) for run in live])
     many = figures.ratios(found["api, 100 channels"], found["pgbench, 100 channels"], "per_second")
