@@ -39,6 +39,8 @@ from signalink_gateway.reads import LogReads
 from signalink_gateway.recovery import Recovery
 
 Message = MutableMapping[str, Any]
+TOKENS_REMEMBERED = 500
+"""A socket shows its token once; the memory of an api would only hold what the sessions hold already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,10 @@ class App(lifecycle.Lifecycle):
         self.jwks = JwksClient(settings.auth.jwks_url)
         self.limiter = Limiter(settings.redis)
         self.identity = Identity(
-            settings.redis, TokenVerifier(self.jwks, settings.auth.issuer), self.reads, revoked=self.gateway.revoked
+            settings.redis,
+            TokenVerifier(self.jwks, settings.auth.issuer, remembered=TOKENS_REMEMBERED),
+            self.reads,
+            revoked=self.gateway.revoked,
         )
         self.forwarder = Forwarder(settings.edge.api_url)
         self.bus = Subscriber(

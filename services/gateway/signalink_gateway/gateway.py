@@ -242,7 +242,7 @@ class Gateway(lifecycle.Lifecycle):
             session.say(op="error", ref=ref, code="too_many_subscriptions", message=most, channel=wanted.id)
             return
         subscription = Subscription(session, self.hub.channel(wanted.id))
-        session.subscriptions[wanted.id] = subscription
+        session.subscriptions[subscription.channel.id] = subscription  # the channel's own key: one object, not one each
         self.hub.add(subscription)
         self.parts.recovery.join(subscription, wanted.after, ref)
 
