@@ -26,7 +26,7 @@ class Recorder:
         self._file = path.open("xb", buffering=FLUSH_BYTES)
 
     def record(self, kind: Kind, subject: Subject, /, **fields: Any) -> None:
-        """Append one line, stamped now; an `invoke` is in the file before the call returns, should we be killed next."""
+        """Append one line, stamped now; an `invoke` is in the file when this returns, should we be killed next."""
         line = Line(
             i=self.recorded,
             mono_ns=time.monotonic_ns(),
