@@ -86,7 +86,7 @@ class Hub:
 
     def add(self, subscription: Subscription) -> None:
         channel = subscription.channel
-        channel.subscriptions.add(subscription)
+        channel.apart.add(subscription)
         channel.idle_since = None
 
     def drop(self, subscription: Subscription) -> None:
@@ -96,8 +96,8 @@ class Hub:
         subscription.closed = True
         channel = subscription.channel
         channel.leave_live(subscription)
-        channel.subscriptions.discard(subscription)
-        if not channel.subscriptions:
+        channel.apart.discard(subscription)
+        if channel.empty:
             channel.idle_since = time.monotonic()
         if subscription.session.subscriptions.get(channel.id) is subscription:
             del subscription.session.subscriptions[channel.id]
@@ -105,7 +105,7 @@ class Hub:
     def sweep(self, now: float) -> None:
         """Lets go of channels that nobody has been in for a while."""
         for channel in [c for c in self.channels.values() if c.idle_since is not None]:
-            if not channel.subscriptions and now - (channel.idle_since or now) > LINGER_SECONDS and not channel.healing:
+            if channel.empty and now - (channel.idle_since or now) > LINGER_SECONDS and not channel.healing:
                 del self.channels[channel.id]
                 if self.bus is not None:
                     self.bus.detach(channel.id)
