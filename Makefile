@@ -7,7 +7,7 @@ LOCKED  := --require-hashes --no-deps --only-binary :all: -r
 EXTRAS  := dev local api relay gateway operator
 PROOFS  := race replay kill up
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test check lint types imports proofs e2e lock docs clean
+.PHONY: help setup up down test check lint types imports proofs e2e bench lock docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,10 @@ proofs: $(VENV)/.dev
 e2e: $(VENV)/.dev ## Run one long proof: NAME=up|replay|race|kill, SIZE=small|full, SEED=n
 	@test -n "$(NAME)" && test -f "tests/e2e/$(NAME)/main.py" || { echo "make e2e: there is no proof called '$(NAME)'. Next: make e2e NAME=<one of: $(notdir $(patsubst %/main.py,%,$(wildcard tests/e2e/*/main.py)))>" >&2; exit 64; }
 	@$(BIN)/python tests/e2e/$(NAME)/main.py $(if $(SIZE),--size $(SIZE)) $(if $(SEED),--seed $(SEED))
+
+bench: $(VENV)/.dev ## Measure one thing beside its limits and peers: NAME=fanout|idle|latency|post, SIZE=small|full
+	@test -n "$(NAME)" && test -f "tests/bench/$(NAME)/main.py" || { echo "make bench: there is no benchmark called '$(NAME)'. Next: make bench NAME=<one of: $(notdir $(patsubst %/main.py,%,$(wildcard tests/bench/*/main.py)))>" >&2; exit 64; }
+	@$(BIN)/python tests/bench/$(NAME)/main.py $(if $(SIZE),--size $(SIZE))
 
 lock: ## Renew requirements/*.txt from pyproject.toml (UPGRADE=1 moves to newest releases)
 	@test -x $(BIN)/uv || $(MAKE) --no-print-directory setup

@@ -54,12 +54,13 @@ class Bar:
     def text(self) -> str:
         sign = "<=" if self.most else ">="
         kind = "stretch" if self.stretch else "bar"
-        return f"{self.what} {self.value:.3g}{self.unit} ({kind} {sign} {self.limit:g}{self.unit}) {'ok' if self.ok else 'missed'}"
+        told = f"{self.what} {self.value:.3g}{self.unit} ({kind} {sign} {self.limit:g}{self.unit})"
+        return f"{told} {'ok' if self.ok else 'missed'}"
 
 
 @dataclass
 class Result:
-    """One benchmark's outcome. `faults`: what makes the run worthless (lost, duplicate, self-check), each a sentence."""
+    """One benchmark's outcome. `faults`: what makes the run worthless, each a sentence."""
 
     name: str
     columns: Sequence[str]

@@ -5,7 +5,6 @@ their tokens are signed with the api's own key. Kafka and the relay are left out
 """
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
@@ -135,7 +134,7 @@ class Ground:
         return [signer.socket(user, uuid.uuid4(), until, None) for user in self.users]
 
     def service(self, name: str, *, slowed: str = "") -> Service:
-        """`api` or `gateway` on the server's CPU; the api also serves the keys of the gateway, then beside the engines."""
+        """`api` or `gateway` on the server's CPU, optionally with an injected slowdown."""
         return self._run(name, self.cpus.server, slowed)
 
     def keys_service(self) -> Service:
@@ -212,7 +211,7 @@ def wait_ready(service: Service, ready: Any) -> None:
 def disk() -> str:
     """A folder on a real disk: fsync on tmpfs costs nothing and would flatter every figure of posts."""
     mounts = [line.split()[1:3] for line in Path("/proc/mounts").read_text().splitlines()]
-    for folder in (tempfile.gettempdir(), "/var/tmp", os.getcwd()):
+    for folder in (tempfile.gettempdir(), "/var/tmp", str(Path.cwd())):  # noqa: S108 - TemporaryDirectory makes it ours
         under = max((path for path, _ in mounts if folder.startswith(path)), key=len)
         if dict(map(tuple, mounts)).get(under) not in {"tmpfs", "ramfs"}:
             return folder

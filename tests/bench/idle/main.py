@@ -98,7 +98,7 @@ def judged(found: list[dict[str, Any]], fat: dict[str, Any], connections: int) -
     result.notes = [
         f"{connections:,} users with one socket each, {EACH} of {connections * EACH // PER_CHANNEL} channels, resident "
         "memory of the process; kernel socket buffers are not in it",
-        f"all of them were connected, authenticated and subscribed after {figures.spread(found, 'connect_s').text(1)} s",
+        f"all were connected, authenticated and subscribed after {figures.spread(found, 'connect_s').text(1)} s",
         f"self-check: {FAT_BYTES // 1024} KB more per session shows as {grown:.1f} MB more",
     ]
     if connections != 10_000:

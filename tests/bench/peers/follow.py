@@ -6,11 +6,12 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
+WORD = Path(os.environ["READER_REDIS_PASSWORD_FILE"]).read_text()
+
 
 async def messages() -> AsyncIterator[str]:
     """Each payload as it was published."""
-    word = Path(os.environ["READER_REDIS_PASSWORD_FILE"]).read_text()
-    async with Redis.from_url(os.environ["READER_REDIS_URL"], password=word) as client, client.pubsub() as pubsub:
+    async with Redis.from_url(os.environ["READER_REDIS_URL"], password=WORD) as client, client.pubsub() as pubsub:
         await pubsub.subscribe(*os.environ["FOLLOW"].split(","))
         async for message in pubsub.listen():
             if message["type"] == "message":

@@ -1,4 +1,4 @@
-"""Peer: Starlette under uvicorn, a loop of `send_text` over all sockets. No authentication, rights, order or metrics."""
+"""Peer: Starlette under uvicorn, a loop of `send_text` over all sockets. No authentication, rights, order, metrics."""
 
 import asyncio
 import sys

@@ -1,9 +1,10 @@
-"""`make bench NAME=post`: acknowledged posts per second of one api process beside pgbench, and post to another's socket.
+"""`make bench NAME=post`: acknowledged posts per second of one api beside pgbench, and post to another's socket.
 
 Closed loop of 32 clients over 100 channels and on one hot channel; pgbench -c 32 calls messaging.post_messages with one
 row on the same server, fsync on, data on disk. Then 100 posts/s by an absolute schedule, seen by another user's socket.
 """
 
+import asyncio
 import json
 import os
 import re
@@ -15,15 +16,13 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import asyncio
-
 import figures
 import machine
 import program
 import sockets
 import stage
 from figures import Bar, Result
-from ground import HERE, Ground
+from ground import HERE, Ground, Service
 from machine import Cpus, pinned
 from sockets import Driven, Sink
 from stage import Shape
@@ -65,11 +64,13 @@ class Bench:
                 ids = [str(channel) for channel in self.ground.channels[:channels]]
                 self._post(clients, 1.5, ids)
                 before, batches = machine.cpu_seconds(api.pid), api.metric("signalink_writer_batch_messages_bucket")
+                statements = _statements(api)
                 waited = machine.waited_seconds(api.pid)
                 answer = self._post(clients, self.seconds, ids)
                 waited = machine.waited_seconds(api.pid) - waited
                 cpu = machine.cpu_seconds(api.pid) - before
                 grown = _grown(batches, api.metric("signalink_writer_batch_messages_bucket"))
+                seconds, count = (after - at for after, at in zip(_statements(api), statements, strict=True))
         finally:
             api.stop()
         per_second = answer["posted"] / answer["elapsed"]
@@ -79,6 +80,7 @@ class Bench:
             "us": cpu / max(1, answer["posted"]) * 1e6,
             "cpu_share": cpu / answer["elapsed"],
             "waited_share": waited / answer["elapsed"],
+            "statement_ms": seconds / max(1.0, count) * 1000,
             "batch_p50": _median(grown),
         }
 
@@ -158,6 +160,12 @@ class Bench:
         return bad
 
 
+def _statements(api: Service) -> tuple[float, float]:
+    """Seconds in statements of the writer, and their number."""
+    name = "signalink_writer_statement_seconds"
+    return sum(api.metric(f"{name}_sum").values()), sum(api.metric(f"{name}_count").values())
+
+
 def _grown(before: Mapping[str, float], after: Mapping[str, float]) -> list[tuple[float, float]]:
     """(upper bound, observations up to it) of a histogram's growth."""
     bounds = [(label, re.findall(r'le="([^"]+)"', label)[0]) for label in after]
@@ -216,13 +224,14 @@ def judged(
 ) -> Result:
     result = Result("post", ["side", "posts/s", "p50 / p95 / p99 ms", "us of api CPU per post", "api CPU", "batch p50"])
     for side, runs in found.items():
-        figure = lambda key, digits=2, runs=runs: figures.spread(runs, key).text(digits) if key in runs[0] else ""
+        columns = (("per_second", 0), ("us", 0), ("cpu_share", 2), ("batch_p50", 1))
+        per_second, us, share, batch = (
+            figures.spread(runs, key).text(digits) if key in runs[0] else "" for key, digits in columns
+        )
         times = " / ".join(
             f"{figures.spread(runs, k).median:.1f}" for k in ("p50_ms", "p95_ms", "p99_ms") if k in runs[0]
         )
-        result.rows.append(
-            [side, figure("per_second", 0), times, figure("us", 0), figure("cpu_share"), figure("batch_p50", 1)]
-        )
+        result.rows.append([side, per_second, times, us, share, batch])
         result.runs += [{"side": side, **run} for run in runs]
         if refused := sum(run["refused"] for run in runs):
             result.faults.append(f"{side}: {refused} posts refused")
@@ -240,13 +249,15 @@ def judged(
         Bar("on one hot channel", hot.median, 4.0, most=False, unit="x"),
         Bar("post to another's socket p95", p95.median / 1000, 15.0, unit=" ms"),
     ]
-    late = figures.spread(live, "late_p99_us")
+    late, many_runs = figures.spread(live, "late_p99_us"), found["api, 100 channels"]
     slower = slow["us"] / figures.spread(found["api, 100 channels"], "us").median
     result.notes += [
-        f"{CLIENTS} clients, closed loop for throughput; posts through HTTP, token, four limits, writer, Postgres, Valkey",
+        f"{CLIENTS} clients, closed loop; a post goes through HTTP, token, four limits, writer, Postgres and Valkey",
         "pgbench: -c 32 -M prepared, the same function with one row and one commit each; its p50 is its average",
         f"ratios: 100 channels {many.text()}, hot channel {hot.text()}",
-        f"post to socket: p95 {p95.low / 1000:.2f} to {p95.high / 1000:.2f} ms; generator late by p99 {late.text(0)} us",
+        f"post to socket: p95 {p95.low / 1000:.2f} to {p95.high / 1000:.2f} ms; generator late p99 {late.text(0)} us",
+        f"the api was ready to run but had no CPU for {figures.spread(many_runs, 'waited_share').text()} of the time; "
+        f"a statement took {figures.spread(many_runs, 'statement_ms').text()} ms as the api saw it",
         f"self-check: 1 ms burnt per post shows as {slower:.2f}x CPU; a gateway holding writes 10 ms as p50 "
         f"{held['p50'] / 1000:.1f} ms",
     ]
