@@ -9,9 +9,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,6 +26,7 @@ from signalink_core.auth.tokens import TokenSigner
 from signalink_core.clock import utc_now
 from signalink_core.database import migrate, pool
 from signalink_core.settings import LimitSettings
+from signalink_core.testing import eventually
 from signalink_stacks.local import layout, schema
 from signalink_stacks.local.engines import PostgresEngine, ValkeyEngine
 from signalink_stacks.local.engines.base import clean_environment, tail
@@ -195,17 +195,18 @@ class Ground:
         return service
 
 
-def wait_ready(service: Service, ready: Any) -> None:
+def wait_ready(service: Service, ready: Callable[[], bool]) -> None:
     """Asks until it says yes; says what the process said when it does not."""
-    deadline = time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline and service.process.poll() is None:
+
+    def answers() -> bool:
+        if service.process.poll() is not None:
+            raise RuntimeError(f"{service.name} ended while starting:\n{tail(service.log)}")
         try:
-            if ready():
-                return
+            return ready()
         except (httpx.HTTPError, OSError):
-            pass
-        time.sleep(0.05)
-    raise RuntimeError(f"{service.name} did not become ready:\n{tail(service.log)}")
+            return False
+
+    asyncio.run(eventually(answers, within=READY_SECONDS, every=0.05))
 
 
 def disk() -> str:

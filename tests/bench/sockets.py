@@ -1,11 +1,12 @@
 """The sink and the floor as Python sees them: compiled here, driven by lines on stdin, answering in JSON lines."""
 
+import asyncio
 import base64
+import contextlib
 import json
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from machine import pinned
+
+from signalink_core.testing import eventually
 
 NATIVE = Path(__file__).parent / "native"
 CONNECTIONS_PER_ADDRESS = 5_000
@@ -106,9 +109,14 @@ class Sink(Driven):
 
     def settled(self, expected: int, within: float = 10.0) -> dict[str, Any]:
         """The report once `expected` deliveries were counted, or after `within` seconds without reaching it."""
-        deadline = time.monotonic() + within
-        while (report := self.ask("report"))["counted"] < expected and time.monotonic() < deadline:
-            time.sleep(0.05)
+        report: dict[str, Any] = {}
+
+        def arrived() -> bool:
+            report.update(self.ask("report"))
+            return bool(report["counted"] >= expected)
+
+        with contextlib.suppress(AssertionError, TimeoutError):  # what is missing is the report's to say
+            asyncio.run(eventually(arrived, within=within, every=0.05))
         return report
 
 

@@ -45,7 +45,7 @@ static int total, begun, ready, window, epoll_fd;
 static struct sockaddr_in server;
 static uint64_t counted, lost, duplicates, closed, bytes;
 static uint32_t *latencies;
-static size_t kept, room;
+static size_t kept, space;
 
 static void die(const char *what) { perror(what); exit(1); }
 
@@ -105,9 +105,9 @@ static void count(struct client *c, const unsigned char *text, size_t size) {
     if (c->last[channel] >= 0) lost += (uint64_t)(number - c->last[channel] - 1);
     c->last[channel] = number;
     counted++;
-    if (kept == room) {
-        room = room ? room * 2 : 1u << 20;
-        latencies = realloc(latencies, room * sizeof *latencies);
+    if (kept == space) {
+        space = space ? space * 2 : 1u << 20;
+        latencies = realloc(latencies, space * sizeof *latencies);
         if (!latencies) die("realloc");
     }
     latencies[kept++] = at > sent ? (uint32_t)((at - sent) / 1000) : 0;
@@ -224,13 +224,13 @@ static void load(const char *path) {
     FILE *plan = fopen(path, "rb");
     char source[64];
     size_t first, after;
-    int setup, room_for = 0;
+    int setup, held_for = 0;
     if (!plan) die(path);
     while (fscanf(plan, "%63s %zu %zu %d", source, &first, &after, &setup) == 4) {
         struct client *c;
-        if (total == room_for) {
-            room_for = room_for ? room_for * 2 : 1024;
-            clients = realloc(clients, (size_t)room_for * sizeof *clients);
+        if (total == held_for) {
+            held_for = held_for ? held_for * 2 : 1024;
+            clients = realloc(clients, (size_t)held_for * sizeof *clients);
         }
         c = &clients[total++];
         memset(c, 0, sizeof *c);

@@ -36,6 +36,8 @@ CLIENTS = 32
 CHANNELS = 100
 RATE = 100
 GENERATOR_LATE_US = 2_000
+STARVED = 0.1
+"""Share of the time that the api may be ready to run without a CPU: its throughput then says something about others."""
 WAL = """
 SELECT (SELECT sum(fsyncs) FROM pg_stat_io WHERE object = 'wal') AS flushes,
        (SELECT xact_commit FROM pg_stat_database WHERE datname = 'signalink') AS commits
@@ -261,6 +263,8 @@ def judged(
         f"self-check: 1 ms burnt per post shows as {slower:.2f}x CPU; a gateway holding writes 10 ms as p50 "
         f"{held['p50'] / 1000:.1f} ms",
     ]
+    if (starved := figures.spread(many_runs, "waited_share").median) > STARVED:
+        result.faults.append(f"the api had no CPU for {starved:.0%} of the time: the machine is too busy to measure")
     if late.median > GENERATOR_LATE_US:
         result.faults.append(f"the generator was late by p99 {late.median:.0f} us: the machine is too busy to measure")
     if slower < 1.5 or held["p50"] < 10_000:
