@@ -45,3 +45,13 @@ def test_whatever_arrives_the_fresh_ones_are_contiguous(seqs: list[int]) -> None
     positions = standing(0)
     fresh = [seq for seq in seqs if positions.arrive("c", Position(1, seq)) is Arrival.FRESH]
     assert fresh == list(range(1, len(fresh) + 1))
+
+
+def test_what_the_user_may_not_see_is_no_hole() -> None:
+    positions = Positions()
+    positions.follow({"c": Position(1, 4)})
+    positions.begin("c", Position(1, 4), [(5, 9), (12, 14)])
+    assert positions.arrive("c", Position(1, 10)) is Arrival.FRESH
+    assert positions.arrive("c", Position(1, 11)) is Arrival.FRESH
+    assert positions.arrive("c", Position(1, 16)) is Arrival.HOLE
+    assert positions.arrive("c", Position(1, 15)) is Arrival.FRESH

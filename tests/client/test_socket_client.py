@@ -170,6 +170,25 @@ async def test_the_other_codes_reconnect(gateway: Gateway, code: int) -> None:
     assert reader.asked == 2
 
 
+async def test_a_gateway_that_closes_each_socket_at_once_is_tried_less_and_less_often(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def close(_: Gateway, connection: ServerConnection) -> None:
+        await connection.close(1011, "broken")
+
+    attempts: list[int] = []
+
+    def jitter(attempt: int, **_: float) -> float:
+        attempts.append(attempt)
+        return 0.0
+
+    monkeypatch.setattr("signalink_core.client.socket.full_jitter", jitter)
+    gateway.talks = [close]
+    async with Reader(gateway.url).socket:
+        await eventually(lambda: len(attempts) >= 4)
+    assert attempts[:4] == [1, 2, 3, 4]
+
+
 async def test_a_draining_gateway_says_how_long_to_wait(gateway: Gateway) -> None:
     async def drain(_: Gateway, connection: ServerConnection) -> None:
         await say(connection, op="draining", reconnect_after_ms=300)

@@ -12,7 +12,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -154,6 +155,16 @@ class Platform:
 
     def _binding(self, principal: str, engine: str) -> Mapping[str, str]:
         return layout.bindings(principal, [engine], self._ports, StateFolder(self.state).secrets)
+
+
+def concluded(name: str, program: Callable[[], bool]) -> int:
+    """Answer the exit code; a program that breaks off says so in its last line like one that falls short."""
+    try:
+        return 0 if program() else 1
+    except Exception as error:
+        traceback.print_exc()
+        say(f"{name}: broke off: {error!r} (bar: it finishes) missed")
+        return 1
 
 
 def say(line: str) -> None:

@@ -112,8 +112,10 @@ class Platform:
         self.signer = TokenSigner(keys, "signalink")
         self.redis_settings = valkey.settings
         self.posted: list[tuple[str, dict[str, Any], str]] = []
+        self.forwarded_for: list[str] = []
         self.answers: Callable[[str, dict[str, Any]], tuple[int, dict[str, Any]]] = self._created
         self.api_delay = 0.0
+        self._few = asyncio.Semaphore(16)
         self._numbers = itertools.count(1)
         self.seqs: defaultdict[str, itertools.count[int]] = defaultdict(lambda: itertools.count(1))
 
@@ -173,7 +175,8 @@ class Platform:
             user_id, session_id or ids.uuid7(), ends or utc_now() + timedelta(minutes=10), origin
         )
         ticket = ids.uuid7().hex
-        await self.redis.set(ticket_key(ticket), token, px=30_000)
+        async with self._few:
+            await self.redis.set(ticket_key(ticket), token, px=30_000)
         return ticket
 
     def open(self, app: App, *, origin: str | None = ORIGIN, protocols: tuple[str, ...] = ("signalink.v1",)) -> connect:
@@ -243,7 +246,9 @@ class Platform:
         if scope["method"] == "POST":
             message = orjson.loads((await receive())["body"])
             channel = scope["path"].split("/")[3]
-            self.posted.append((channel, message, dict(scope["headers"])[b"authorization"].decode()))
+            headers_in = dict(scope["headers"])
+            self.posted.append((channel, message, headers_in[b"authorization"].decode()))
+            self.forwarded_for.append(headers_in[b"x-forwarded-for"].decode())
             await asyncio.sleep(self.api_delay)
             status, body = self.answers(channel, message)
         headers = [(b"content-type", b"application/json"), (b"retry-after", b"2")]

@@ -184,7 +184,8 @@ async def test_4403_ends_a_ticket_of_another_origin_and_credentials_of_another_u
     app = await platform.gateway()
     ana = await platform.user()
     foreign = await platform.ticket(ana, origin="https://other.example")
-    await platform.redis.rename(ticket_key(foreign), ticket_key("moved"))
+    async with platform.redis_settings("admin").client() as admin:  # no service may rename a ticket
+        await admin.rename(ticket_key(foreign), ticket_key("moved"))
     connection = await platform.open(app, protocols=("signalink.v1", "ticket.moved"))
     await connection.wait_closed()
     assert connection.close_code == 4403

@@ -12,7 +12,9 @@ import httpx
 import orjson
 import pytest
 
+from signalink_core.errors import SignalinkError
 from signalink_core.testing import eventually
+from signalink_gateway import app
 from signalink_stacks.local.ports import free_port
 
 pytestmark = pytest.mark.engine("postgres", "valkey")
@@ -98,3 +100,21 @@ async def test_a_missing_setting_is_one_line_and_exit_code_64(start: Start) -> N
     line = orjson.loads(output.splitlines()[-1])
     assert "SIGNALINK_WS_ORIGINS" in line["what"]
     assert line["next"]
+
+
+async def test_a_part_that_crashes_ends_the_process(platform: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = platform.settings()
+    monkeypatch.setattr(app.Settings, "from_env", lambda: settings)
+    built: list[app.App] = []
+    original = app.App.__init__
+
+    def remember(self: app.App, settings: app.Settings) -> None:
+        original(self, settings)
+        built.append(self)
+
+    monkeypatch.setattr(app.App, "__init__", remember)
+    running = asyncio.ensure_future(app.main(asyncio.Event()))
+    await eventually(lambda: built and built[0].readiness.ready)
+    built[0].heads._due = lambda: 1 / 0  # type: ignore[assignment, return-value]
+    with pytest.raises(SignalinkError):
+        await asyncio.wait_for(running, 15)

@@ -8,6 +8,8 @@ from uuid import UUID
 import pytest
 
 from signalink_core import faults, ids
+from signalink_core.client import SocketClient
+from signalink_core.events import Position
 from signalink_core.settings import RedisSettings
 from signalink_core.testing import eventually
 from signalink_gateway import recovery
@@ -15,6 +17,7 @@ from signalink_stacks.local.engines import ValkeyEngine
 from signalink_stacks.local.testing.valkeys import ValkeyServer
 
 pytestmark = pytest.mark.engine("postgres", "valkey")
+ORIGIN = "http://127.0.0.1:8000"
 
 
 async def test_a_resume_gives_what_is_above_every_boundary(platform: Any) -> None:
@@ -298,3 +301,28 @@ async def test_with_redis_away_an_access_token_opens_a_socket(platform: Any) -> 
     await connection.send(f'{{"op":"auth","token":"{platform.access(user)}"}}')
     assert b'"welcome"' in await connection.recv(decode=False)
     await connection.close()
+
+
+async def test_the_client_library_resumes_over_what_it_may_not_see(platform: Any) -> None:
+    ana, ben = await platform.user(), await platform.user()
+    channel = await platform.channel(ana, kind="private")
+    await platform.post(channel, ana, 5)
+    await platform.change("add_member", channel_id=channel, actor_id=ana, user_id=ben)
+    await platform.change("remove_member", channel_id=channel, actor_id=ana, user_id=ben)
+    await platform.post(channel, ana, 5)
+    await platform.change("add_member", channel_id=channel, actor_id=ana, user_id=ben)
+    app = await platform.gateway()
+    seen: list[int] = []
+
+    async def ticket() -> str:
+        value: str = await platform.ticket(ben)
+        return value
+
+    client = SocketClient(
+        f"ws://127.0.0.1:{app.server.port}/v1/socket", ticket, origin=ORIGIN, proxy=False,
+        on_event=lambda frame: seen.append(frame["seq"]),
+    )  # fmt: skip
+    async with client:
+        await client.subscribe({str(channel): Position(1, 0)})
+        await eventually(lambda: 13 in seen)
+    assert (seen, client.connects, client.holes) == ([6, 7, 13], 1, 0)

@@ -37,7 +37,22 @@ async def test_sends_are_forwarded_in_order_per_channel_with_the_sockets_token(p
         assert seqs == sorted(seqs) == list(range(1, 21))
     claims = await app.identity._verifier.verify(platform.posted[0][2].removeprefix("Bearer "), "signalink-socket")
     assert claims.sub == ana
+    assert set(platform.forwarded_for) == {"127.0.0.1"}, "the api's limits count the client's address, not ours"
     assert {ack["ref"] for ack in acks} == set(range(20))
+
+
+async def test_a_defect_in_a_command_ends_that_socket_with_a_code_and_no_other(
+    platform: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = await platform.gateway()
+    ana = await platform.user()
+    first, second = await platform.connect(app, ana), await platform.connect(app, ana)
+    with monkeypatch.context() as broken:
+        broken.setattr(type(app.gateway), "command", None)
+        await first.say(op="ping", n=1)
+        assert await first.end() == 4002
+    await second.say(op="ping", n=2)
+    assert (await second.got("pong", 1))[0]["n"] == 2
 
 
 async def test_refusals_of_the_api_become_nacks_and_unknown_outcomes_are_told_as_such(platform: Any) -> None:
@@ -159,6 +174,7 @@ async def test_one_subscription_too_many_is_refused_and_unsubscribing_makes_spac
     await client.subscribe(*channels, ref=1)
     (error,) = await client.got("error")
     assert (error["code"], error["channel"]) == ("too_many_subscriptions", str(channels[2]))
+    await client.got("subscribed", 2)
     await client.say(op="unsubscribe", channels=[channels[0]], ref=2)
     await client.got("unsubscribed")
     await client.subscribe(channels[2])

@@ -33,6 +33,14 @@ def test_a_recorder_that_fails_leaves_no_end_line(tmp_path: Path) -> None:
     assert not state.complete
 
 
+def test_an_invoke_is_in_the_file_before_its_operation_begins(tmp_path: Path) -> None:
+    path = tmp_path / "client.jsonl"
+    recorder = Recorder(path, "client-0")
+    recorder.record("invoke", "send", key="k")
+    assert path.read_bytes().count(b"\n") == 1
+    recorder.close()
+
+
 def test_a_recorder_never_writes_over_an_older_history(tmp_path: Path) -> None:
     path = tmp_path / "client.jsonl"
     Recorder(path, "a").end()

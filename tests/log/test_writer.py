@@ -199,7 +199,7 @@ async def test_posts_to_a_channel_that_stays_busy_are_given_up_and_never_made_la
     assert published.seqs(stuck) == [1]
 
 
-async def test_a_server_without_room_refuses_a_whole_batch_at_once(world: Any, writer: MessageWriter) -> None:
+async def test_a_server_without_space_refuses_a_whole_batch_at_once(world: Any, writer: MessageWriter) -> None:
     owner = await world.user()
     channel = await world.channel(owner)
     await world.admin.execute(

@@ -77,6 +77,20 @@ def test_a_short_log_and_a_missing_log_are_left_alone(tmp_path: Path) -> None:
     assert not logfiles.rotate(path)
 
 
+def test_the_reason_of_an_end_is_the_process_s_own_last_word_of_this_run(tmp_path: Path) -> None:
+    path = tmp_path / "api-0.log"
+    assert logfiles.explain(path) == "(no log)"
+    path.write_text('{"what": "an older run"}\n')
+    start = path.stat().st_size
+    assert logfiles.explain(path, start) == "(it logged nothing)"
+    with path.open("a") as file:
+        file.write('{"event": "hello"}\nTraceback: boom\n')
+    assert logfiles.explain(path, start) == '{"event": "hello"}\nTraceback: boom'
+    with path.open("a") as file:
+        file.write('{"event": "process_failed", "what": "No key.", "next": "make one."}\n{"event": "bye"}\n')
+    assert logfiles.explain(path, start) == "No key. Next: make one."
+
+
 def test_this_process_weighs_something_and_a_dead_one_nothing() -> None:
     weight = memory.of(os.getpid())
     assert 0 < weight.pss <= weight.rss

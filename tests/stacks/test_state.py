@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -37,11 +39,16 @@ def test_a_place_that_cannot_be_written_is_named_with_the_reason(tmp_path: Path)
         StateFolder(tmp_path / "file" / "state").open()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere; the case above covers the message")
 def test_a_place_without_the_right_is_named_with_the_reason(tmp_path: Path) -> None:
+    """In a child, which as root gives up the right to ignore rights."""
+    program = "import sys; from pathlib import Path; from signalink_stacks.local.state import StateFolder as F; "
+    program += "F(Path(sys.argv[1])).open()"
+    given_up = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
     tmp_path.chmod(0o500)
-    with pytest.raises(EnvironmentBroken, match="cannot be written: Permission denied"):
-        StateFolder(tmp_path / "state").open()
+    command = [*given_up, sys.executable, "-c", program, str(tmp_path / "state")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert "EnvironmentBroken" in done.stderr
+    assert f"{tmp_path / 'state'} cannot be written: Permission denied" in done.stderr
 
 
 def test_state_survives_writing_and_reading(tmp_path: Path) -> None:

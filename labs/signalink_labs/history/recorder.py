@@ -13,7 +13,7 @@ from signalink_core.clock import isoformat, utc_now
 from signalink_labs.history.lines import Kind, Line, Subject, encode
 
 FLUSH_BYTES = 1 << 20
-"""Lines are written to the file when this much is waiting, and at the end."""
+"""Lines are written to the file when this much is waiting, with each invoke, and at the end."""
 
 
 class Recorder:
@@ -26,7 +26,7 @@ class Recorder:
         self._file = path.open("xb", buffering=FLUSH_BYTES)
 
     def record(self, kind: Kind, subject: Subject, /, **fields: Any) -> None:
-        """Append one line, stamped now."""
+        """Append one line, stamped now; an `invoke` is in the file when this returns, should we be killed next."""
         line = Line(
             i=self.recorded,
             mono_ns=time.monotonic_ns(),
@@ -37,6 +37,8 @@ class Recorder:
             **fields,
         )
         self._file.write(encode(line))
+        if kind == "invoke":
+            self._file.flush()
         self.recorded += 1
 
     def end(self) -> None:

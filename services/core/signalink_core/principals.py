@@ -16,7 +16,10 @@ Operation = Literal[
 CONNECTION: Final = (
     "+ping +hello +auth +select +reset +quit +client|setname +client|setinfo +client|id +client|no-evict"
 )
-LIMITS: Final = "~signalink:limit:* +get +set +incrby +incr +exists +rename +expire +pexpire +ttl +pttl +del +eval +evalsha +script|load"
+LIMITS: Final = (
+    "~signalink:limit:* +get +set +incrby +incr +exists +rename +expire +pexpire +ttl +pttl +del "
+    "+eval +evalsha +script|load"
+)
 PRESENCE_READ: Final = "+hget +hmget +hgetall +exists"
 
 

@@ -13,7 +13,7 @@ from signalink_core import lifecycle
 from signalink_core.auth.jwks import JwksClient
 from signalink_core.auth.tokens import TokenVerifier
 from signalink_core.bus import Subscriber
-from signalink_core.errors import ConfigurationError, NotFound
+from signalink_core.errors import ConfigurationError, NotFound, SignalinkError
 from signalink_core.guard import controls
 from signalink_core.guard.asgi import Guard, Policy
 from signalink_core.guard.limits import Limiter
@@ -153,12 +153,22 @@ class App(lifecycle.Lifecycle):
             await self.enter(part)
         self.readiness.start()
 
+    @property
+    def crashes(self) -> "list[asyncio.Future[BaseException]]":
+        """Complete when a part that the others need has crashed."""
+        return [part.failed for part in (self.bus, self.heads, self.identity, self.reads, self.gateway.wheel)]
+
     async def drain(self) -> None:
         await drain.drain(self.gateway, self.readiness, self.server.stop_accepting)
 
 
 async def main(stop: asyncio.Event) -> None:
-    """Serves until `stop` is set, then drains."""
+    """Serves until `stop` is set, then drains. A part that crashed ends the process, so that it is started anew."""
     async with App(Settings.from_env()) as app:
-        await stop.wait()
+        stopping = asyncio.ensure_future(stop.wait())
+        waited: list[asyncio.Future[Any]] = [stopping, *app.crashes]
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         await app.drain()
+        if not stop.is_set():
+            stopping.cancel()
+            raise SignalinkError("A part of the gateway crashed; its error is in the log above.")

@@ -94,7 +94,11 @@ class Forwarder(lifecycle.Lifecycle):
             del sends.queues[channel]
 
     async def _forward(self, session: Session, command: Send) -> None:
-        headers = {"authorization": f"Bearer {session.token}", "traceparent": trace.new_traceparent()}
+        headers = {
+            "authorization": f"Bearer {session.token}",
+            "traceparent": trace.new_traceparent(),
+            "x-forwarded-for": session.ip,
+        }
         try:
             response = await self._client.post(
                 f"/v1/channels/{command.channel}/messages", content=_body(command), headers=headers

@@ -107,7 +107,15 @@ class Gateway(lifecycle.Lifecycle):
             raise handshake.Refused("limit", _unavailable("This node is full."))
 
     def open(self, protocol: "SocketProtocol", upgrade: handshake.Upgrade, ip: str) -> None:
-        self.spawn(self._open(protocol, upgrade, ip), "socket-open")
+        self.spawn(self._opened(protocol, upgrade, ip), "socket-open")
+
+    async def _opened(self, protocol: "SocketProtocol", upgrade: handshake.Upgrade, ip: str) -> None:
+        """A mistake of ours costs this one connection."""
+        try:
+            await self._open(protocol, upgrade, ip)
+        except Exception:
+            log.exception("open_failed", ip=ip)
+            protocol.transport.abort()
 
     async def _open(self, protocol: "SocketProtocol", upgrade: handshake.Upgrade, ip: str) -> None:
         try:

@@ -4,6 +4,7 @@ Order: host, size, draining, path, origin, then what RFC 6455 asks; the connect 
 Redis. A ticket may come as subprotocol `ticket.<value>`; it is never echoed and never in a URL.
 """
 
+import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -21,6 +22,9 @@ from signalink_core.guard.view import View
 PATH = "/v1/socket"
 SUBPROTOCOL = Subprotocol("signalink.v1")
 TICKET = "ticket."
+_QUIET = logging.getLogger("websockets.handshake")
+_QUIET.setLevel(logging.WARNING)
+"""The library writes a line per connection; ours are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ def view(request: bytes, peer: str) -> View:
 def judge(request: bytes, seen: View, *, origins: Collection[str], hosts: Collection[str]) -> Upgrade:
     """Raises Refused with the answer of the first control that says no."""
     origin = _controls(seen, origins, hosts)
-    protocol = ServerProtocol(extensions=None, select_subprotocol=_select)
+    protocol = ServerProtocol(extensions=None, select_subprotocol=_select, logger=_QUIET)
     protocol.receive_data(request)
     events = protocol.events_received()
     if not events or not isinstance(events[0], Request):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from signalink_core.telemetry import logging
 from signalink_gateway import disconnects, frames, handshake
 from signalink_gateway.disconnects import Disconnect
 from signalink_gateway.session import Session
@@ -21,11 +22,13 @@ if TYPE_CHECKING:
 HELD_BYTES = frames.MAX_BYTES + 16
 """What a client may send while it is being authenticated; then reading pauses."""
 _VIOLATIONS = {d.code: d for d in disconnects.ALL}
+log = logging.get_logger(__name__)
 
 
 class SocketProtocol(asyncio.Protocol):
     """One connection. `gateway` is set on the subclass that `protocol_for` makes."""
 
+    __slots__ = ("connections", "held", "holding", "lost", "reader", "session", "transport", "upgraded", "waiting")
     gateway: ClassVar["Gateway"]
 
     def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any]) -> None:
@@ -35,7 +38,7 @@ class SocketProtocol(asyncio.Protocol):
         self.transport: asyncio.Transport = cast(asyncio.Transport, None)
         self.upgraded = self.holding = self.lost = False
         self.held = b""
-        self.frames: deque[frames.Frame] = deque()  # bound: what one read and HELD_BYTES contain
+        self.waiting: deque[frames.Frame] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -81,18 +84,26 @@ class SocketProtocol(asyncio.Protocol):
         self.holding = True
 
     def release(self) -> None:
-        """Reads on, beginning with what waited."""
+        """Reads on, beginning with what waited; that may be another `auth`, which holds again."""
         self.holding = False
-        held, self.held = self.held, b""
-        if self.session is not None and not self.transport.is_closing():
+        if self.session is None or self.transport.is_closing():
+            return
+        while self.waiting and not self.holding:
+            self._take(self.session, *self.waiting.popleft())
+        if not self.holding:
+            held, self.held, self.waiting = self.held, b"", None
             self.transport.resume_reading()
             self._read(self.session, held)
 
     def _read(self, session: Session, data: bytes) -> None:
         session.missed = 0
-        self.frames.extend(self.reader.feed(data))
-        while self.frames and not self.holding:
-            self._take(session, *self.frames.popleft())
+        for frame in self.reader.feed(data):
+            if not self.holding:
+                self._take(session, *frame)
+            elif self.waiting is None:
+                self.waiting = deque([frame])  # bound: what one read and HELD_BYTES contain
+            else:
+                self.waiting.append(frame)
 
     def _take(self, session: Session, opcode: int, payload: bytes, code: int) -> None:
         if opcode == frames.CLOSE:
@@ -102,11 +113,19 @@ class SocketProtocol(asyncio.Protocol):
         elif opcode == frames.VIOLATION:
             session.close(_VIOLATIONS.get(code, disconnects.PROTOCOL_ERROR), payload.decode())
         elif opcode == frames.TEXT:
-            self.gateway.command(self, session, payload)
+            self._command(session, payload)
         elif opcode == frames.PONG:
             self.gateway.pong(session)
         elif session.spend():
             session.put(frames.control_frame(frames.PONG, payload))
+
+    def _command(self, session: Session, payload: bytes) -> None:
+        """A defect costs this client a reconnect, and says so, instead of a connection cut without a word."""
+        try:
+            self.gateway.command(self, session, payload)
+        except Exception:
+            log.exception("command_failed", session=str(session.id))
+            session.close(disconnects.NODE_RESTART, "the command failed here")
 
     def _closed_by_client(self, session: Session, code: int) -> None:
         """Echoes the code, or takes the answer to our own close."""
@@ -141,4 +160,4 @@ class SocketProtocol(asyncio.Protocol):
 
 def protocol_for(gateway: "Gateway") -> type[SocketProtocol]:
     """The class to give to uvicorn."""
-    return type("GatewaySocketProtocol", (SocketProtocol,), {"gateway": gateway})
+    return type("GatewaySocketProtocol", (SocketProtocol,), {"__slots__": (), "gateway": gateway})

@@ -5,6 +5,7 @@ one read. Rights are never kept: each join reads its own. Every failure is a Dep
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
@@ -20,7 +21,7 @@ from signalink_core.log.reads import Revocation, SeqRange
 from signalink_core.log.rows import to_event
 from signalink_core.readiness import Readiness
 from signalink_core.settings import PostgresSettings
-from signalink_core.telemetry import logging
+from signalink_core.telemetry import logging, names
 from signalink_gateway import frames
 from signalink_gateway.ring import Entry
 
@@ -134,13 +135,20 @@ class LogReads(lifecycle.Lifecycle):
         if self._pool is None:
             raise DependencyUnavailable("Postgres is not connected yet.", retry_after=1)
         try:
-            async with self._slots, self._pool.acquire() as connection:
-                answer = await ask(connection)
+            async with self._slots:
+                answer = await self._ask(self._pool, ask)
         except FAILURES as exc:
             self._readiness.set("postgres", "degraded", f"{type(exc).__name__}: {exc}")
             raise DependencyUnavailable(f"The log cannot be read: {type(exc).__name__}.", retry_after=1) from exc
         self._readiness.set("postgres", "ok")
         return answer
+
+    async def _ask(self, pool: pools.Pool, ask: Callable[[Any], Awaitable[T]]) -> T:
+        began = time.perf_counter()
+        async with pool.acquire() as connection:
+            names.DB_POOL_WAIT_SECONDS.observe(time.perf_counter() - began)
+            with names.DB_POOL_IN_USE.track_inprogress():
+                return await ask(connection)
 
     async def standing(self, channel_id: UUID, user_id: UUID) -> Standing | None:
         """The user's rights in a read that begins now or later; None: no such channel. Joins of one channel share."""

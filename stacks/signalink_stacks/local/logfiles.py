@@ -3,6 +3,7 @@
 Copy-and-truncate, because the child holds the file: a line written between the two is lost, at most once per rotation.
 """
 
+import json
 import shutil
 from pathlib import Path
 
@@ -30,3 +31,28 @@ def rotate(path: Path, max_bytes: int = MAX_BYTES, kept: int = KEPT) -> bool:
     with path.open("r+b") as file:
         file.truncate(0)
     return True
+
+
+def explain(path: Path, start: int = 0, size: int = 2000) -> str:
+    """Why a process ended, from what it logged after byte `start`: its own last word, else the end of the log."""
+    if not path.exists():
+        return "(no log)"
+    with path.open("rb") as file:
+        file.seek(max(start, path.stat().st_size - size))
+        text = file.read().decode(errors="replace").strip()
+    for line in reversed(text.splitlines()):
+        if word := _last_word(line):
+            return word
+    return text or "(it logged nothing)"
+
+
+def _last_word(line: str) -> str | None:
+    """The sentence in a JSON line of `signalink_core.process`."""
+    try:
+        document = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(document, dict) or not isinstance(document.get("what"), str):
+        return None
+    following = document.get("next")
+    return f"{document['what']} Next: {following}" if following else document["what"]

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 
 from signalink_core.telemetry.logging import get_logger
-from signalink_stacks.local import ports
-from signalink_stacks.local.engines.base import Launch, clean_environment, tail
+from signalink_stacks.local import logfiles, ports
+from signalink_stacks.local.engines.base import Launch, clean_environment
 from signalink_stacks.local.problems import StartFailed
 from signalink_stacks.local.state import ProcessRecord
 
@@ -72,6 +72,7 @@ class Managed:
         self._note = note
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
+        self._log_start = 0
         self._backoff = FIRST_BACKOFF
 
     async def start(self) -> None:
@@ -123,6 +124,7 @@ class Managed:
 
     async def _spawn(self) -> None:
         await asyncio.to_thread(self.recipe.prepare)
+        self._log_start = self.recipe.log.stat().st_size if self.recipe.log.exists() else 0
         self._process = await spawn(self.recipe.launch(), self.recipe.log)
         try:
             created = psutil.Process(self._process.pid).create_time()
@@ -150,14 +152,17 @@ class Managed:
         process = self._running()
         if process.returncode is not None:
             raise StartFailed(
-                f"{self.recipe.name} ended while starting ({exit_words(process.returncode)}):\n{tail(self.recipe.log)}",
+                f"{self.recipe.name} ended while starting ({exit_words(process.returncode)}):\n{self._reason()}",
                 next_step=f"`signalink logs {self.recipe.name}`, then `signalink up`",
             )
         if time.monotonic() > deadline:
             raise StartFailed(
-                f"{self.recipe.name} was not ready within {self.recipe.patience:.0f} s:\n{tail(self.recipe.log)}",
+                f"{self.recipe.name} was not ready within {self.recipe.patience:.0f} s:\n{self._reason()}",
                 next_step=f"`signalink logs {self.recipe.name}`, then `signalink up`",
             )
+
+    def _reason(self) -> str:
+        return logfiles.explain(self.recipe.log, self._log_start)
 
     def _running(self) -> asyncio.subprocess.Process:
         if self._process is None:

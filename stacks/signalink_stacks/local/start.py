@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from signalink_stacks.local import logfiles, recipes
 from signalink_stacks.local.engines import jars
-from signalink_stacks.local.engines.base import tail
 from signalink_stacks.local.layout import Layout
 from signalink_stacks.local.managed import Managed, exit_words, spawn
 from signalink_stacks.local.problems import StartFailed
@@ -93,6 +92,7 @@ class Start:
     async def _job(self, job: Job) -> None:
         """Run a command to its end; its output goes to a log of its own."""
         path = logfiles.path_of(self.folder.logs, job.name)
+        start = path.stat().st_size if path.exists() else 0
         process = await spawn(job.launch(), path)
         try:
             code = await asyncio.wait_for(process.wait(), job.patience)
@@ -106,5 +106,6 @@ class Start:
                 await process.wait()
         if code:
             raise StartFailed(
-                f"{job.name} failed ({exit_words(code)}):\n{tail(path, 800)}", next_step=f"`signalink logs {job.name}`"
+                f"{job.name} failed ({exit_words(code)}):\n{logfiles.explain(path, start)}",
+                next_step=f"`signalink logs {job.name}`",
             )

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import corpus
 from crowd import Message, People, passes
-from rig import REPLAY_PROFILE, Platform, PlatformFailed, say
+from rig import REPLAY_PROFILE, Platform, PlatformFailed, concluded, say
 from stage import READERS, Stage
 
 from signalink_core.testing import eventually
@@ -98,7 +98,7 @@ async def program(platform: Platform, entries: list[corpus.Entry], least: int, l
 
 def main() -> int:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--size", choices=SIZES, default="small")
+    parser.add_argument("--size", choices=SIZES, default="full")
     parser.add_argument("--seed", type=int, default=1, help="chooses the channels")
     parser.add_argument("--keep", action="store_true", help="keep histories and logs also when all is well")
     chosen = parser.parse_args()
@@ -108,9 +108,13 @@ def main() -> int:
     except corpus.NoCorpus as missing:
         say(f"kill: cannot run: {missing}. Run it on a Debian or Ubuntu with its package documentation.")
         return 2
-    with Platform(REPLAY_PROFILE) as platform:
-        platform.keep = chosen.keep
-        return 0 if asyncio.run(program(platform, entries, least, load_seconds)) else 1
+
+    def with_platform() -> bool:
+        with Platform(REPLAY_PROFILE) as platform:
+            platform.keep = chosen.keep
+            return asyncio.run(program(platform, entries, least, load_seconds))
+
+    return concluded("kill", with_platform)
 
 
 if __name__ == "__main__":

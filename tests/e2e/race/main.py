@@ -126,7 +126,7 @@ async def once(platform: Platform, http: httpx.AsyncClient) -> tuple[bool, str]:
     created = sum(not answer.pop("replayed", True) for answer in answers)
     events = (await person.client.events(person.channel))["events"]
     equal = all(answer == answers[0] for answer in answers) and answers[0].get("seq") == 1
-    ok = equal and len(events) == 1 and created <= CALLERS
+    ok = equal and len(events) == 1 and created >= 1
     return ok, f"{CALLERS} processes, one key: {len(events)} row, equal answers: {equal}, said to be new: {created}"
 
 

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import corpus
 from crowd import People, passes
-from rig import REPLAY_PROFILE, Platform, say
+from rig import REPLAY_PROFILE, Platform, concluded, say
 from stage import READERS, Stage
 
 SIZES = {"small": (2_000, 40, 60), "full": (20_000, 480, 700)}
@@ -44,7 +44,7 @@ async def run(
     posted = outcome.acknowledged == messages
     again = outcome.connects - READERS
     say(f"{name}: gaps healed by the gateway: {healed:.0f}; sockets that had to reconnect: {again}")
-    ok = outcome.clean and posted and again == 0 and (healed > 0 if drop else True)
+    ok = outcome.clean and posted and (healed > 0 if drop else True)
     figure = f"{name} {outcome.acknowledged:,} of {messages:,}, {len(outcome.report.findings)} findings"
     return ok, figure + (f", {healed:.0f} healed" if drop else "")
 
@@ -66,7 +66,7 @@ async def program(chosen: argparse.Namespace, platform: Platform, entries: list[
 
 def main() -> int:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--size", choices=SIZES, default="small")
+    parser.add_argument("--size", choices=SIZES, default="full")
     parser.add_argument("--seed", type=int, default=1, help="chooses the channels of a small run")
     phases = parser.add_mutually_exclusive_group()
     phases.add_argument("--drop-publishes", dest="only", action="store_const", const="drop", help="only that phase")
@@ -83,9 +83,13 @@ def main() -> int:
         f"{len(entries):,} unique entries of {len({entry.channel for entry in entries})} source packages by "
         f"{len({entry.author for entry in entries})} maintainers, {messages / len(entries):.1f} passes for {messages:,}"
     )
-    with Platform(REPLAY_PROFILE, faults=True) as platform:
-        platform.keep = chosen.keep
-        return 0 if asyncio.run(program(chosen, platform, entries)) else 1
+
+    def with_platform() -> bool:
+        with Platform(REPLAY_PROFILE, faults=True) as platform:
+            platform.keep = chosen.keep
+            return asyncio.run(program(chosen, platform, entries))
+
+    return concluded("replay", with_platform)
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ class Slot:
             except pg.LockNotAvailableError:
                 busy += part
             except pg.InsufficientResourcesError as error:
-                self._refuse(part, _no_room(error))
+                self._refuse(part, _no_space(error))
             except PostgresError as error:
                 parts.extendleft(reversed(self._halve(part, error)))
             else:
@@ -182,11 +182,11 @@ class Slot:
         return []
 
 
-def _no_room(error: PostgresError) -> DependencyUnavailable:
+def _no_space(error: PostgresError) -> DependencyUnavailable:
     """Disk, memory or connections of the server are used up: every post would fail the same way."""
     return DependencyUnavailable(
-        f"Postgres has no room left ({type(error).__name__}); nothing was posted.",
-        next_step="make room on the server, then post again.",
+        f"Postgres has no space left ({type(error).__name__}); nothing was posted.",
+        next_step="free space on the server, then post again.",
         retry_after=5.0,
     )
 

@@ -104,7 +104,7 @@ class MemoryPublisher(lifecycle.Lifecycle):
             if self._bus.up:
                 self._bus.deliver(name, payload)
             elif name.startswith(keys.EVENTS_PREFIX):
-                self._queue.dropped += 1
+                self._queue.drop(1)
 
 
 class MemorySubscriber(lifecycle.Lifecycle):

@@ -92,7 +92,9 @@ class PresenceStore(lifecycle.Lifecycle):
     ) -> None:
         """Writes batch `n`: `users` as (state, sessions), `offline` ones leave the hash. `edges` are published."""
         key = _key("users", self.node)
-        kept: Fields = {str(u): _value(state, sessions, n) for u, (state, sessions) in users.items() if state != "offline"}
+        kept: Fields = {
+            str(u): _value(state, sessions, n) for u, (state, sessions) in users.items() if state != "offline"
+        }
         gone = [str(user) for user, (state, _) in users.items() if state == "offline"]
         with _translated():
             await faults.point("redis.command", command="presence")

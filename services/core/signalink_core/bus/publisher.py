@@ -15,7 +15,7 @@ from signalink_core import faults, lifecycle
 from signalink_core.bus import keys
 from signalink_core.events import Event, encode_live
 from signalink_core.settings import RedisSettings
-from signalink_core.telemetry import logging
+from signalink_core.telemetry import logging, names
 
 BATCH = 512
 """Messages per pipeline: about 300 KB of ordinary events, one round trip."""
@@ -44,8 +44,14 @@ class Outbound:
         self._events.extend(event for event in events if event.channel is not None)
         while len(self._events) > self.limit:
             self._events.popleft()
-            self.dropped += 1
+            self.drop(1)
         self._fill()
+
+    def drop(self, count: int) -> None:
+        """Events that go no further; sockets get them from the log."""
+        self.dropped += count
+        if count:
+            names.QUEUE_REJECTED_TOTAL.labels(queue="publisher").inc(count)
 
     def say(self, key: bytes, payload: bytes) -> None:
         """State, not events: a later word replaces an unsent earlier one."""
@@ -68,6 +74,7 @@ class Outbound:
         self._states.clear()
         if not self._events:
             self.filled.clear()
+        names.QUEUE_DEPTH.labels(queue="publisher").set(len(self._events))
         return messages
 
     def done(self) -> None:
@@ -145,7 +152,7 @@ class Publisher(lifecycle.Lifecycle):
                 failures, self.connected = 0, True
                 continue
             failures, self.connected = failures + 1, False
-            self._queue.dropped += sum(key.startswith(keys.EVENTS_PREFIX) for key, _ in messages)
+            self._queue.drop(sum(key.startswith(keys.EVENTS_PREFIX) for key, _ in messages))
             await asyncio.sleep(lifecycle.full_jitter(failures, base=0.05, cap=1.0))
 
     async def _delivered(self, messages: list[Message]) -> bool:

@@ -4,6 +4,7 @@ Attached means that Redis confirmed the subscription. After `on_attached`, wheth
 reconnect, messages may have been missed before it: the hub reads the channel's head from the log.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
@@ -100,6 +101,11 @@ class Subscriber(lifecycle.Lifecycle):
 
     def attached(self, channel_id: UUID) -> bool:
         return self._feed.confirmed(keys.events_key(channel_id))
+
+    @property
+    def failed(self) -> "asyncio.Future[BaseException]":
+        """The feed's: it owns the only task."""
+        return self._feed.failed
 
     async def _start(self) -> None:
         await self._feed.start()

@@ -192,7 +192,10 @@ class SocketClient(Lifecycle):
                 return True
             case "event":
                 await self._arrive(frame)
-            case "subscribed" | "gap":
+            case "subscribed":
+                skipped = [(held["from"], held["to"]) for held in frame.get("skipped", ())]
+                self._positions.begin(frame["channel"], Position(**frame["position"]), skipped)
+            case "gap":
                 self._positions.begin(frame["channel"], Position(**frame["position"]))
             case "ack" | "nack":
                 self._answer(frame)
