@@ -53,7 +53,7 @@ class People(lifecycle.Lifecycle):
 
     def _members(self, channel_id: UUID, members: frozenset[UUID]) -> None:
         """A node that knows too many already has no presence by this channel."""
-        self.watching.members(channel_id, members if self.watching.room_for(members) else frozenset())
+        self.watching.members(channel_id, members if self.watching.space_for(members) else frozenset())
         self.presence.read_soon()
 
     # what the hub says

@@ -94,10 +94,10 @@ class Transitions(lifecycle.Lifecycle):
         ]
 
     def _return(self, records: list[Record]) -> None:
-        """Back to the front, as far as there is room: newer ones are worth more."""
-        room = (self._waiting.maxlen or 0) - len(self._waiting)
-        self._drop(max(0, len(records) - room))
-        self._waiting.extendleft(reversed(records[max(0, len(records) - room) :]))
+        """Back to the front, as far as there is space: newer ones are worth more."""
+        space = (self._waiting.maxlen or 0) - len(self._waiting)
+        self._drop(max(0, len(records) - space))
+        self._waiting.extendleft(reversed(records[max(0, len(records) - space) :]))
 
 
 def record(user: UUID, state: PresenceState) -> Record:

@@ -101,7 +101,7 @@ class Watches(lifecycle.Lifecycle):
         if session.closed is not None:
             return
         before = self._watching.watched.get(session, frozenset())
-        if wish.answer and not self._watching.room_for(allowed):
+        if wish.answer and not self._watching.space_for(allowed):
             self._refuse(session, wish, "busy", "This node watches too many users: watch fewer, or later.")
             return
         if not wish.answer:

@@ -36,7 +36,7 @@ class Watching:
         """Sessions that were not told everything yet."""
         return len(self._pending)
 
-    def room_for(self, users: Iterable[UUID]) -> bool:
+    def space_for(self, users: Iterable[UUID]) -> bool:
         """Whether the node can know about these too."""
         return len(self._view) + sum(user not in self._view for user in users) <= MOST_WANTED
 
@@ -106,7 +106,7 @@ class Watching:
                 self.tell(session, [(user, state)])
 
     def flush(self) -> Iterator[int]:
-        """One frame to each session that has room; yields after each slice how many it told."""
+        """One frame to each session that has space; yields after each slice how many it told."""
         encoded: dict[tuple[tuple[UUID, PresenceState], ...], bytes] = {}
         told = 0
         for session in list(self._pending):
