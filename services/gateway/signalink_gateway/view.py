@@ -13,7 +13,7 @@ from signalink_core.events.types import PresenceState
 from signalink_gateway.roster import strongest
 
 Remote = dict[str, tuple[int, PresenceState]]
-"""node -> (batch number, state there)"""
+"""node -> (batch number, state there). `offline` stays until a later reading, so that an earlier one cannot undo it."""
 
 
 class _Seen:
@@ -116,8 +116,6 @@ class View:
         if seen is None:
             return
         if seen.remote is None:
-            if state == "offline" and user not in self.unread:
-                return
             seen.remote = {}
         if seen.remote.get(node, (0, ""))[0] <= n:
             seen.remote[node] = (n, state)
