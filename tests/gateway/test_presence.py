@@ -199,6 +199,26 @@ async def test_a_thousand_watched_users_cost_few_reads_and_small_frames(platform
     await device.close()
 
 
+async def test_a_session_that_does_not_read_gets_no_presence_until_it_drained(platform: Any, people: Any) -> None:
+    ana, ben, channel = people
+    app = await platform.gateway(presence=FAST)
+    slow, device = await platform.connect(app, ben), await platform.connect(app, ana)
+    await slow.subscribe(channel)
+    assert await watch(slow, ana) == {str(ana): "online"}
+    slow.connection.transport.pause_reading()
+    (session,) = [session for session in app.gateway.sessions.values() if session.user == ben]
+    while not session.behind:
+        await platform.post(channel, ana, 100, body="x" * 4000)
+    frames = len(slow.of("presence"))
+    for state in ["dnd", "away"] * 10:
+        await device.say(op="presence", state=state)
+        await eventually(lambda state=state: app.people.view.state(ana) == state)
+    await eventually(lambda: app.people.watching.waiting == 1)
+    slow.connection.transport.resume_reading()
+    await shows(slow, ana, "online", "away")
+    assert len(slow.of("presence")) == frames + 1
+
+
 # typing
 
 
