@@ -8,7 +8,7 @@ see their own node's users with Redis away too; then everything is written and r
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -68,6 +68,7 @@ class Presence(lifecycle.Lifecycle):
         self._reached = False
         self._missed: set[str] = set()
         self._looked = asyncio.Condition()
+        self._looked_at = 0.0
         self.on_tick: Callable[[], None] = lambda: None
 
     @property
@@ -141,25 +142,30 @@ class Presence(lifecycle.Lifecycle):
     # the tick
 
     async def _start(self) -> None:
-        self.spawn(self._ticks(), "presence-tick")
-        self.spawn(self._writes(), "presence-writer")
-        self.spawn(self._beats(), "presence-heart")
-        self.spawn(self._looks(), "presence-look")
+        self.spawn(self._forever(self._tick), "presence-tick")
+        self.spawn(self._forever(self._drain_outbox), "presence-writer")
+        self.spawn(self._forever(self._heart), "presence-heart")
+        self.spawn(self._forever(self._look_and_read), "presence-look")
 
     async def _stop(self) -> None:
         """Leaves with the grace of a reconnect: the others clear this node away when it is over."""
         with contextlib.suppress(DependencyUnavailable):
             await self._store.beat(int(self._timing.grace * 1000))
 
-    async def _ticks(self) -> None:
+    async def _forever(self, once: Callable[[], Awaitable[None]]) -> None:
+        """Presence is a hint: an error in it is logged and ends neither the loop nor the process."""
         while True:
-            await asyncio.sleep(self._timing.tick)
             try:
-                self.turn(time.monotonic())
-                for _ in self._watching.flush():
-                    await asyncio.sleep(0)
+                await once()
             except Exception:
-                log.exception("presence_tick_failed")
+                log.exception("presence_failed", part=once.__name__)
+                await asyncio.sleep(1.0)
+
+    async def _tick(self) -> None:
+        await asyncio.sleep(self._timing.tick)
+        self.turn(time.monotonic())
+        for _ in self._watching.flush():
+            await asyncio.sleep(0)
 
     def turn(self, now: float) -> None:
         """Takes what changed since the last one and hands it to the sessions' frames and to the writer."""
@@ -177,20 +183,19 @@ class Presence(lifecycle.Lifecycle):
 
     # the writer
 
-    async def _writes(self) -> None:
-        while True:
-            await self._filled.wait()
-            self._filled.clear()
-            while self._outbox or self._typing:
-                changes = [self._outbox.pop(user) for user in list(self._outbox)[: hints.BATCH_USERS]]
-                typing, self._typing = self._typing, {}
-                try:
-                    await self._write(changes, list(typing))
-                except DependencyUnavailable as exc:
-                    self._fail(exc)
-                    self._rewrite = True
-                    self._beat_now.set()
-                await self._settle(changes)
+    async def _drain_outbox(self) -> None:
+        await self._filled.wait()
+        self._filled.clear()
+        while self._outbox or self._typing:
+            changes = [self._outbox.pop(user) for user in list(self._outbox)[: hints.BATCH_USERS]]
+            typing, self._typing = self._typing, {}
+            try:
+                await self._write(changes, list(typing))
+            except DependencyUnavailable as exc:
+                self._fail(exc)
+                self._rewrite = True
+                self._beat_now.set()
+            await self._settle(changes)
 
     async def _write(self, changes: list[Change], typing: list[tuple[UUID, UUID]]) -> None:
         if typing:
@@ -225,18 +230,17 @@ class Presence(lifecycle.Lifecycle):
 
     # the heart
 
-    async def _beats(self) -> None:
-        while True:
-            self._beat_now.clear()
-            try:
-                await self._beat()
-                wait = self._timing.beat
-            except DependencyUnavailable as exc:
-                self._fail(exc)
-                wait = min(1.0, self._timing.beat)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait):
-                    await self._beat_now.wait()
+    async def _heart(self) -> None:
+        self._beat_now.clear()
+        wait = self._timing.beat
+        try:
+            await self._beat()
+        except DependencyUnavailable as exc:
+            self._fail(exc)
+            wait = min(1.0, wait)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                await self._beat_now.wait()
 
     async def _beat(self) -> None:
         kept = await self._store.beat(int(self._timing.ttl * 1000))
@@ -249,27 +253,25 @@ class Presence(lifecycle.Lifecycle):
 
     # the look
 
-    async def _looks(self) -> None:
-        looked = 0.0
-        while True:
-            try:
-                if time.monotonic() - looked >= self._timing.look:
-                    await self._look()
-                    looked = time.monotonic()
-                await self._read_missed()
-                self._reached = True
-            except DependencyUnavailable as exc:
-                self._fail(exc)
-                self._census.lost()
-                looked = 0.0
-                await asyncio.sleep(lifecycle.full_jitter(3))
-            async with self._looked:
-                self._looked.notify_all()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._timing.look):
-                    await self._look_now.wait()
-            self._look_now.clear()
-            await asyncio.sleep(GATHER_SECONDS)
+    async def _look_and_read(self) -> None:
+        try:
+            if time.monotonic() - self._looked_at >= self._timing.look:
+                await self._look()
+                self._looked_at = time.monotonic()
+            await self._read_missed()
+            self._reached = True
+        except DependencyUnavailable as exc:
+            self._fail(exc)
+            self._census.lost()
+            self._looked_at = 0.0
+            await asyncio.sleep(lifecycle.full_jitter(3))
+        async with self._looked:
+            self._looked.notify_all()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._timing.look):
+                await self._look_now.wait()
+        self._look_now.clear()
+        await asyncio.sleep(GATHER_SECONDS)
 
     async def _look(self) -> None:
         registry = await self._store.census()
@@ -305,11 +307,11 @@ class Presence(lifecycle.Lifecycle):
         if not await self._store.lease(node):
             return
         users = await self._store.users_of(node)
-        readings = await self._store.read(alive, list(users))
         await self._store.bury(node)
         self._view.gone(node)
         names.PRESENCE_REAPED_TOTAL.inc()
         log.warning("node_reaped", dead=node, users=len(users))
+        readings = await self._store.read(alive, list(users))
         for user, here in users.items():
             others = [reading.users[user].state for reading in readings.values() if user in reading.users]
             rest = strongest((self._roster.state(user), *others))

@@ -68,6 +68,8 @@ class Roster:
         here = self._users.get(user)
         if here is None or session not in here.sessions:
             return
+        if here.sessions[session] == state and user not in self._ghosts:
+            return
         here.sessions[session] = state
         here.ghost = "offline"
         self._ghosts.pop(user, None)
