@@ -7,6 +7,7 @@ many channels in one statement. It admits nobody to anything but hints: subscrip
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from uuid import UUID
 
 from signalink_core import lifecycle
@@ -24,11 +25,16 @@ log = logging.get_logger(__name__)
 
 
 class Members(lifecycle.Lifecycle):
-    """`changed(channel id, members)` after each read; no members for a channel that is too large."""
+    """`changed(channel id, members)` after each read; no members for a channel that is too large.
 
-    def __init__(self, reads: LogReads, *, changed: Callable[[UUID, frozenset[UUID]], None]) -> None:
+    `same(user)`: the object that stands for a user elsewhere on this node.
+    """
+
+    def __init__(
+        self, reads: LogReads, *, changed: Callable[[UUID, AbstractSet[UUID]], None], same: Callable[[UUID], UUID]
+    ) -> None:
         super().__init__()
-        self._reads, self._changed = reads, changed
+        self._reads, self._changed, self._same = reads, changed, same
         self._small: dict[UUID, Mapping[UUID, bool]] = {}
         self._open: set[UUID] = set()
         self._due: dict[UUID, float] = {}
@@ -102,7 +108,7 @@ class Members(lifecycle.Lifecycle):
 
     def _keep(self, channel: UUID, members: dict[UUID, bool]) -> None:
         if 0 < len(members) <= MOST_MEMBERS:
-            self._small[channel] = members
-            self._changed(channel, frozenset(members))
+            self._small[channel] = {self._same(user): types for user, types in members.items()}
+            self._changed(channel, self._small[channel].keys())
         elif self._small.pop(channel, None) is not None:
             self._changed(channel, frozenset())

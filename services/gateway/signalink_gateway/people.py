@@ -3,6 +3,7 @@
 Decides nothing; `presence`, `watches`, `typing_notices` and `members` do. To the hub this is who stands aside.
 """
 
+from collections.abc import Set as AbstractSet
 from uuid import UUID
 
 from signalink_core import ids, lifecycle
@@ -36,7 +37,7 @@ class People(lifecycle.Lifecycle):
         self.transitions = Transitions(producer)
         self.presence = Presence(self.store, self.roster, self.view, self.watching, self.transitions, timing)
         self.watches = Watches(reads, self.view, self.watching, known=self.presence.known)
-        self.members = Members(reads, changed=self._members)
+        self.members = Members(reads, changed=self._members, same=self.view.same)
         self.typing = Typing(
             self.members,
             channel=hub.channels.get,
@@ -51,7 +52,7 @@ class People(lifecycle.Lifecycle):
         for part in (self.transitions, self.store, self.members, self.watches, self.presence):
             await self.enter(part)
 
-    def _members(self, channel_id: UUID, members: frozenset[UUID]) -> None:
+    def _members(self, channel_id: UUID, members: AbstractSet[UUID]) -> None:
         """A node that knows too many already has no presence by this channel."""
         self.watching.members(channel_id, members if self.watching.space_for(members) else frozenset())
         self.presence.read_soon()

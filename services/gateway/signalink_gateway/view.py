@@ -17,9 +17,10 @@ Remote = dict[str, tuple[int, PresenceState]]
 
 
 class _Seen:
-    __slots__ = ("remote", "told")
+    __slots__ = ("remote", "told", "user")
 
-    def __init__(self, told: PresenceState) -> None:
+    def __init__(self, user: UUID, told: PresenceState) -> None:
+        self.user = user
         self.remote: Remote | None = None
         self.told = told
 
@@ -47,8 +48,13 @@ class View:
 
     def want(self, user: UUID) -> None:
         if user not in self._users:
-            self._users[user] = _Seen(self._local(user))
+            self._users[user] = _Seen(user, self._local(user))
             self.unread[user] = None
+
+    def same(self, user: UUID) -> UUID:
+        """The one object that stands for this user: 100 channels of 100 members need not hold 10,000 of them."""
+        seen = self._users.get(user)
+        return user if seen is None else seen.user
 
     def drop(self, user: UUID) -> None:
         """Nobody here wants to know any more."""

@@ -5,6 +5,7 @@ What a session was not told yet is kept as the latest state per user; a session 
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from uuid import UUID
 
 from signalink_core.events.types import PresenceState
@@ -27,8 +28,8 @@ class Watching:
         self._view, self._channel, self._here = view, channel, here
         self.watched: dict[Session, frozenset[UUID]] = {}
         self._watchers: dict[UUID, set[Session]] = {}
-        self._members: dict[UUID, frozenset[UUID]] = {}
-        self._channels: dict[UUID, set[UUID]] = {}
+        self._members: dict[UUID, AbstractSet[UUID]] = {}
+        self._channels: dict[UUID, tuple[UUID, ...]] = {}
         self._pending: dict[Session, dict[UUID, PresenceState]] = {}
 
     @property
@@ -61,18 +62,17 @@ class Watching:
         self.watch(session, frozenset())
         self._pending.pop(session, None)
 
-    def members(self, channel_id: UUID, users: frozenset[UUID]) -> None:
+    def members(self, channel_id: UUID, users: AbstractSet[UUID]) -> None:
         """These are the members of a small channel; none: nobody there is told of anybody."""
-        before = self._members.pop(channel_id, frozenset())
+        before: AbstractSet[UUID] = self._members.pop(channel_id, frozenset())
         if users:
             self._members[channel_id] = users
         for user in users - before:
             self._view.want(user)
-            self._channels.setdefault(user, set()).add(channel_id)
+            self._channels[user] = (*self._channels.get(user, ()), channel_id)
         for user in before - users:
-            channels = self._channels[user]
-            channels.discard(channel_id)
-            if not channels:
+            self._channels[user] = tuple(each for each in self._channels[user] if each != channel_id)
+            if not self._channels[user]:
                 del self._channels[user]
             self.release(user)
 
