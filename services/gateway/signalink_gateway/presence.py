@@ -27,6 +27,7 @@ from signalink_gateway.watching import Watching
 
 KNOWN_SECONDS = 2.0
 GATHER_SECONDS = 0.02
+LAST_SECONDS = 2.0
 MOST_TYPING_WAITING = 1_000
 
 log = logging.get_logger(__name__)
@@ -69,6 +70,7 @@ class Presence(lifecycle.Lifecycle):
         self._missed: set[str] = set()
         self._looked = asyncio.Condition()
         self._looked_at = 0.0
+        self._ending = False
         self.on_tick: Callable[[], None] = lambda: None
 
     @property
@@ -142,19 +144,29 @@ class Presence(lifecycle.Lifecycle):
     # the tick
 
     async def _start(self) -> None:
-        self.spawn(self._forever(self._tick), "presence-tick")
-        self.spawn(self._forever(self._drain_outbox), "presence-writer")
-        self.spawn(self._forever(self._heart), "presence-heart")
-        self.spawn(self._forever(self._look_and_read), "presence-look")
+        self._ending = False
+        self._loops = [
+            self.spawn(self._forever(self._tick), "presence-tick"),
+            self.spawn(self._forever(self._drain_outbox), "presence-writer"),
+            self.spawn(self._forever(self._heart), "presence-heart"),
+            self.spawn(self._forever(self._look_and_read), "presence-look"),
+        ]
 
     async def _stop(self) -> None:
-        """Leaves with the grace of a reconnect: the others clear this node away when it is over."""
+        """Leaves with the grace of a reconnect: the others clear this node away when it is over.
+
+        The loops end by themselves: a command of redis-py that is cancelled half-way may leave its socket open.
+        """
+        self._ending = True
+        for waking in (self._filled, self._beat_now, self._look_now):
+            waking.set()
+        await asyncio.wait(self._loops, timeout=LAST_SECONDS)
         with contextlib.suppress(DependencyUnavailable):
             await self._store.beat(int(self._timing.grace * 1000))
 
     async def _forever(self, once: Callable[[], Awaitable[None]]) -> None:
         """Presence is a hint: an error in it is logged and ends neither the loop nor the process."""
-        while True:
+        while not self._ending:
             try:
                 await once()
             except Exception:
@@ -231,7 +243,6 @@ class Presence(lifecycle.Lifecycle):
     # the heart
 
     async def _heart(self) -> None:
-        self._beat_now.clear()
         wait = self._timing.beat
         try:
             await self._beat()
@@ -241,6 +252,7 @@ class Presence(lifecycle.Lifecycle):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait):
                 await self._beat_now.wait()
+        self._beat_now.clear()
 
     async def _beat(self) -> None:
         kept = await self._store.beat(int(self._timing.ttl * 1000))
