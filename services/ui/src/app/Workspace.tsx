@@ -84,12 +84,19 @@ function Conversation({ channel, onBack }: { readonly channel: Channel; readonly
           <button type="button" className="count" aria-expanded={showsPeople} aria-label={`Members: ${members.length}`} onClick={() => setShowsPeople(!showsPeople)}>
             <Icon name="people" /> {members.length}
           </button>
-          {channel.membership?.role !== "owner" && <IconButton icon="leave" label="Leave this channel" onClick={() => leave.mutate(channel)} />}
         </header>
-        <ProblemNote error={leave.error} />
         {live && <Timeline channel={channel} live={live} footer={<TypingLine channel={channel.id} />} />}
       </div>
-      {showsPeople && <PeoplePanel channel={channel.id} onClose={() => setShowsPeople(false)} />}
+      {showsPeople && (
+        <PeoplePanel channel={channel.id} onClose={() => setShowsPeople(false)}>
+          <ProblemNote error={leave.error} />
+          {channel.membership?.role !== "owner" && (
+            <Button busy={leave.isPending} onClick={() => leave.mutate(channel)}>
+              Leave this channel
+            </Button>
+          )}
+        </PeoplePanel>
+      )}
     </div>
   );
 }

@@ -30,7 +30,7 @@ const PATHS = {
     </>
   ),
   moon: <path d="M20 14.500A8.500 8.500 0 0 1 9.500 4 8.500 8.500 0 1 0 20 14.500z" />,
-  leave: <path d="M14 4h5v16h-5M3.500 12H14M10 8l4 4-4 4" />,
+  leave: <path d="M10 4H5v16h5M9.500 12H20M16 8l4 4-4 4" />,
   clock: (
     <>
       <circle cx="12" cy="12" r="8.500" />

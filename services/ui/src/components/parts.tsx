@@ -107,6 +107,7 @@ export function Dialog({ title, onClose, children }: DialogProps) {
   useEffect(() => {
     const shown = dialog.current;
     shown?.showModal();
+    shown?.querySelector<HTMLElement>("input, textarea")?.focus();
     return () => shown?.close();
   }, []);
   return (

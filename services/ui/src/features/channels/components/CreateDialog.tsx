@@ -24,13 +24,13 @@ export function CreateDialog({ onClose, onOpen }: Props) {
   return (
     <Dialog title="Create a channel" onClose={onClose}>
       <form onSubmit={submit}>
-        <Field label="Name" required autoFocus maxLength={200} value={name} onChange={(event) => setName(event.target.value)} problem={fieldProblem(create.error, "name")} />
+        <Field label="Name" required maxLength={200} value={name} onChange={(event) => setName(event.target.value)} problem={fieldProblem(create.error, "name")} />
         <Field label="Address" required maxLength={100} value={slug ?? slugOf(name)} onChange={(event) => setSlug(event.target.value)} hint="Lower-case letters, digits and dashes; unique." problem={fieldProblem(create.error, "slug")} />
         <Field label="What it is about" maxLength={2000} value={description} onChange={(event) => setDescription(event.target.value)} problem={fieldProblem(create.error, "description")} />
         <fieldset className="choices">
           <legend>Who may join</legend>
-          <Choice label="Everybody" about="Public: anyone can find it and read it." checked={kind === "public"} onChoose={() => setKind("public")} />
-          <Choice label="Only who is added" about="Private: nobody else knows of it." checked={kind === "private"} onChoose={() => setKind("private")} />
+          <Choice label="Everybody" about="Public: anyone can find and join it." checked={kind === "public"} onChoose={() => setKind("public")} />
+          <Choice label="Only who is added" about="Private: nobody else knows that it exists." checked={kind === "private"} onChoose={() => setKind("private")} />
         </fieldset>
         <ProblemNote error={create.error} fields={FIELDS} />
         <div className="dialog-actions">

@@ -1,5 +1,5 @@
 /* The members of a channel and, once the gateway says so, who of them is around. */
-import { useEffect } from "react";
+import { type ReactNode, useEffect } from "react";
 import type { PresenceState } from "@/client";
 import { Avatar, IconButton } from "@/components/parts";
 import { useClient, useMembers, useMessages } from "@/lib/contexts";
@@ -17,7 +17,14 @@ export function useWatchedMembers(channel: string): void {
   }, [messenger, members]);
 }
 
-export function PeoplePanel({ channel, onClose }: { readonly channel: string; readonly onClose: () => void }) {
+interface Props {
+  readonly channel: string;
+  readonly onClose: () => void;
+  /** Below the members: what can be done about one's own membership. */
+  readonly children?: ReactNode;
+}
+
+export function PeoplePanel({ channel, onClose, children }: Props) {
   const { me } = useClient();
   const { members, nameOf } = useMembers(channel);
   const people = useMessages((messages) => messages.people);
@@ -46,6 +53,7 @@ export function PeoplePanel({ channel, onClose }: { readonly channel: string; re
           );
         })}
       </ul>
+      <div className="people-actions">{children}</div>
     </aside>
   );
 }
