@@ -45,7 +45,8 @@ def prove(turns: int, pictures: Path | None) -> bool:
         browser = playwright.chromium.launch(executable_path=window.CHROMIUM, args=window.ARGUMENTS)
         say(f"Chromium {browser.version}")
         for dedupe in (True, False):
-            proof.talk(Talk(platform, browser, turns, dedupe=dedupe), pictures if dedupe else None)
+            kept = pictures if dedupe else None
+            proof.talk(Talk(platform, browser, turns, dedupe=dedupe, pictures=kept), kept)
         proof.inspect(browser, platform.urls["api"])
         browser.close()
     say(f"browser: {proof} {'ok' if proof.passed else 'missed'}")
@@ -102,10 +103,13 @@ def talk_name(dedupe: bool) -> str:
 class Talk:
     """Two people in browsers of their own; the third window is a second tab of the first, as wide as a phone."""
 
-    def __init__(self, platform: Platform, browser: Browser, turns: int, *, dedupe: bool) -> None:
+    def __init__(
+        self, platform: Platform, browser: Browser, turns: int, *, dedupe: bool, pictures: Path | None
+    ) -> None:
         self._platform = platform
         self._api = platform.urls["api"]
         self._turns = turns
+        self._pictures = pictures
         self._suffix = "on" if dedupe else "off"
         self._query = "" if dedupe else "?dedupe=off"
         self._name = talk_name(dedupe)
@@ -179,13 +183,18 @@ class Talk:
         for number in range(3):
             self._says(who, f"Written without a network ({turn}.{number}).")
             self._says(self.ada, f"Said to somebody who is offline ({turn}.{number}).")
+        self.ada.has_sent_all()
+        who.is_not_live()
         waiting = who.pending()
+        if self._pictures is not None:
+            who.picture(self._pictures / "offline.png")
         context.set_offline(False)
-        who.has_sent_all()
+        returned = time.monotonic()
         who.is_live()
-        say(f"  offline: {waiting} messages waited and were sent after the return")
-        if waiting == 0:
-            raise AssertionError("nothing waited while the window was offline: the network was not away")
+        who.has_sent_all()
+        say(f"  offline: {waiting} messages waited, sent {time.monotonic() - returned:.1f} s after the return")
+        if waiting != 3:
+            raise AssertionError(f"{waiting} of 3 messages waited: the network was not away")
 
     def _writes_offline_and_closes_the_page(self) -> None:
         """The queue survives the page: another page of the same browser sends it."""
