@@ -46,7 +46,7 @@ def prove(turns: int, pictures: Path | None) -> bool:
         say(f"Chromium {browser.version}")
         for dedupe in (True, False):
             kept = pictures if dedupe else None
-            proof.talk(Talk(platform, browser, turns, dedupe=dedupe, pictures=kept), kept)
+            proof.talk(Talk(platform, browser, turns, dedupe=dedupe, pictures=kept))
         proof.inspect(browser, platform.urls["api"])
         browser.close()
     say(f"browser: {proof} {'ok' if proof.passed else 'missed'}")
@@ -68,11 +68,8 @@ class Proof:
     def passed(self) -> bool:
         return bool(self.messages and self.inspected) and not (self.wrong or self.refused or self.serious)
 
-    def talk(self, talk: "Talk", pictures: Path | None) -> None:
+    def talk(self, talk: "Talk") -> None:
         talk.run()
-        if pictures is not None:
-            for name, shown in talk.windows():
-                shown.picture(pictures / f"{name}.png")
         self.messages += len(talk.truth())
         self.back.append(talk.back_seconds)
         self.wrong += talk.wrong()
@@ -97,7 +94,7 @@ class Proof:
 
 
 def talk_name(dedupe: bool) -> str:
-    return f"Engine notes {'on' if dedupe else 'off'}"
+    return "Engine notes" if dedupe else "Engine notes as sent"
 
 
 class Talk:
@@ -129,6 +126,9 @@ class Talk:
         self._enter()
         third = self._turns // 3
         self._chat(0, third)
+        if self._pictures is not None:
+            for name, shown in self.windows():
+                shown.picture(self._pictures / f"{name}.png")
         self._kill_the_gateway(third)
         self._chat(third, 2 * third)
         self._one_goes_offline(self.grace, self._dark, 2 * third)
@@ -254,10 +254,22 @@ LINES = (
     "They did, all forty of them.",
     "One was punched twice, so I kept it as a spare.",
     "Perfect. Then the engine can weave algebraic patterns, just as the loom weaves flowers and leaves.",
-    "On my way, be there in ten minutes.",
+    "I am on my way, be there in ten minutes.",
     "Bring the drawings of the mill, please.",
     "The ones with the carry mechanism?",
     "Yes. I think there is a moth in it.",
+    "Taped into the logbook already: first actual case of a bug being found.",
+    "Leave it there, nobody will believe us otherwise.",
+    "How far did the last run get?",
+    "To the eighth Bernoulli number, then the carry stuck.",
+    "Same place as on Tuesday.",
+    "So it is not the weather.",
+    "No. It is the third column, the one with the new spring.",
+    "I will have the old one put back.",
+    "And then we run the whole deck again, from card one.",
+    "Agreed. It should never forget a card, and never take one twice.",
+    "That is the whole idea.",
+    "See you at four.",
 )
 
 

@@ -33,14 +33,14 @@ export function Workspace() {
     go(id);
   };
   return (
-    <div className={channel ? "workspace in-channel" : "workspace"}>
+    <main className={channel ? "workspace in-channel" : "workspace"}>
       <nav className="sidebar" aria-label="Channels">
         <header>
           <Brand />
           <ConnectionDot />
         </header>
         <div className="sidebar-head">
-          <h2>Channels</h2>
+          <h1>Channels</h1>
           <IconButton icon="compass" label="Browse channels" onClick={() => setDialog("browse")} />
           <IconButton icon="plus" label="Create a channel" onClick={() => setDialog("create")} />
         </div>
@@ -49,17 +49,17 @@ export function Workspace() {
         {channels?.length === 0 && <p className="empty-line">You are in no channel yet.</p>}
         <Account />
       </nav>
-      <main className="main">
+      <div className="main">
         <ConnectionNote />
         {channel ? (
           <Conversation key={channel.id} channel={channel} onBack={() => go(null)} />
         ) : (
           <Welcome missing={chosen !== null && channels !== undefined} onBrowse={() => setDialog("browse")} onCreate={() => setDialog("create")} />
         )}
-      </main>
+      </div>
       {dialog === "browse" && <BrowseDialog onClose={() => setDialog(null)} onOpen={open} onCreate={() => setDialog("create")} />}
       {dialog === "create" && <CreateDialog onClose={() => setDialog(null)} onOpen={open} />}
-    </div>
+    </main>
   );
 }
 

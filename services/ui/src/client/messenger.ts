@@ -203,6 +203,7 @@ export class Messenger {
     switch (frame.op) {
       case "welcome":
         this.watch(this.#watched);
+        if (document.visibilityState === "hidden") this.#socket.hint({ op: "presence", state: "away" });
         this.#outbox.flush();
         break;
       case "gap":
