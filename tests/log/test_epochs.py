@@ -7,6 +7,7 @@ import pytest
 
 from signalink_api import commands
 from signalink_api.writer import Draft
+from signalink_core import ids
 from signalink_core.errors import LogMismatch, NotFound
 from signalink_core.log import state
 
@@ -47,13 +48,18 @@ async def test_the_timeline_and_the_system_id_are_those_of_the_server(world: Any
     assert tuple(mine) == tuple(theirs)
 
 
-async def test_a_new_epoch_waits_for_writers_that_are_still_at_it(world: Any) -> None:
+@pytest.mark.parametrize("written", ["a message", "a fact"])
+async def test_a_new_epoch_waits_for_writers_that_are_still_at_it(world: Any, written: str) -> None:
     owner = await world.user()
     channel = await world.channel(owner)
     writer = await world.database.connect("api")
     transaction = writer.transaction()
     await transaction.start()
-    await world.post(Draft(channel, owner, "1", "x"), connection=writer)
+    if written == "a message":
+        await world.post(Draft(channel, owner, "1", "x"), connection=writer)
+    else:
+        fact = {"type": "user.registered", "aggregatetype": "user", "aggregateid": owner, "event_id": ids.uuid7()}
+        await writer.execute("SELECT messaging.record_fact($1)", {**fact, "payload": {"user_id": owner}})
     raising = asyncio.create_task(commands.new_epoch(world.database.settings("owner")))
     done, _ = await asyncio.wait({raising}, timeout=0.3)
     assert not done
