@@ -1,9 +1,10 @@
-import { readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { advice, explanation } from "@/client/closes";
 
 /** The table of docs/api/close-codes.md: code -> what the client should do. */
-const rows = [...readFileSync(new URL("../../../docs/api/close-codes.md", import.meta.url), "utf8").matchAll(/^\| (\d{4}) \|.*\| ([^|]+) \|$/gm)].map(
+const table = await readFile(new URL("../../../docs/api/close-codes.md", import.meta.url), "utf8");
+const rows = [...table.matchAll(/^\| (\d{4}) \|.*\| ([^|]+) \|$/gm)].map(
   ([, code, should]) => [Number(code), should] as const,
 );
 const words = { backoff: "reconnect with backoff", renew: "get new credentials, then reconnect", stop: "do not reconnect" };
