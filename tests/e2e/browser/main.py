@@ -20,6 +20,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import axe  # noqa: E402
 import httpx  # noqa: E402
+import sabotage  # noqa: E402
 import window  # noqa: E402
 from findings import findings  # noqa: E402
 from playwright.sync_api import Browser, sync_playwright  # noqa: E402
@@ -41,14 +42,13 @@ def main() -> int:
 
 def prove(turns: int, pictures: Path | None) -> bool:
     proof = Proof()
-    with Platform(REPLAY_PROFILE) as platform, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=window.CHROMIUM, args=window.ARGUMENTS)
+    with sync_playwright() as playwright, window.launch(playwright) as browser, Platform(REPLAY_PROFILE) as platform:
         say(f"Chromium {browser.version}")
         for dedupe in (True, False):
             kept = pictures if dedupe else None
             proof.talk(Talk(platform, browser, turns, dedupe=dedupe, pictures=kept))
+        proof.sabotage(browser, platform.urls["api"])
         proof.inspect(browser, platform.urls["api"])
-        browser.close()
     say(f"browser: {proof} {'ok' if proof.passed else 'missed'}")
     return proof.passed
 
@@ -77,6 +77,12 @@ class Proof:
         for line in (*self.wrong, *self.refused):
             say(f"  {line}")
         talk.close()
+
+    def sabotage(self, browser: Browser, api: str) -> None:
+        """The proof must be able to fail: a lost event is said and healed, a repeated one is seen without the net."""
+        found = sabotage.run(browser, api, talk_name(True), "grace_on")
+        say(f"sabotaged sockets: {'noticed, healed and seen' if not found else '; '.join(found)}")
+        self.wrong += found
 
     def inspect(self, browser: Browser, api: str) -> None:
         for place, found in axe.inspect(browser, api, talk_name(True), "ada_on"):

@@ -4,15 +4,16 @@ Owns the way to the elements; what must be true is the program's. Knows nothing 
 """
 
 import re
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from findings import Rows
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, expect
 
-CHROMIUM = "/usr/bin/chromium"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -39,6 +40,14 @@ REPORTS = """() => {
   addEventListener('securitypolicyviolation', (event) =>
     globalThis.reports.push(`${event.violatedDirective} ${event.blockedURI} ${event.sample}`));
 }"""
+
+
+def launch(playwright: Playwright) -> Browser:
+    """The system's own Chromium, without a window."""
+    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if found is None:
+        raise FileNotFoundError("There is no Chromium. Next: install one (Debian, Ubuntu: apt-get install chromium)")
+    return playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
 
 
 def context(browser: Browser, *, scheme: str = "light", width: int = 1180, height: int = 760) -> BrowserContext:
