@@ -31,6 +31,7 @@ from signalink_api.edge.watch import RedisWatch
 from signalink_api.messages import endpoints as message_endpoints
 from signalink_api.messages.service import MessageService
 from signalink_api.messages.shortcut import PostShortcut
+from signalink_api.page import Page
 from signalink_api.settings import Settings
 from signalink_api.tickets import endpoints as ticket_endpoints
 from signalink_api.tickets.service import TicketService
@@ -201,7 +202,7 @@ def _route_of_posts() -> APIRoute:
 
 
 def guarded(app: App, settings: Settings, limiter: Limiter) -> App:
-    """The app as the public port serves it: guard outside, then CORS with the exact list, then the routes."""
+    """The app as the public port serves it: guard outside, then the page, then CORS with its list, then the routes."""
     cors = CORSMiddleware(
         app,
         allow_origins=settings.edge.ws_origins,
@@ -211,6 +212,7 @@ def guarded(app: App, settings: Settings, limiter: Limiter) -> App:
         expose_headers=EXPOSED,
         max_age=CORS_SECONDS,
     )
+    paged = Page(cors, folder=settings.api.ui_dir, gateway_url=settings.edge.gateway_url)
     policy = Policy(
         rules=Rules.of(settings.limits),
         origins=frozenset(settings.edge.ws_origins),
@@ -218,7 +220,7 @@ def guarded(app: App, settings: Settings, limiter: Limiter) -> App:
         trusted_proxies=settings.api.trusted_proxies,
         tls=_over_tls(settings),
     )
-    return Guard(cors, policy=policy, limits=limiter)
+    return Guard(paged, policy=policy, limits=limiter)
 
 
 def load_keys(settings: Settings) -> KeyRing:

@@ -45,12 +45,12 @@ class Subscription:
 class Channel:
     """`seq` is the last event that was taken in order, None until the first read of the log told where to begin.
 
-    `target`: the highest seq known to exist. `suspect`: something of a higher epoch was seen.
+    `target`: the highest seq known to exist. `suspect`: something of a higher epoch was seen. `typists`: who types now.
     """
 
     __slots__ = (
         "apart", "attached", "epoch", "fresh", "healing", "held", "id", "idle_since", "live", "queued", "ring", "seq",
-        "suspect", "target", "waiting",
+        "suspect", "target", "typists", "waiting",
     )  # fmt: skip
 
     def __init__(self, channel_id: UUID) -> None:
@@ -70,6 +70,7 @@ class Channel:
         """Subscriptions that are not live. Each is in one of the two; a set of all took 400 bytes per socket."""
         self.waiting: deque[asyncio.Future[None]] = deque()  # bound: joins in progress, gone after 1 s each
         self.idle_since: float | None = None
+        self.typists: dict[UUID, float] | None = None
 
     @property
     def subscriptions(self) -> list[Subscription]:
