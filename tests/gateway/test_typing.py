@@ -56,7 +56,7 @@ class Rig:
         subscription = Subscription(session, self.channel)
         subscription.begun = True
         session.subscriptions[self.channel.id] = subscription
-        self.channel.subscriptions.add(subscription)
+        self.channel.apart.add(subscription)
         return session
 
     def type(self, session: Any) -> None:

@@ -96,7 +96,7 @@ def test_the_view_keeps_users_with_sessions_here(rig: Rig) -> None:
 def subscribe(channel: Channel, session: Any, *, begun: bool = True, until: int | None = None) -> None:
     subscription = Subscription(session, channel)
     subscription.begun, subscription.until = begun, until
-    channel.subscriptions.add(subscription)
+    channel.apart.add(subscription)
 
 
 def test_a_channel_tells_who_has_it_open_but_not_the_user_nor_who_is_on_the_way_in_or_out(rig: Rig) -> None:

@@ -140,7 +140,7 @@ def listed(states: Iterable[tuple[UUID, PresenceState]]) -> list[dict[str, objec
 
 def audience(channel: Channel, user: UUID) -> Iterator[Session]:
     """The sessions that have the channel open, the user's own excepted."""
-    for subscription in list(channel.subscriptions):
+    for subscription in channel.subscriptions:
         if _open(subscription) and subscription.session.user != user:
             yield subscription.session
 
