@@ -110,6 +110,7 @@ class PostgresEngine(Engine):
             "max_locks_per_transaction": "256",
             "max_prepared_transactions": "0",
             "wal_level": "logical",
+            "track_commit_timestamp": "on",
             "max_wal_size": "512MB",
             "io_workers": "2",
             "jit": "off",
