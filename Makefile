@@ -5,7 +5,7 @@ BIN     := $(VENV)/bin
 PIP     := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet
 LOCKED  := --require-hashes --no-deps --only-binary :all: -r
 EXTRAS  := dev local api relay gateway operator
-PROOFS  := race replay kill up
+PROOFS  := race replay kill up doctor
 .DEFAULT_GOAL := help
 .PHONY: help setup up down test check lint types imports proofs e2e lock docs clean
 
@@ -41,7 +41,7 @@ imports: $(VENV)/.dev ## Check who imports whom (contracts in pyproject.toml)
 proofs: $(VENV)/.dev
 	@for name in $(PROOFS); do $(MAKE) --no-print-directory e2e NAME=$$name SIZE=small || exit 1; done
 
-e2e: $(VENV)/.dev ## Run one long proof: NAME=up|replay|race|kill, SIZE=small|full, SEED=n
+e2e: $(VENV)/.dev ## Run one long proof: NAME=up|doctor|replay|race|kill, SIZE=small|full, SEED=n
 	@test -n "$(NAME)" && test -f "tests/e2e/$(NAME)/main.py" || { echo "make e2e: there is no proof called '$(NAME)'. Next: make e2e NAME=<one of: $(notdir $(patsubst %/main.py,%,$(wildcard tests/e2e/*/main.py)))>" >&2; exit 64; }
 	@$(BIN)/python tests/e2e/$(NAME)/main.py $(if $(SIZE),--size $(SIZE)) $(if $(SEED),--seed $(SEED))
 

@@ -162,6 +162,7 @@ def test_a_rule_is_asked_for_its_targets_only(name: str, targets: set[Target]) -
         ({"clock": Clock(synchronised=False)}, "one machine, one clock"),
         ({"proxies": {"HTTPS_PROXY": "http://p:1", "NO_PROXY": "a, 127.0.0.1"}}, "loopback is spared"),
         (state(version=None, mode=None), "can be made"),
+        ({"running": True, **state(disk_free=GB)}, "1024 MB free"),
         ({"outgoing_ports": None}, "does not say"),
     ],
 )
