@@ -1,6 +1,8 @@
 """Lines about single messages: all of them while it is quiet, twenty a second when it is busy, all again at debug."""
 
 import json
+import logging as standard
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -24,8 +26,15 @@ class Clock:
 
 
 @pytest.fixture(autouse=True)
-def not_at_debug(monkeypatch: pytest.MonkeyPatch) -> None:
+def as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Not at debug; and what a test configures of logging does not stay."""
     monkeypatch.setattr(Lines, "everything", False)
+    root = standard.getLogger()
+    handlers, level = root.handlers, root.level
+    yield
+    root.handlers, root.level = handlers, level
+    standard.captureWarnings(False)
+    structlog.reset_defaults()
 
 
 def test_a_busy_second_gets_its_share_and_the_next_line_says_how_many_were_left_out() -> None:
@@ -50,7 +59,6 @@ def test_the_level_of_the_process_decides() -> None:
     assert Lines.everything
     logging.configure("api", "api-0", "info")
     assert not Lines.everything
-    structlog.reset_defaults()
 
 
 def test_the_trace_id_of_a_header_is_its_thirty_two_digits() -> None:
@@ -84,7 +92,6 @@ async def test_a_request_that_is_done_says_route_status_and_time_in_its_trace(
     header = new_traceparent()
     async with httpx.AsyncClient(transport=httpx.ASGITransport(guard), base_url="http://api.example") as client:
         await client.post("/v1/nothing?secret=1", headers={"traceparent": header})
-    structlog.reset_defaults()
     line = next(line for text in capsys.readouterr().out.splitlines() if (line := json.loads(text)))
     assert (line["event"], line["trace_id"], line["status"], line["method"]) == (
         "request_done",
