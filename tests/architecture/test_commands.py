@@ -61,6 +61,17 @@ def test_ci_runs_check_and_fails_when_it_fails() -> None:
     assert 'exit "$verdict"' in CI.splitlines()[-1]
 
 
+def test_workflows_call_make_alone_and_pin_their_actions_by_commit() -> None:
+    targets = set(re.findall(r"^([a-z0-9]+):", MAKEFILE, re.MULTILINE))
+    for workflow in (ROOT / ".github/workflows").glob("*.yml"):
+        text = workflow.read_text(encoding="utf-8")
+        commands = re.findall(r"^ *(?:- )?run: (.*)$", text, re.MULTILINE)
+        assert commands, f"{workflow.name} runs nothing"
+        assert {command.split()[0] for command in commands} == {"make"}
+        assert {command.split()[1] for command in commands} <= targets
+        assert all(re.search(r"@[0-9a-f]{40}( |$)", used) for used in re.findall(r"uses: (.*)$", text, re.MULTILINE))
+
+
 def test_ci_carries_the_verdict_and_closes_with_the_counts(tmp_path: Path) -> None:
     (tmp_path / ".ci").mkdir()
     (tmp_path / ".ci/run").write_text(CI)

@@ -3,6 +3,7 @@
 `python -m signalink_gateway.asyncapi docs/api/asyncapi.yaml` writes it; a test compares what is committed.
 """
 
+import inspect
 import sys
 from pathlib import Path
 from typing import Any, get_args
@@ -60,6 +61,9 @@ def _messages(structs: tuple[type, ...]) -> dict[str, Any]:
 
 def _schemas(structs: tuple[type, ...]) -> dict[str, Any]:
     _, components = msgspec.json.schema_components(structs, ref_template=REF + "{name}")
+    for schema in components.values():
+        if "description" in schema:  # the indentation of docstrings differs between versions of Python
+            schema["description"] = inspect.cleandoc(schema["description"])
     return dict(sorted(components.items()))
 
 
