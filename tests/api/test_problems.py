@@ -29,7 +29,6 @@ def checked(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
 
 async def test_a_path_that_does_not_exist(world: World) -> None:
     for path in (
-        "/",
         "/v1",
         "/v1/nothing",
         "/docs",

@@ -111,3 +111,9 @@ def test_settings_of_the_command_line_reach_every_service_and_win(secrets: Crede
     plan = layout.design([manifest("relay")], wishes, secrets, never)
     assert plan.services[0].environment["SIGNALINK_LIMITS_SOCKETS_PER_IP"] == "9"
     assert plan.services[0].environment["SIGNALINK_NODE"] == "mine"
+
+
+def test_the_page_may_be_opened_by_number_and_by_name_and_nothing_else(secrets: Credentials) -> None:
+    api = manifest("api", kind="rest", http=8000, metrics=9100)
+    (process,) = layout.design([api], Wishes(), secrets, never).services
+    assert process.environment["SIGNALINK_WS_ORIGINS"] == "http://127.0.0.1:8000,http://localhost:8000"

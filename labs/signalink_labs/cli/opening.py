@@ -45,7 +45,10 @@ def address(place: Place, urls: dict[str, str]) -> str:
         return urls[place.value]
     url = f"{address(Place.API, urls)}/"
     if not serves_page(url):
-        raise NotFound(f"The api serves no page at {url}.", next_step="`signalink open api --print`")
+        raise NotFound(
+            f"The api serves no page at {url}.",
+            next_step="`make ui` builds the page, then `signalink down` and `signalink up`",
+        )
     return url
 
 

@@ -30,6 +30,7 @@ from signalink_api.edge.watch import DEPENDENCY as REDIS
 from signalink_api.edge.watch import RedisWatch
 from signalink_api.messages import endpoints as message_endpoints
 from signalink_api.messages.service import MessageService
+from signalink_api.page import Page
 from signalink_api.settings import Settings
 from signalink_api.tickets import endpoints as ticket_endpoints
 from signalink_api.tickets.service import TicketService
@@ -195,7 +196,7 @@ def routes() -> list[APIRoute]:
 
 
 def guarded(app: FastAPI, settings: Settings, limiter: Limiter) -> App:
-    """The app as the public port serves it: guard outside, then CORS with the exact list, then the routes."""
+    """The app as the public port serves it: guard outside, then the page, then CORS with its list, then the routes."""
     cors = CORSMiddleware(
         app,
         allow_origins=settings.edge.ws_origins,
@@ -205,6 +206,7 @@ def guarded(app: FastAPI, settings: Settings, limiter: Limiter) -> App:
         expose_headers=EXPOSED,
         max_age=CORS_SECONDS,
     )
+    paged = Page(cors, folder=settings.api.ui_dir, gateway_url=settings.edge.gateway_url)
     policy = Policy(
         rules=Rules.of(settings.limits),
         origins=frozenset(settings.edge.ws_origins),
@@ -212,7 +214,7 @@ def guarded(app: FastAPI, settings: Settings, limiter: Limiter) -> App:
         trusted_proxies=settings.api.trusted_proxies,
         tls=_over_tls(settings),
     )
-    return Guard(cors, policy=policy, limits=limiter)
+    return Guard(paged, policy=policy, limits=limiter)
 
 
 def load_keys(settings: Settings) -> KeyRing:

@@ -10,6 +10,7 @@ from typing import Final
 from signalink_core.errors import (
     Conflict,
     Forbidden,
+    NotFound,
     RateLimited,
     SignalinkError,
     TokenInvalid,
@@ -49,6 +50,7 @@ CATALOGUE: Final[dict[str, Problem]] = {
             404,
             "There is no such thing, or you may not know of it: a private channel answers this to outsiders.",
         ),
+        Problem("page_not_built", 404, "The browser page was not built on this machine; `make ui` builds it."),
         Problem("method_not_allowed", 405, "The path exists; `Allow` lists its methods."),
         Problem("conflict", 409, "The name is taken, or the thing is not in the state this needs."),
         Problem("archived", 409, "The channel takes no more changes."),
@@ -122,6 +124,10 @@ class InvalidCursor(SignalinkError):
 class ReplyUnknown(SignalinkError):
     code = "reply_unknown"
     status = 422
+
+
+class PageNotBuilt(NotFound):
+    code = "page_not_built"
 
 
 class UnsupportedMediaType(SignalinkError):

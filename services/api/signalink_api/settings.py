@@ -1,11 +1,13 @@
 """Everything the api is told from outside, read once in `__main__` and passed down."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from signalink_api import page
 from signalink_core.errors import ConfigurationError
 from signalink_core.guard.controls import Network, networks
 from signalink_core.settings import (
@@ -41,6 +43,8 @@ class ApiSettings(SettingsGroup):
     """Postgres connections for changes of channels and messages; the writer has its own."""
     replicas: Annotated[int, Field(ge=1)] = 1
     """Processes of the api; divides the limits while Redis is away."""
+    ui_dir: Path = page.BUILT
+    """Folder of the built browser page; by default the one inside the package that `make ui` fills."""
     hosts: Annotated[tuple[str, ...], NoDecode] = ()
     """Comma list of further host names this api is reached by, besides that of its address and loopback."""
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()

@@ -189,7 +189,7 @@ def addresses(urls: Mapping[str, str]) -> dict[str, str]:
     result = {f"{name.upper().replace('-', '_')}_URL": url for name, url in urls.items()}
     if "api" in urls:
         result["AUTH_JWKS_URL"] = f"{urls['api']}/.well-known/jwks.json"
-        result["WS_ORIGINS"] = urls["api"]
+        result["WS_ORIGINS"] = ",".join((urls["api"], urls["api"].replace(LOOPBACK, "localhost")))
     return result
 
 
