@@ -56,8 +56,9 @@ class Proof:
         return found
 
     def with_author(self, work: Callable[[Author], Any]) -> Any:
-        """Run `await work(author)` beside the running platform."""
-        urls = self.place.document("status")["urls"]
+        """Run `await work(author)` beside the platform, once all of it is well again."""
+        asyncio.run(eventually(lambda: self.place.document("status", codes=(0, 1))["healthy"], within=BACK_SECONDS))
+        urls = self.place.document("status", codes=(0, 1))["urls"]
 
         async def all_of_it() -> Any:
             async with somebody(urls) as author:
@@ -212,7 +213,7 @@ def wrong_ids_are_told_what_they_are(proof: Proof) -> None:
 
 
 def addresses_are_printed(proof: Proof) -> None:
-    urls = proof.place.document("status")["urls"]
+    urls = proof.place.document("status", codes=(0, 1))["urls"]
     for name in ("api", "gateway"):
         printed = proof.place.run("open", name, "--print").stdout.strip()
         expect(printed == urls[name], f"open {name} prints {printed}")
