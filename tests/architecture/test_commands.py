@@ -9,7 +9,7 @@ from house.sources import ROOT, without_make
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 CI = (ROOT / ".ci/run").read_text(encoding="utf-8")
-WANTED = {"help", "setup", "up", "down", "test", "check", "e2e", "lock", "docs", "clean"}
+WANTED = {"help", "setup", "up", "down", "test", "check", "e2e", "bench", "lock", "docs", "clean"}
 
 
 def recipe(target: str) -> str:

@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signalink_core.auth import tokens
 from signalink_core.auth.keys import KeyRing
 from signalink_core.auth.tokens import API, SOCKET, TokenSigner, TokenVerifier
 from signalink_core.errors import TokenInvalid
@@ -348,12 +347,9 @@ async def test_a_refused_token_is_not_remembered(clock: Clock) -> None:
     assert ring.asked == 2
 
 
-async def test_the_cache_is_bounded_and_forgets_the_longest_unused(
-    clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tokens, "CACHED_TOKENS", 3)
+async def test_the_cache_is_bounded_and_forgets_the_longest_unused(clock: Clock) -> None:
     ring = CountingRing({"key-1": KEY})
-    verifier = TokenVerifier(ring, ISSUER, now=clock.time)
+    verifier = TokenVerifier(ring, ISSUER, now=clock.time, remembered=3)
     made = [forge(header(), claims(jti=str(n))) for n in range(4)]
     for token in (made[0], made[1], made[2], made[0], made[3]):
         await verifier.verify(token, API)

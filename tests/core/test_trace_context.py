@@ -4,9 +4,11 @@ import asyncio
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from signalink_core.telemetry.trace import current_ids, current_traceparent, new_traceparent, parse, use_traceparent
 
@@ -67,6 +69,15 @@ def test_a_malformed_header_starts_a_new_trace(header: str | None) -> None:
     assert parse(header) is None
     with use_traceparent(header) as current:
         assert parse(current) is not None
+
+
+@given(st.text(max_size=80) | st.from_regex(r"[ \t]*[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-x)?[ \t]*"))
+@example(PARENT)
+@example("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-later")
+def test_a_header_is_read_as_opentelemetry_reads_it(header: str) -> None:
+    theirs = trace.get_current_span(TraceContextTextMapPropagator().extract({"traceparent": header}, Context()))
+    context = theirs.get_span_context()
+    assert parse(header) == (context if context.is_valid else None)
 
 
 @given(st.text(max_size=80))

@@ -342,3 +342,16 @@ async def raw(platform: Platform) -> Callable[[App], Any]:
         return connection
 
     return open_raw
+
+
+@pytest.fixture
+async def admin(valkey: ValkeyServer) -> AsyncIterator[Any]:
+    async with valkey.settings().client() as client:
+        yield client
+
+
+@pytest.fixture
+async def people(platform: Any) -> tuple[UUID, UUID, UUID]:
+    """Ana and Ben share a private channel."""
+    ana, ben = await platform.user(), await platform.user()
+    return ana, ben, await platform.channel(ana, ben, kind="private")

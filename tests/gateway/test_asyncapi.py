@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from signalink_core import ids
+from signalink_core.testing import eventually
 from signalink_gateway import answers, asyncapi, commands
 
 DOCUMENT = Path(__file__).parents[2] / "docs/api/asyncapi.yaml"
@@ -30,8 +31,10 @@ def test_every_reference_of_the_document_leads_somewhere() -> None:
 def test_every_known_op_is_a_message_of_the_document() -> None:
     document = yaml.safe_load(DOCUMENT.read_text())
     structs = get_args(commands.AnyCommand) + get_args(answers.AnyAnswer)
-    assert set(document["components"]["messages"]) == {struct.__name__.lower() for struct in structs}
-    assert set(commands.OPS) <= set(document["components"]["messages"])
+    messages = document["components"]["messages"]
+    assert set(messages) == {struct.__name__.lower() for struct in structs}
+    assert {message["name"] for message in messages.values()} == {asyncapi.op(struct) for struct in structs}
+    assert set(commands.OPS) == {asyncapi.op(struct) for struct in get_args(commands.AnyCommand)}
 
 
 @pytest.mark.engine("postgres", "valkey")
@@ -56,6 +59,15 @@ async def test_every_kind_of_frame_on_the_wire_is_as_the_document_says(platform:
     await client.say(op="unsubscribe", channels=[channel])
     await client.subscribe(channel, after={channel: (9, 9)})
     await client.got("gap")
+    await client.say(op="presence.watch", users=[ana], ref="w")
+    await client.got("presence")
+    other = await platform.connect(app, ana)
+    await other.subscribe(channel)
+    await other.got("subscribed")
+    await client.subscribe(channel)
+    await eventually(lambda: app.people.members.may_type(channel, ana))
+    await other.say(op="typing", channel=channel)
+    await client.got("typing")
     await app.drain()
     await client.end()
     decoder = msgspec.json.Decoder(answers.AnyAnswer)

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
@@ -51,6 +52,13 @@ async def start(platform: Any) -> AsyncIterator[Start]:
         await process.communicate()
 
 
+class Port:
+    """What `platform.connect` needs of a node that is another process."""
+
+    def __init__(self, process: Any) -> None:
+        self.server, self.port = self, process.ports[0]
+
+
 async def ready(process: Any, path: str = "/readyz") -> int:
     try:
         async with httpx.AsyncClient(trust_env=False, timeout=2) as client:
@@ -67,13 +75,7 @@ async def test_sigterm_drains_and_exits_0(platform: Any, start: Start) -> None:
 
     await eventually(is_ready, within=20, every=0.1)
 
-    class Server:
-        port = process.ports[0]  # type: ignore[attr-defined]
-
-    class App:
-        server = Server()
-
-    client = await platform.connect(App(), await platform.user())
+    client = await platform.connect(Port(process), await platform.user())
     process.send_signal(signal.SIGTERM)
     assert await client.end() == 4000
     async with asyncio.timeout(15):
@@ -118,3 +120,38 @@ async def test_a_part_that_crashes_ends_the_process(platform: Any, monkeypatch: 
     built[0].heads._due = lambda: 1 / 0  # type: ignore[assignment, return-value]
     with pytest.raises(SignalinkError):
         await asyncio.wait_for(running, 15)
+
+
+async def test_a_killed_nodes_users_are_offline_at_watchers_within_10_s_in_one_frame(
+    platform: Any, start: Start
+) -> None:
+    """With the intervals of production. Who also has a device elsewhere stays."""
+    watcher_user, stays, *users = [await platform.user() for _ in range(7)]
+    await platform.channel(watcher_user, stays, *users)
+    process = await start()
+
+    async def is_ready() -> bool:
+        return await ready(process) == 200
+
+    await eventually(is_ready, within=20, every=0.1)
+    app = await platform.gateway()
+    for user in (stays, *users):
+        await platform.connect(Port(process), user)
+    await platform.connect(app, stays)
+    watcher = await platform.connect(app, watcher_user)
+    await watcher.say(op="presence.watch", users=[stays, *users])
+    await eventually(lambda: all(app.people.view.state(user) == "online" for user in (stays, *users)))
+    seen = len((await watcher.got("presence"))[0:])
+    process.kill()
+    killed = time.monotonic()
+    await eventually(lambda: offline(watcher.of("presence")[seen:]), within=15)
+    took = time.monotonic() - killed
+    assert took <= 10, f"{took:.1f} s"
+    (frame,) = [frame for frame in watcher.of("presence")[seen:] if offline([frame])]
+    assert {each["user"] for each in frame["users"]} == {str(user) for user in users}
+    assert len(app.people.view.nodes) == 0
+    assert len(await app.people.store.census()) == 1
+
+
+def offline(frames: list[dict[str, Any]]) -> list[str]:
+    return [each["user"] for frame in frames for each in frame["users"] if each["state"] == "offline"]

@@ -14,6 +14,7 @@ from signalink_core import principals
 from signalink_stacks.local.testing import ValkeyServer
 
 EVENTS = "signalink:events:01900000-0000-7000-8000-000000000001"
+TYPING = "signalink:typing:01900000-0000-7000-8000-000000000001"
 TICKET, LIMIT, PRESENCE = "signalink:ticket:ab", "signalink:limit:{posts/ab}", "signalink:presence:ab"
 CLIENTS = {"api", "relay", "gateway", "notifications", "prober"}
 # operation -> (command, who may)
@@ -27,6 +28,9 @@ OPERATIONS: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "hint at a revocation": (("PUBLISH", "signalink:revocations", ""), {"api"}),
     "follow revocations": (("SUBSCRIBE", "signalink:revocations"), {"gateway"}),
     "publish presence": (("PUBLISH", "signalink:presence", "x"), {"gateway"}),
+    "follow presence": (("SUBSCRIBE", "signalink:presence"), {"gateway"}),
+    "say who types": (("PUBLISH", TYPING, "x"), {"gateway"}),
+    "follow who types": (("SUBSCRIBE", TYPING), {"gateway"}),
     "follow everything": (("PSUBSCRIBE", "*"), set()),
     "write a ticket": (("SET", TICKET, "x", "PX", "30000"), {"api"}),
     "take a ticket": (("GETDEL", TICKET), {"gateway"}),
@@ -38,6 +42,13 @@ OPERATIONS: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "forget scripts": (("SCRIPT", "FLUSH"), set()),
     "write presence": (("HSET", PRESENCE, "a", "1"), {"gateway"}),
     "read presence": (("HGETALL", PRESENCE), {"gateway", "notifications"}),
+    "read some presence": (("HMGET", PRESENCE, "a", "b"), {"gateway", "notifications"}),
+    "see whether a node lives": (("EXISTS", PRESENCE), {"gateway", "notifications"}),
+    "beat": (("SET", PRESENCE, "1", "PX", "9000", "GET"), {"gateway"}),
+    "take presence away": (("HDEL", PRESENCE, "a"), {"gateway"}),
+    "clear a node away": (("DEL", PRESENCE), {"gateway"}),
+    "let presence expire": (("PEXPIRE", PRESENCE, "60000"), {"gateway"}),
+    "scan presence": (("HSCAN", PRESENCE, "0"), set()),
     "write elsewhere": (("SET", "other", "1"), set()),
     "read elsewhere": (("GET", "other"), set()),
     "list keys": (("KEYS", "*"), set()),

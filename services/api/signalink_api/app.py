@@ -30,6 +30,7 @@ from signalink_api.edge.watch import DEPENDENCY as REDIS
 from signalink_api.edge.watch import RedisWatch
 from signalink_api.messages import endpoints as message_endpoints
 from signalink_api.messages.service import MessageService
+from signalink_api.messages.shortcut import PostShortcut
 from signalink_api.page import Page
 from signalink_api.settings import Settings
 from signalink_api.tickets import endpoints as ticket_endpoints
@@ -98,8 +99,9 @@ class Api(Lifecycle):
             self.writer,
         ):
             await self.enter(part)
-        app = create_app(self._parts(redis))
-        self.asgi = guarded(app, self.settings, self.limiter)
+        parts = self._parts(redis)
+        app = create_app(parts)
+        self.asgi = guarded(PostShortcut(app, parts, _route_of_posts()), self.settings, self.limiter)
 
     def _parts(self, redis: Redis) -> Parts:
         settings, secret = self.settings, self.settings.server_secret()
@@ -195,7 +197,11 @@ def routes() -> list[APIRoute]:
     return [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
 
 
-def guarded(app: FastAPI, settings: Settings, limiter: Limiter) -> App:
+def _route_of_posts() -> APIRoute:
+    return next(route for route in routes() if route.endpoint is message_endpoints.post)
+
+
+def guarded(app: App, settings: Settings, limiter: Limiter) -> App:
     """The app as the public port serves it: guard outside, then the page, then CORS with its list, then the routes."""
     cors = CORSMiddleware(
         app,

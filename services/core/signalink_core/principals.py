@@ -20,7 +20,7 @@ LIMITS: Final = (
     "~signalink:limit:* +get +set +incrby +incr +exists +rename +expire +pexpire +ttl +pttl +del "
     "+eval +evalsha +script|load"
 )
-PRESENCE_READ: Final = "+hget +hgetall +zrange +zrangebyscore"
+PRESENCE_READ: Final = "+hget +hmget +hgetall +exists"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +83,9 @@ PRINCIPALS: Final[dict[str, Principal]] = {
             "gateway",
             postgres_role="signalink_gateway",
             redis_acl=f"{CONNECTION} {LIMITS} +subscribe +unsubscribe &signalink:events:* &signalink:heads "
-            "&signalink:revocations &signalink:presence &signalink:canary:* "
-            "(~signalink:ticket:* +getdel) (&signalink:presence &signalink:canary:* +publish) "
-            f"(~signalink:presence:* {PRESENCE_READ} +hset +hdel +zadd +zrem +zremrangebyscore)",
+            "&signalink:revocations &signalink:presence &signalink:typing:* &signalink:canary:* "
+            "(~signalink:ticket:* +getdel) (&signalink:presence &signalink:typing:* &signalink:canary:* +publish) "
+            f"(~signalink:presence:* {PRESENCE_READ} +hset +hdel +set +pexpire +del)",
             kafka_acls=_topics(_WRITE, "presence"),
         ),
         Principal(

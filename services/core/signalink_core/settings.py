@@ -146,6 +146,11 @@ class KafkaSettings(SettingsGroup):
         # The prefix is a platform-wide key, SIGNALINK_TOPIC_PREFIX, not one of SIGNALINK_KAFKA_*.
         super().__init__(**({"topic_prefix": _TopicPrefix().topic_prefix} | values))
 
+    @classmethod
+    def from_env_if_set(cls) -> Self | None:
+        """None without SIGNALINK_KAFKA_BOOTSTRAP: for a process that can do its work without Kafka."""
+        return cls.from_env() if _Bootstrap().bootstrap else None
+
     def topic(self, name: str) -> str:
         return self.topic_prefix + name
 
@@ -174,6 +179,11 @@ class KafkaSettings(SettingsGroup):
 class _TopicPrefix(SettingsGroup):
     model_config = _configured("")
     topic_prefix: str = ""
+
+
+class _Bootstrap(SettingsGroup):
+    model_config = _configured("KAFKA_")
+    bootstrap: str = ""
 
 
 class ProcessSettings(SettingsGroup):

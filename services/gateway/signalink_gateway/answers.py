@@ -4,11 +4,12 @@ The hot path writes frames as bytes and never builds these; `tests/gateway/test_
 them, unknown fields forbidden, and demands that every one was seen.
 """
 
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
 
+from signalink_core.events.types import PresenceState
 from signalink_gateway.commands import Ref
 
 
@@ -114,7 +115,8 @@ class Nack(Answer, kw_only=True, frozen=True):
 
 
 class Error(Answer, kw_only=True, frozen=True):
-    """A command was refused: validation, rate_limited, not_found, too_many_subscriptions, unavailable."""
+    """A command was refused: validation, rate_limited, not_found, too_many_subscriptions, forbidden, unavailable, busy,
+    superseded."""
 
     code: str
     message: str
@@ -133,6 +135,32 @@ class Heads(Answer, kw_only=True, frozen=True):
     channels: list[tuple[UUID, int, int]]
 
 
+class UserState(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    user: UUID
+    state: PresenceState
+
+
+class Presence(Answer, kw_only=True, frozen=True):
+    """How users are, over all their devices. With `ref`: the snapshot that answers `presence.watch`.
+
+    Comes for watched users, and for the members of subscribed channels of at most 200. Best effort; the latest counts.
+    """
+
+    users: list[UserState]
+    ref: Ref = None
+
+
+class Typing(Answer, kw_only=True, frozen=True):
+    """A member types in a subscribed channel of at most 200. `started` comes again every 3 s while it lasts.
+
+    Best effort: forget it 6 s after the last `started`, whether `stopped` came or not.
+    """
+
+    channel: UUID
+    user: UUID
+    state: Literal["started", "stopped"]
+
+
 class Draining(Answer, kw_only=True, frozen=True):
     """This node stops: reconnect after this many milliseconds. Close code 4000 follows."""
 
@@ -140,5 +168,18 @@ class Draining(Answer, kw_only=True, frozen=True):
 
 
 AnyAnswer = (
-    Welcome | Authenticated | Subscribed | Unsubscribed | Event | Gap | Ack | Nack | Error | Pong | Heads | Draining
+    Welcome
+    | Authenticated
+    | Subscribed
+    | Unsubscribed
+    | Event
+    | Gap
+    | Ack
+    | Nack
+    | Error
+    | Pong
+    | Heads
+    | Presence
+    | Typing
+    | Draining
 )

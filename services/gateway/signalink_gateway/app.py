@@ -6,7 +6,7 @@ one. The process starts in any order: without Postgres it is not ready, without 
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from signalink_core import lifecycle
@@ -20,10 +20,12 @@ from signalink_core.guard.limits import Limiter
 from signalink_core.guard.rules import Rules
 from signalink_core.http import HttpServer
 from signalink_core.internal import InternalServer
+from signalink_core.kafka.producer import KafkaProducer
 from signalink_core.readiness import Readiness
 from signalink_core.settings import (
     AuthSettings,
     EdgeSettings,
+    KafkaSettings,
     LimitSettings,
     PostgresSettings,
     ProcessSettings,
@@ -34,11 +36,15 @@ from signalink_gateway.forwarding import Forwarder
 from signalink_gateway.gateway import PING_SECONDS, Gateway, Parts
 from signalink_gateway.heads import Heads
 from signalink_gateway.identity import Identity
+from signalink_gateway.people import People
+from signalink_gateway.presence import Timing
 from signalink_gateway.protocol import protocol_for
 from signalink_gateway.reads import LogReads
 from signalink_gateway.recovery import Recovery
 
 Message = MutableMapping[str, Any]
+TOKENS_REMEMBERED = 500
+"""A socket shows its token once; the memory of an api would only hold what the sessions hold already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,10 @@ class Settings:
     auth: AuthSettings
     edge: EdgeSettings
     limits: LimitSettings
+    kafka: KafkaSettings | None = None
+    """Presence transitions go there; without it they are not published."""
     ping_seconds: float = PING_SECONDS
+    presence: Timing = field(default_factory=Timing)
 
     @classmethod
     def from_env(cls) -> Self:
@@ -60,6 +69,7 @@ class Settings:
             auth=AuthSettings.from_env(),
             edge=EdgeSettings.from_env(),
             limits=LimitSettings.from_env(),
+            kafka=KafkaSettings.from_env_if_set(),
         )
         if not settings.edge.ws_origins:
             raise ConfigurationError(
@@ -103,9 +113,21 @@ class App(lifecycle.Lifecycle):
         self.jwks = JwksClient(settings.auth.jwks_url)
         self.limiter = Limiter(settings.redis)
         self.identity = Identity(
-            settings.redis, TokenVerifier(self.jwks, settings.auth.issuer), self.reads, revoked=self.gateway.revoked
+            settings.redis,
+            TokenVerifier(self.jwks, settings.auth.issuer, remembered=TOKENS_REMEMBERED),
+            self.reads,
+            revoked=self.gateway.revoked,
         )
         self.forwarder = Forwarder(settings.edge.api_url)
+        self.producer = None if settings.kafka is None else KafkaProducer(settings.kafka, client_id=process.node)
+        self.people = People(
+            node=process.node,
+            redis=settings.redis,
+            reads=self.reads,
+            hub=self.recovery.hub,
+            producer=self.producer,
+            timing=settings.presence,
+        )
         self.bus = Subscriber(
             settings.redis,
             on_event=self.recovery.hub.on_event,
@@ -113,10 +135,13 @@ class App(lifecycle.Lifecycle):
             on_attached=lambda channel_id: self.heads.attached(channel_id),
             on_lost=lambda: self.heads.lost(),
             on_revocations=self.identity.hint,
+            on_presence=self.people.presence.hear,
+            on_following=self.people.presence.following,
+            on_typing=self.people.typing.hear,
         )
         self.heads = Heads(self.recovery, self.readiness, self.bus)
         self.recovery.hub.bus = self.bus
-        self.gateway.assemble(Parts(self.recovery, self.identity, self.forwarder, self.limiter))
+        self.gateway.assemble(Parts(self.recovery, self.identity, self.forwarder, self.limiter, self.people))
         policy = Policy(Rules.of(settings.limits), settings.edge.ws_origins, self.gateway.hosts)
         guarded = Guard(elsewhere, policy=policy, limits=self.limiter)
         self.server = GatewayServer(guarded, host=process.host, port=process.http_port, ws=protocol_for(self.gateway))
@@ -124,9 +149,11 @@ class App(lifecycle.Lifecycle):
         self.internal = InternalServer(process, self.readiness, views)
 
     async def _start(self) -> None:
+        if self.producer is not None:
+            await self.enter(self.producer)
         parts = (
             self.internal, self.reads, self.jwks, self.limiter, self.forwarder, self.recovery, self.identity,
-            self.bus, self.heads, self.gateway, self.server,
+            self.people, self.bus, self.heads, self.gateway, self.server,
         )  # fmt: skip
         for part in parts:
             await self.enter(part)

@@ -55,8 +55,13 @@ def _name(struct: type) -> str:
     return struct.__name__.lower()
 
 
-def _messages(structs: tuple[type, ...]) -> dict[str, Any]:
-    return {_name(struct): {"name": _name(struct), "payload": {"$ref": REF + struct.__name__}} for struct in structs}
+def _messages(structs: tuple[type[msgspec.Struct], ...]) -> dict[str, Any]:
+    return {_name(struct): {"name": op(struct), "payload": {"$ref": REF + struct.__name__}} for struct in structs}
+
+
+def op(struct: type[msgspec.Struct]) -> str:
+    """The value of `op` in frames of this shape."""
+    return str(struct.__struct_config__.tag)
 
 
 def _schemas(structs: tuple[type, ...]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ A frame that is no JSON object with a known `op` ends the socket (4400); a known
 by an `error` with its `ref`. `docs/api/asyncapi.yaml` describes the same commands; a test holds them together.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -13,6 +13,8 @@ Ref = Annotated[str, msgspec.Meta(max_length=64)] | int | None
 Seq = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 ClientId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Secret = Annotated[str, msgspec.Meta(min_length=1, max_length=8192)]
+MOST_WATCHED = 1_000
+"""Users one session watches."""
 
 
 class Command(msgspec.Struct, tag_field="op", tag=str.lower, forbid_unknown_fields=True, kw_only=True, frozen=True):
@@ -63,6 +65,24 @@ class Ping(Command, kw_only=True, frozen=True):
     n: Annotated[int, msgspec.Meta(ge=0, le=2**53)] = 0
 
 
+class Type(Command, tag="typing", kw_only=True, frozen=True):
+    """The user types in a subscribed channel; say it again every few seconds while it lasts."""
+
+    channel: UUID
+
+
+class Appear(Command, tag="presence", kw_only=True, frozen=True):
+    """How this session's user wants to appear; `offline` is not hiding but leaving, so it is no choice."""
+
+    state: Literal["online", "away", "dnd"]
+
+
+class Watch(Command, tag="presence.watch", kw_only=True, frozen=True):
+    """Replaces what the session watched; answered by `presence` with those who share a channel with the user."""
+
+    users: Annotated[list[UUID], msgspec.Meta(max_length=MOST_WATCHED)]
+
+
 class NotACommand(ValueError):
     """The frame is no JSON object with a known `op`."""
 
@@ -80,8 +100,8 @@ class _Known(msgspec.Struct):
     ref: Any = None
 
 
-AnyCommand = Auth | Subscribe | Unsubscribe | Send | Ping
-OPS = ("auth", "subscribe", "unsubscribe", "send", "ping")
+AnyCommand = Auth | Subscribe | Unsubscribe | Send | Ping | Type | Appear | Watch
+OPS = ("auth", "subscribe", "unsubscribe", "send", "ping", "typing", "presence", "presence.watch")
 _commands: msgspec.json.Decoder[AnyCommand] = msgspec.json.Decoder(AnyCommand)
 _known = msgspec.json.Decoder(_Known)
 

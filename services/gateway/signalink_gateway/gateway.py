@@ -26,6 +26,7 @@ from signalink_gateway import commands, disconnects, frames, handshake
 from signalink_gateway.channel import Subscription
 from signalink_gateway.forwarding import Forwarder
 from signalink_gateway.identity import Identity, Refused, covers, verdict
+from signalink_gateway.people import People
 from signalink_gateway.recovery import Recovery
 from signalink_gateway.session import Session
 from signalink_gateway.wheel import Kind, Wheel
@@ -56,6 +57,7 @@ class Parts:
     identity: Identity
     forwarder: Forwarder
     limiter: Limits
+    people: People
 
 
 class Gateway(lifecycle.Lifecycle):
@@ -171,6 +173,7 @@ class Gateway(lifecycle.Lifecycle):
             return
         self._per_user[claims.sub] += 1
         session.welcome(claims, token)
+        self.parts.people.presence.opened(session)
         self._until_expiry(session, claims)
         self.wheel.after(self.ping_seconds * random.uniform(0.5, 1.0), session.number, "ping")  # noqa: S311
 
@@ -239,6 +242,12 @@ class Gateway(lifecycle.Lifecycle):
             self.parts.forwarder.send(session, command)
         elif isinstance(command, commands.Ping):
             session.say(op="pong", ref=command.ref, n=command.n)
+        elif isinstance(command, commands.Type):
+            self.parts.people.typing.command(session, command)
+        elif isinstance(command, commands.Appear):
+            self.parts.people.presence.said(session, command.state)
+        elif isinstance(command, commands.Watch):
+            self.parts.people.watches.command(session, command)
 
     def _subscribe(self, session: Session, wanted: commands.Wanted, ref: commands.Ref) -> None:
         """Subscribing again begins anew at the position given."""
@@ -250,7 +259,7 @@ class Gateway(lifecycle.Lifecycle):
             session.say(op="error", ref=ref, code="too_many_subscriptions", message=most, channel=wanted.id)
             return
         subscription = Subscription(session, self.hub.channel(wanted.id))
-        session.subscriptions[wanted.id] = subscription
+        session.subscriptions[subscription.channel.id] = subscription  # the channel's own key: one object, not one each
         self.hub.add(subscription)
         self.parts.recovery.join(subscription, wanted.after, ref)
 
@@ -263,6 +272,8 @@ class Gateway(lifecycle.Lifecycle):
         _give_back(self._per_ip, session.ip)
         if session.user is not None and session.opened:
             _give_back(self._per_user, session.user)
+            self.parts.people.watches.leave(session)
+            self.parts.people.presence.closed(session)
         for subscription in list(session.subscriptions.values()):
             self.hub.drop(subscription)
         self._behind.discard(session)
@@ -331,6 +342,7 @@ class Gateway(lifecycle.Lifecycle):
             self._housekeeping_at = now + HOUSEKEEPING_SECONDS
             self._bound_bytes()
             self.hub.sweep(now)
+            self.parts.people.watches.check_oldest()
 
     def _close_slow(self, session: Session) -> None:
         names.WS_SLOW_CLOSED_TOTAL.inc()

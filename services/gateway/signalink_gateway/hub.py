@@ -20,7 +20,7 @@ from signalink_core.telemetry import logging, names
 from signalink_gateway import frames, telling
 from signalink_gateway.channel import Channel, Subscription
 from signalink_gateway.fanout import Fanout
-from signalink_gateway.reads import CUTS
+from signalink_gateway.reads import CUTS, MEMBERSHIP
 from signalink_gateway.ring import Entry
 
 HELD_EVENTS = 1_000
@@ -45,6 +45,10 @@ class _Member(msgspec.Struct):
     user_id: UUID
 
 
+class _Message(msgspec.Struct):
+    sender_id: UUID
+
+
 class Bus(Protocol):
     """What the hub asks of a subscriber."""
 
@@ -54,10 +58,20 @@ class Bus(Protocol):
     def detach(self, channel_id: UUID) -> None: ...
 
 
+class Aside(Protocol):
+    """Who follows channels beside their events: presence and typing. Nothing here waits for it."""
+
+    def opened(self, channel: Channel) -> None: ...
+    def closed(self, channel: Channel) -> None: ...
+    def members_changed(self, channel: Channel, left: UUID | None) -> None: ...
+    def posted(self, channel: Channel, sender: UUID) -> None: ...
+
+
 _DELIVERED_LIVE = names.DELIVERY_SECONDS.labels(path="live")
 _DELIVERED_HEALED = names.DELIVERY_SECONDS.labels(path="healed")
 _live = msgspec.json.Decoder(Live)
 _member = msgspec.json.Decoder(_Member)
+_message = msgspec.json.Decoder(_Message)
 
 
 class Hub:
@@ -70,6 +84,7 @@ class Hub:
         self.channels: dict[UUID, Channel] = {}
         self.fanout = Fanout(ended=self.drop, lagging=lagging)
         self.bus: Bus | None = None
+        self.aside: Aside | None = None
         self._heal = heal
         self.duplicates = 0
 
@@ -86,7 +101,7 @@ class Hub:
 
     def add(self, subscription: Subscription) -> None:
         channel = subscription.channel
-        channel.subscriptions.add(subscription)
+        channel.apart.add(subscription)
         channel.idle_since = None
 
     def drop(self, subscription: Subscription) -> None:
@@ -96,8 +111,8 @@ class Hub:
         subscription.closed = True
         channel = subscription.channel
         channel.leave_live(subscription)
-        channel.subscriptions.discard(subscription)
-        if not channel.subscriptions:
+        channel.apart.discard(subscription)
+        if channel.empty:
             channel.idle_since = time.monotonic()
         if subscription.session.subscriptions.get(channel.id) is subscription:
             del subscription.session.subscriptions[channel.id]
@@ -105,8 +120,10 @@ class Hub:
     def sweep(self, now: float) -> None:
         """Lets go of channels that nobody has been in for a while."""
         for channel in [c for c in self.channels.values() if c.idle_since is not None]:
-            if not channel.subscriptions and now - (channel.idle_since or now) > LINGER_SECONDS and not channel.healing:
+            if channel.empty and now - (channel.idle_since or now) > LINGER_SECONDS and not channel.healing:
                 del self.channels[channel.id]
+                if self.aside is not None:
+                    self.aside.closed(channel)
                 if self.bus is not None:
                     self.bus.detach(channel.id)
 
@@ -165,6 +182,8 @@ class Hub:
         if channel.seq is None:
             channel.epoch, channel.seq, channel.target = epoch, last_seq, last_seq
             self._take_held(channel)
+            if self.aside is not None:
+                self.aside.opened(channel)
         elif epoch != channel.epoch:
             self._other_epoch(channel, epoch)
         elif last_seq > channel.seq:
@@ -247,10 +266,12 @@ class Hub:
     def _take_live(self, channel: Channel, live: Live, payload: bytes) -> None:
         cut = _member.decode(live.data).user_id if live.type in CUTS else None
         at, wipes = live.time.timestamp(), live.type == types.MESSAGE_DELETED
-        entry = Entry(live.seq, frames.text_frame(payload), cut, wipes, at)
+        entry = Entry(live.seq, frames.text_frame(payload), cut, wipes, at, live.type in MEMBERSHIP)
         self._take(channel, entry)
         telling.taken(channel, entry, "live")
         _DELIVERED_LIVE.observe(max(0.0, time.time() - at))
+        if channel.typists and live.type == types.MESSAGE_CREATED and self.aside is not None:
+            self.aside.posted(channel, _message.decode(live.data).sender_id)
 
     def _take(self, channel: Channel, entry: Entry) -> None:
         channel.seq = entry.seq
@@ -258,6 +279,8 @@ class Hub:
         channel.fresh.append(entry)
         if entry.cut is not None:
             self._cut(channel, entry.seq, entry.cut)
+        if entry.members and self.aside is not None:
+            self.aside.members_changed(channel, entry.cut)
         self.fanout.add(channel)
 
     def _cut(self, channel: Channel, seq: int, user_id: UUID) -> None:

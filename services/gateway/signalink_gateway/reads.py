@@ -33,6 +33,7 @@ PAGE_ALIGNMENT = 64
 """Readers within 64 seqs of each other ask for the same page."""
 FAILURES = (OSError, TimeoutError, exceptions.PostgresError, exceptions.InterfaceError)
 CUTS = (types.MEMBER_LEFT, types.MEMBER_REMOVED)
+MEMBERSHIP = frozenset((*CUTS, types.MEMBER_JOINED, types.MEMBER_ROLE_CHANGED, types.CHANNEL_ARCHIVED))
 
 # $1 channel, $2 users. One statement, so one snapshot: rights and last_seq agree for all of them.
 STANDING = """
@@ -52,6 +53,21 @@ SELECT * FROM (
     SELECT f.*, sum(octet_length(f.payload::text)) OVER (ORDER BY f.seq) - octet_length(f.payload::text) AS before
     FROM (SELECT * FROM messaging.event_feed WHERE channel_id = $1 AND seq > $2 ORDER BY seq LIMIT $3) f
 ) p WHERE p.before < $4 ORDER BY p.seq
+"""
+
+# $1 the watcher, $2 users: those who are the watcher, or share a channel with the watcher.
+ACQUAINTED = """
+SELECT u.id FROM unnest($2::uuid[]) u(id) WHERE u.id = $1 OR EXISTS (
+    SELECT FROM messaging.channel_members mine JOIN messaging.channel_members theirs USING (channel_id)
+    WHERE mine.user_id = $1 AND theirs.user_id = u.id)
+"""
+
+# $1 channels, $2 how many members at most. Who may type: `typing` of the table of rights, and not muted.
+MEMBERS = """
+SELECT c.id, m.user_id, c.archived_at IS NULL AND m.role <> 'reader' AND coalesce(m.muted_until <= now(), true) AS types
+FROM messaging.channels c CROSS JOIN LATERAL (
+    SELECT user_id, role, muted_until FROM messaging.channel_members WHERE channel_id = c.id LIMIT $2) m
+WHERE c.id = ANY($1)
 """
 
 T = TypeVar("T")
@@ -208,6 +224,18 @@ class LogReads(lifecycle.Lifecycle):
     async def heads(self, channel_ids: Iterable[UUID]) -> dict[UUID, Position]:
         return await self._read(lambda connection: reads.heads(connection, channel_ids))
 
+    async def acquainted(self, watcher: UUID, users: Iterable[UUID]) -> set[UUID]:
+        """Those of `users` about whom the watcher may know: the same user, or a member of a channel of both."""
+        rows = await self._read(lambda connection: connection.fetch(ACQUAINTED, watcher, list(users)))
+        return {row["id"] for row in rows}
+
+    async def members(self, channel_ids: Iterable[UUID], most: int) -> dict[UUID, dict[UUID, bool]]:
+        """channel -> member -> whether they may type, up to `most` members of each channel."""
+        found: dict[UUID, dict[UUID, bool]] = {}
+        for row in await self._read(lambda connection: connection.fetch(MEMBERS, list(channel_ids), most)):
+            found.setdefault(row["id"], {})[row["user_id"]] = row["types"]
+        return found
+
     async def revocations(self, seconds: float) -> list[Revocation]:
         return await self._read(lambda connection: reads.revocations_since(connection, seconds))
 
@@ -216,7 +244,8 @@ def entry(event: Event) -> Entry:
     """The event as every socket gets it."""
     cut = UUID(str(event.data["user_id"])) if event.type in CUTS else None
     frame = frames.text_frame(encode_live(event))
-    return Entry(event.position.seq, frame, cut, event.type == types.MESSAGE_DELETED, event.time.timestamp())
+    wipes, members = event.type == types.MESSAGE_DELETED, event.type in MEMBERSHIP
+    return Entry(event.position.seq, frame, cut, wipes, event.time.timestamp(), members)
 
 
 def _settle(waiting: Iterable[tuple[UUID, "asyncio.Future[Standing | None]"]], why: Exception) -> None:

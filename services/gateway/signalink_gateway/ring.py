@@ -18,7 +18,7 @@ MAX_BYTES = 1_048_576
 class Entry(NamedTuple):
     """One event as a frame; `cut`: the user whose membership ends with it; `wipes`: it deletes a body below it.
 
-    `at`: Unix seconds of the commit.
+    `at`: Unix seconds of the commit. `members`: it changes who is in the channel, or what they may do there.
     """
 
     seq: int
@@ -26,6 +26,7 @@ class Entry(NamedTuple):
     cut: UUID | None = None
     wipes: bool = False
     at: float = 0.0
+    members: bool = False
 
 
 class Ring:

@@ -5,6 +5,7 @@ transport and feeds commands. There is no task per session but while it resumes 
 """
 
 import asyncio
+import sys
 import time
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -43,7 +44,8 @@ class Session:
     )  # fmt: skip
 
     def __init__(self, gateway: "Gateway", number: int, transport: asyncio.Transport, origin: str, ip: str) -> None:
-        self.gateway, self.number, self.transport, self.origin, self.ip = gateway, number, transport, origin, ip
+        self.gateway, self.number, self.transport = gateway, number, transport
+        self.origin, self.ip = sys.intern(origin), sys.intern(ip)  # few different ones among many sockets
         self.id: UUID = ids.uuid7()
         self.claims: Claims | None = None
         self.token = ""

@@ -26,7 +26,7 @@ from signalink_api.schemas import Answer
 from signalink_api.writer import Draft, MessageWriter, Verdict
 from signalink_core.errors import SignalinkError
 from signalink_core.events import Event, Position
-from signalink_core.guard.limits import Limiter
+from signalink_core.guard.limits import Hit, Limiter
 from signalink_core.guard.rules import Rules
 from signalink_core.log import reads
 from signalink_core.log.rows import to_events
@@ -54,7 +54,11 @@ class MessageService:
 
     async def post(self, user_id: UUID, channel_id: UUID, asked: PostRequest, key: str | None) -> tuple[Message, bool]:
         """The message as it was first posted, and whether this post made it. `key` is the Idempotency-Key header."""
-        draft = Draft(
+        return await self.submit(self.draft(user_id, channel_id, asked, key))
+
+    def draft(self, user_id: UUID, channel_id: UUID, asked: PostRequest, key: str | None) -> Draft:
+        """What was asked, in the writer's words. Raises Invalid."""
+        return Draft(
             channel_id=channel_id,
             sender_id=user_id,
             client_id=_client_id(asked.client_id, key),
@@ -63,8 +67,12 @@ class MessageService:
             metadata=asked.metadata,
             reply_to=asked.reply_to,
         )
-        await self._limiter.hit(self._rules.posts_user, user_id)
-        await self._limiter.hit(self._rules.posts_channel, channel_id)
+
+    async def submit(self, draft: Draft, *before: Hit) -> tuple[Message, bool]:
+        """As `post`. `before`: limits that are counted first, in the same round trip."""
+        rules = self._rules
+        hits = (*before, (rules.posts_user, draft.sender_id), (rules.posts_channel, draft.channel_id))
+        await self._limiter.hit_each(hits)
         verdict = await self._writer.post(draft)
         if not verdict.posted:
             raise await self._refusal(verdict, draft)

@@ -150,8 +150,7 @@ class MessageWriter(Lifecycle):
 
 async def _outcome(entry: Entry, deadline: float) -> Verdict:
     """Wait for it without owning it: a caller that is cancelled or out of time leaves the batch alone."""
-    remaining = max(0.0, deadline - time.monotonic())
-    await asyncio.wait({entry.outcome}, timeout=remaining)
+    await _done(entry.outcome, max(0.0, deadline - time.monotonic()))
     if not entry.outcome.done():
         names.MESSAGES_POSTED_TOTAL.labels(verdict="unknown").inc()
         raise PostUnknown(
@@ -163,3 +162,23 @@ async def _outcome(entry: Entry, deadline: float) -> Verdict:
     if isinstance(outcome, Verdict):
         return outcome
     raise outcome
+
+
+async def _done(outcome: asyncio.Future[Outcome], seconds: float) -> None:
+    """asyncio.wait for one future: the same without sets and tasks, which cost a tenth of a post."""
+    if outcome.done():
+        return
+    loop = asyncio.get_running_loop()
+    waiter: asyncio.Future[None] = loop.create_future()
+
+    def wake(_: object = None) -> None:
+        if not waiter.done():
+            waiter.set_result(None)
+
+    timer = loop.call_later(seconds, wake)
+    outcome.add_done_callback(wake)
+    try:
+        await waiter
+    finally:
+        timer.cancel()
+        outcome.remove_done_callback(wake)

@@ -6,7 +6,18 @@
 | `signalink:heads` | JSON `[[channel id, epoch, last seq], ...]`, from the relay each second |
 | `signalink:log` | empty: the log grew, one per flush of a publisher (wakes the relay) |
 | `signalink:revocations` | empty: read the revocations now instead of at the next 2 s poll |
+| `signalink:presence` | JSON of `signalink_core.bus.hints`: which users of a node changed, or that the node is gone |
+| `signalink:typing:{channel id}` | JSON of `signalink_core.bus.hints`: one user types there |
 | `signalink:ticket:{sha256 hex}` | a socket JWT, one use, 30 s |
+
+Keys of presence, all below `signalink:presence:`; `{node}` is one run of one gateway process:
+
+| key | holds |
+|---|---|
+| `nodes` | hash: node -> name of its process, for every node that was not reaped |
+| `node:{node}` | the heartbeat: TTL 9 s, renewed every 3 s |
+| `users:{node}` | hash: user id -> `state:sessions:version`, and under `n` the number of the last batch |
+| `reap:{node}` | the lease of whoever clears a dead node away |
 """
 
 import hashlib
@@ -20,6 +31,9 @@ HEADS = b"signalink:heads"
 WAKE = b"signalink:log"
 REVOCATIONS = b"signalink:revocations"
 TICKET_PREFIX = "signalink:ticket:"
+PRESENCE = b"signalink:presence"
+PRESENCE_PREFIX = "signalink:presence:"
+TYPING_PREFIX = b"signalink:typing:"
 
 Head = tuple[UUID, int, int]
 """(channel id, epoch, last seq)"""
@@ -31,10 +45,23 @@ def events_key(channel_id: UUID) -> bytes:
 
 def events_channel(key: bytes) -> UUID | None:
     """The channel id in an events key; None for any other key."""
-    if not key.startswith(EVENTS_PREFIX):
+    return _channel(EVENTS_PREFIX, key)
+
+
+def typing_key(channel_id: UUID) -> bytes:
+    return TYPING_PREFIX + str(channel_id).encode()
+
+
+def typing_channel(key: bytes) -> UUID | None:
+    """The channel id in a typing key; None for any other key."""
+    return _channel(TYPING_PREFIX, key)
+
+
+def _channel(prefix: bytes, key: bytes) -> UUID | None:
+    if not key.startswith(prefix):
         return None
     try:
-        return UUID(key[len(EVENTS_PREFIX) :].decode())
+        return UUID(key[len(prefix) :].decode())
     except ValueError:
         return None
 

@@ -32,8 +32,12 @@ class MemoryBus:
         on_attached: Callable[[UUID], None] = ignore,
         on_lost: Callable[[], None] = ignore,
         on_revocations: Callable[[], None] = ignore,
+        on_presence: Callable[[bytes], None] = ignore,
+        on_following: Callable[[], None] = ignore,
+        on_typing: Callable[[UUID, bytes], None] = ignore,
     ) -> "MemorySubscriber":
-        return MemorySubscriber(self, Router(on_event, on_heads, on_revocations), on_attached, on_lost)
+        router = Router(on_event, on_heads, on_revocations, on_presence, on_typing)
+        return MemorySubscriber(self, router, on_attached, on_lost, on_following)
 
     def lose(self) -> None:
         """Redis goes away: subscribers learn it, publishers drop."""
@@ -107,10 +111,16 @@ class MemorySubscriber(lifecycle.Lifecycle):
     """Same face as `Subscriber`; confirmations come in a later turn of the loop, as Redis's do."""
 
     def __init__(
-        self, bus: MemoryBus, router: Router, on_attached: Callable[[UUID], None], on_lost: Callable[[], None]
+        self,
+        bus: MemoryBus,
+        router: Router,
+        on_attached: Callable[[UUID], None],
+        on_lost: Callable[[], None],
+        on_following: Callable[[], None],
     ) -> None:
         super().__init__()
         self._bus, self._router, self._on_attached, self._on_lost = bus, router, on_attached, on_lost
+        self._on_following = on_following
         self._wanted: dict[UUID, None] = {}
         self._attached: set[UUID] = set()
         self._running = False
@@ -138,9 +148,11 @@ class MemorySubscriber(lifecycle.Lifecycle):
     def restored(self) -> None:
         for channel_id in self._wanted:
             self._confirm_soon(channel_id)
+        if self.connected:
+            asyncio.get_running_loop().call_soon(self._on_following)
 
     def receive(self, name: bytes, payload: bytes) -> None:
-        channel = keys.events_channel(name)
+        channel = keys.events_channel(name) or keys.typing_channel(name)
         if channel is None or channel in self._attached:
             self._router.route(name, payload)
 

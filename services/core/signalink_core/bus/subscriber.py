@@ -28,8 +28,11 @@ class Router:
         on_event: Callable[[UUID, bytes], None],
         on_heads: Callable[[Sequence[keys.Head]], None],
         on_revocations: Callable[[], None],
+        on_presence: Callable[[bytes], None] = ignore,
+        on_typing: Callable[[UUID, bytes], None] = ignore,
     ) -> None:
         self._on_event, self._on_heads, self._on_revocations = on_event, on_heads, on_revocations
+        self._on_presence, self._on_typing = on_presence, on_typing
 
     def route(self, name: bytes, payload: bytes) -> None:
         if name == keys.HEADS:
@@ -43,13 +46,19 @@ class Router:
             self._on_revocations()
         elif (channel := keys.events_channel(name)) is not None:
             self._on_event(channel, payload)
+        elif name == keys.PRESENCE:
+            self._on_presence(payload)
+        elif (channel := keys.typing_channel(name)) is not None:
+            self._on_typing(channel, payload)
 
 
 class Subscriber(lifecycle.Lifecycle):
     """Callbacks run on the loop, in the order Redis sent; they must not block.
 
     on_event(channel id, `encode_live` bytes) · on_heads([(channel id, epoch, last seq)]) · on_attached(channel id) ·
-    on_lost() once per outage: nothing is attached any more · on_revocations() hint.
+    on_lost() once per outage: nothing is attached any more · on_revocations() hint · on_presence(`hints` bytes) ·
+    on_following() whenever presence is followed (again): what was said before is lost · on_typing(channel id, `hints`
+    bytes) of attached channels. Presence and typing are followed only by who gives a callback for them.
     """
 
     def __init__(
@@ -61,13 +70,19 @@ class Subscriber(lifecycle.Lifecycle):
         on_attached: Callable[[UUID], None] = ignore,
         on_lost: Callable[[], None] = ignore,
         on_revocations: Callable[[], None] = ignore,
+        on_presence: Callable[[bytes], None] = ignore,
+        on_following: Callable[[], None] = ignore,
+        on_typing: Callable[[UUID, bytes], None] = ignore,
     ) -> None:
         super().__init__()
-        self._on_attached = on_attached
-        router = Router(on_event, on_heads, on_revocations)
+        self._on_attached, self._on_following = on_attached, on_following
+        self._types = on_typing is not ignore
+        router = Router(on_event, on_heads, on_revocations, on_presence, on_typing)
         self._feed = feed.Feed(redis, on_message=router.route, on_confirmed=self._confirmed, on_lost=on_lost)
         self._feed.add(keys.HEADS)
         self._feed.add(keys.REVOCATIONS)
+        if on_presence is not ignore:
+            self._feed.add(keys.PRESENCE)
 
     @property
     def connected(self) -> bool:
@@ -76,9 +91,13 @@ class Subscriber(lifecycle.Lifecycle):
     def attach(self, channel_id: UUID) -> None:
         """Asks for a channel's events; done when `on_attached` is called. Kept over reconnects until `detach`."""
         self._feed.add(keys.events_key(channel_id))
+        if self._types:
+            self._feed.add(keys.typing_key(channel_id))
 
     def detach(self, channel_id: UUID) -> None:
         self._feed.remove(keys.events_key(channel_id))
+        if self._types:
+            self._feed.remove(keys.typing_key(channel_id))
 
     def attached(self, channel_id: UUID) -> bool:
         return self._feed.confirmed(keys.events_key(channel_id))
@@ -97,3 +116,5 @@ class Subscriber(lifecycle.Lifecycle):
     def _confirmed(self, name: bytes) -> None:
         if (channel := keys.events_channel(name)) is not None:
             self._on_attached(channel)
+        elif name == keys.PRESENCE:
+            self._on_following()

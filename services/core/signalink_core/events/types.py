@@ -23,10 +23,12 @@ CHANNEL_ARCHIVED = PREFIX + "channel.archived"
 CHANNEL_CREATED = PREFIX + "channel.created"
 USER_REGISTERED = PREFIX + "user.registered"
 USER_LOGGED_IN = PREFIX + "user.logged_in"
+PRESENCE_CHANGED = PREFIX + "presence.changed"
 
 Role = Literal["owner", "moderator", "member", "reader"]
 Kind = Literal["public", "private", "direct"]
 History = Literal["all", "joined"]
+PresenceState = Literal["online", "away", "dnd", "offline"]
 
 
 class EventData(BaseModel):
@@ -139,6 +141,13 @@ class UserLoggedIn(EventData):
     user_id: UUID
 
 
+class PresenceChanged(EventData):
+    """A user is in another state, over all devices. Best effort: it may be missing or come twice; `time` orders."""
+
+    user_id: UUID
+    state: PresenceState
+
+
 TYPES: dict[str, type[EventData]] = {
     MESSAGE_CREATED: MessageCreated,
     MESSAGE_EDITED: MessageEdited,
@@ -152,4 +161,5 @@ TYPES: dict[str, type[EventData]] = {
     CHANNEL_CREATED: ChannelCreated,
     USER_REGISTERED: UserRegistered,
     USER_LOGGED_IN: UserLoggedIn,
+    PRESENCE_CHANGED: PresenceChanged,
 }

@@ -6,7 +6,7 @@ request id and the trace context, measures the request, and answers refusals and
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Generator, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -94,6 +94,41 @@ class Guard:
         return address
 
 
+class _Step:
+    """A `receive` that is begun at once and awaited only where it has to wait. `message` is set when it is done."""
+
+    __slots__ = ("_first", "_receiving", "message")
+
+    def __init__(self, receiving: Awaitable[Message]) -> None:
+        self._receiving: Any = receiving.__await__()
+        self._first: Any = None
+        self.message: Message = {}
+
+    def done(self) -> bool:
+        """Runs it up to its first wait; whether there was none."""
+        try:
+            self._first = next(self._receiving)
+        except StopIteration as end:
+            self.message = end.value
+            return True
+        return False
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        """Goes on from the first wait, in the same task."""
+        self.message = yield from self
+
+    def __iter__(self) -> "_Step":
+        return self
+
+    def __next__(self) -> Any:
+        first, self._first = self._first, None
+        return next(self._receiving) if first is None else first
+
+    def throw(self, *error: Any) -> Any:
+        """A cancel, at the first wait or later, goes to where it waits."""
+        return self._receiving.throw(*error)
+
+
 @dataclass(slots=True)
 class _Exchange:
     """One request: counts the body, adds headers, answers once."""
@@ -118,11 +153,14 @@ class _Exchange:
         limit, seconds = self.policy.body_bytes, self.policy.body_seconds
         if self._body_due is None:
             self._body_due = asyncio.get_running_loop().time() + seconds
+        step = _Step(self._receive())
         try:
-            async with asyncio.timeout_at(self._body_due):
-                message = await self._receive()
+            if not step.done():  # mostly the body came with the head, and a timeout costs as much as the rest of this
+                async with asyncio.timeout_at(self._body_due):
+                    await step
         except TimeoutError:
             return await self._cut(BadRequest(f"The body did not arrive within {seconds:g} s."))
+        message = step.message
         self._body_ended = not message.get("more_body", False)
         self._body_bytes += len(message.get("body", b""))
         if self._body_bytes > limit:

@@ -7,30 +7,30 @@ import hashlib
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
-from typing import Any
 
-from limits import RateLimitItemPerSecond
-from limits.aio.storage import RedisStorage
-from limits.aio.strategies import SlidingWindowCounterRateLimiter
-from redis.asyncio import BlockingConnectionPool
 from redis.exceptions import RedisError
 
 from signalink_core import faults
 from signalink_core.errors import FaultInjected, RateLimited
 from signalink_core.guard.rules import Rule
 from signalink_core.guard.view import Transport
+from signalink_core.guard.windows import Window, Windows
 from signalink_core.lifecycle import Lifecycle
-from signalink_core.settings import REDIS_TIMEOUT_SECONDS, RedisSettings
+from signalink_core.settings import RedisSettings
 from signalink_core.telemetry import names
 from signalink_core.telemetry.logging import get_logger
 
 KEY_PREFIX = "signalink:limit"
-CONNECTIONS = 16
 LOCAL_SECONDS = 1.0
 LOCAL_KEYS = 50_000
+REMEMBERED_KEYS = 10_000
 log = get_logger(__name__)
+
+Hit = tuple[Rule, object]
+"""(rule, key): the key is an id, or for an `_ip` scope an address; keys are stored hashed."""
 
 
 class Limiter(Lifecycle):
@@ -42,28 +42,13 @@ class Limiter(Lifecycle):
 
     def __init__(self, redis: RedisSettings, *, replicas: int = 1, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
-        self._redis = redis
         self._clock = clock
         self._local = LocalBuckets(replicas, clock)
         self._local_until = float("-inf")
-        self._shared: SlidingWindowCounterRateLimiter | None = None
-        self._pool: BlockingConnectionPool | None = None
+        self._shared = Windows(redis)
 
     async def _start(self) -> None:
-        plain = self._redis.client().connection_pool
-        self._pool = BlockingConnectionPool(
-            max_connections=CONNECTIONS,
-            timeout=REDIS_TIMEOUT_SECONDS,
-            connection_class=plain.connection_class,
-            **plain.connection_kwargs,
-        )
-        options: dict[str, Any] = {"connection_pool": self._pool}
-        storage = RedisStorage(self._redis.url, implementation="redispy", key_prefix=KEY_PREFIX, **options)
-        self._shared = SlidingWindowCounterRateLimiter(storage)
-
-    async def _stop(self) -> None:
-        if self._pool is not None:
-            await self._pool.disconnect()
+        await self.enter(self._shared)
 
     @property
     def degraded(self) -> bool:
@@ -71,31 +56,49 @@ class Limiter(Lifecycle):
         return self._clock() < self._local_until
 
     async def hit(self, rule: Rule, key: object, *, transport: Transport = "http") -> None:
-        """Count a hit of `key`: an id, or for an `_ip` scope an address. Keys are stored hashed.
+        """Count a hit. Raises RateLimited with the least seconds until a hit can pass."""
+        await self.hit_each([(rule, key)], transport=transport)
 
-        Raises RateLimited with the least seconds until a hit can pass.
-        """
-        counted = network_of(str(key)) if rule.scope.endswith("_ip") else str(key)
-        hashed = hashlib.sha256(counted.encode()).hexdigest()[:32]
-        if await self._allowed(rule, hashed):
+    async def hit_each(self, hits: Sequence[Hit], *, transport: Transport = "http") -> None:
+        """As `hit` one after the other, in one round trip: after the first that is refused nothing is counted."""
+        windows = [window_of(rule, str(key)) for rule, key in hits]
+        refused = await self._refused(hits, windows)
+        if refused == 0:
             return
+        rule = hits[refused - 1][0]
         names.RATE_LIMITED_TOTAL.labels(scope=rule.scope, transport=transport).inc()
         wait = max(1, math.ceil(rule.seconds / rule.amount))
         raise RateLimited(
             f"More than {rule.amount} per {rule.seconds} s ({rule.scope}).", retry_after=wait, scope=rule.scope
         )
 
-    async def _allowed(self, rule: Rule, key: str) -> bool:
-        if self._shared is None or self.degraded:
-            return self._local.allow(rule, key)
+    async def _refused(self, hits: Sequence[Hit], windows: Sequence[Window]) -> int:
+        """The number (from 1) of the first hit that does not fit, 0 when all do."""
+        if not self.running or self.degraded:
+            return self._local_refused(hits, windows)
         try:
             await faults.point("redis.command", command="limit")
-            item = RateLimitItemPerSecond(rule.amount, rule.seconds, namespace=rule.scope)
-            return await self._shared.hit(item, key)
+            return await self._shared.take(windows)
         except (RedisError, OSError, TimeoutError, FaultInjected) as error:
-            log.warning("limits_local", error=f"{type(error).__name__}: {error}", seconds=LOCAL_SECONDS)
+            if not self.degraded:
+                log.warning("limits_local", error=f"{type(error).__name__}: {error}", seconds=LOCAL_SECONDS)
             self._local_until = self._clock() + LOCAL_SECONDS
-            return self._local.allow(rule, key)
+            return self._local_refused(hits, windows)
+
+    def _local_refused(self, hits: Sequence[Hit], windows: Sequence[Window]) -> int:
+        for n, ((rule, _), window) in enumerate(zip(hits, windows, strict=True), start=1):
+            if not self._local.allow(rule, window.current):
+                return n
+        return 0
+
+
+@lru_cache(maxsize=REMEMBERED_KEYS)
+def window_of(rule: Rule, key: str) -> Window:
+    """Where the hits of a key are counted; the braces keep both keys in one slot of a cluster."""
+    counted = network_of(key) if rule.scope.endswith("_ip") else key
+    hashed = hashlib.sha256(counted.encode()).hexdigest()[:32]
+    current = f"{KEY_PREFIX}:{{{rule.scope}/{hashed}/{rule.amount}/{rule.seconds}}}"
+    return Window(f"{current}/-1", current, rule.amount, rule.seconds)
 
 
 def network_of(address: str) -> str:
