@@ -144,3 +144,29 @@ async def test_it_answers_while_the_public_app_is_stuck(plain: httpx.AsyncClient
     stuck = asyncio.create_task(asyncio.Event().wait())
     assert (await plain.get("/healthz")).status_code == 200
     stuck.cancel()
+
+
+@pytest.fixture
+async def with_views(readiness: Readiness, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    (tmp_path / "token").write_text(TOKEN)
+    process = ProcessSettings(metrics_port=0, inspect_token_file=tmp_path / "token")
+    async with (
+        InternalServer(process, readiness, {"channel": lambda query: {"id": query.get("id")}}) as server,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}") as client,
+    ):
+        yield client
+
+
+async def test_what_a_process_shows_of_itself_needs_the_token(with_views: httpx.AsyncClient) -> None:
+    key = {"Authorization": f"Bearer {TOKEN}"}
+    shown = await with_views.get("/debug/channel?id=7", headers=key)
+    assert (shown.status_code, shown.json()) == (200, {"id": "7"})
+    for wrong in ({}, {"Authorization": f"Bearer {TOKEN}x"}, {"Authorization": TOKEN}):
+        assert (await with_views.get("/debug/channel", headers=wrong)).status_code == 401
+    unknown = await with_views.get("/debug/tasks", headers=key)
+    assert (unknown.status_code, unknown.json()["detail"]) == (404, "This process shows: channel.")
+    assert (await with_views.post("/debug/channel", headers=key)).status_code == 404
+
+
+async def test_without_a_token_nothing_is_shown(plain: httpx.AsyncClient) -> None:
+    assert (await plain.get("/debug/channel", headers={"Authorization": "Bearer None"})).status_code == 404

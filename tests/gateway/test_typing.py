@@ -5,6 +5,8 @@ from uuid import UUID
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from signalink_core import ids
 from signalink_core.bus import hints
@@ -85,6 +87,14 @@ def test_many_keys_are_one_notice_in_three_seconds(rig: Rig) -> None:
     rig.after(0.2)
     rig.type(rig.ana)
     assert rig.said == [ANA, ANA]
+
+
+@given(now=st.floats(min_value=0, max_value=1e8), every=st.floats(min_value=0.1, max_value=10))
+def test_the_first_notice_is_shown_whatever_the_clock_says(now: float, every: float) -> None:
+    rig = Rig()
+    rig.now, rig.typing._every = now, every
+    rig.type(rig.ana)
+    assert rig.said == [ANA]
 
 
 def test_the_own_echo_and_a_second_device_elsewhere_are_coalesced(rig: Rig) -> None:

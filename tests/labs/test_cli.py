@@ -8,7 +8,7 @@ import pytest
 
 from signalink_core.errors import ConfigurationError
 from signalink_labs.cli import app, logs, output, up
-from signalink_stacks.local.state import RunState, StateFolder
+from signalink_stacks.local.state import StateFolder
 
 Captured = pytest.CaptureFixture[str]
 
@@ -32,7 +32,8 @@ def test_wrong_use_ends_with_64_and_says_where_help_is(arguments: list[str], cap
 def test_help_lists_every_verb(capsys: Captured) -> None:
     assert app.run(["--help"]) == 0
     text = capsys.readouterr().out
-    assert [verb for verb in ("up", "down", "status", "logs", "migrate", "user", "log") if verb not in text] == []
+    verbs = ("up", "down", "status", "doctor", "open", "logs", "trace", "migrate", "user", "log")
+    assert [verb for verb in verbs if verb not in text] == []
 
 
 @pytest.mark.parametrize("given", ["limits=1", "LIMITS", "=1", "A B=1"])
@@ -122,6 +123,12 @@ def test_a_log_that_is_not_there_is_answered_with_those_that_are(state_folder: S
     assert "no log called piano; there are: kafka" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("arguments", [["-f"], ["api", "-f", "--json"], ["api", "-f", "--trace", "a" * 32]])
+def test_following_is_for_one_log_as_text(arguments: list[str], capsys: Captured) -> None:
+    assert app.run(["logs", *arguments]) == 64
+    assert "--follow goes with one log" in capsys.readouterr().err
+
+
 def test_following_goes_on_where_it_stopped_and_from_the_start_after_a_rotation(
     tmp_path: Path, capsys: Captured
 ) -> None:
@@ -133,22 +140,6 @@ def test_following_goes_on_where_it_stopped_and_from_the_start_after_a_rotation(
     path.write_text("x\n")
     assert logs.follow_once(path, 8) == 2
     assert capsys.readouterr().out == "new\nx\n"
-
-
-def test_progress_prints_each_finished_step_once(capsys: Captured) -> None:
-    progress = up.Progress(silent=False)
-    state = RunState.parse(
-        '{"steps": [{"name": "valkey", "began": 1, "seconds": 0.5}, {"name": "kafka", "began": 1}], "processes": []}'
-    )
-    progress(state)
-    progress(state)
-    assert capsys.readouterr().out.split() == ["valkey", "0.5", "s"]
-
-
-def test_the_estimate_comes_from_the_last_start(state_folder: StateFolder) -> None:
-    assert "first start" in up.estimate(state_folder)
-    state_folder.open().write(RunState(phase="down", up_after=7.2))
-    assert up.estimate(state_folder) == "Starting Signalink; the last start took 7 s."
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(5.9, "5 s"), (65, "1 min 5 s"), (7300, "2 h 1 min")])

@@ -65,6 +65,18 @@ def test_a_killed_postgres_leaves_no_shared_memory_behind(engine_dir: Path) -> N
     assert segments_of(pid) == []
 
 
+@pytest.mark.engine("postgres")
+def test_a_killed_postgres_that_nobody_reaped_keeps_no_second_one_out(engine_dir: Path) -> None:
+    first = PostgresEngine(engine_dir, durable=False).start()
+    os.kill(first.pid, signal.SIGKILL)  # and not waited for: it stays as a zombie
+    second = PostgresEngine(engine_dir, durable=False, credentials=first.credentials)
+    second.cleanup()
+    assert psutil.Process(first.pid).status() == psutil.STATUS_ZOMBIE
+    with second:
+        assert second.ready()
+    first.stop()
+
+
 def segments_of(pid: int) -> list[str]:
     """Ids of the System V shared memory that a process made."""
     lines = [line.split() for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]]

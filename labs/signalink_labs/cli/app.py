@@ -6,7 +6,7 @@ import typer
 from typer.exceptions import TyperException
 
 from signalink_core.errors import ConfigurationError, SignalinkError
-from signalink_labs.cli import down, log, logs, migrate, output, status, up, user
+from signalink_labs.cli import doctor, down, log, logs, migrate, opening, output, status, trace, up, user
 from signalink_stacks.local.engines import EngineFailed
 from signalink_stacks.local.problems import LocalProblem
 
@@ -18,7 +18,10 @@ app = typer.Typer(
 app.command("up")(up.up)
 app.command("down")(down.down)
 app.command("status")(status.status)
+app.command("doctor")(doctor.doctor)
+app.command("open")(opening.open_)
 app.command("logs")(logs.logs)
+app.command("trace")(trace.trace)
 app.command("migrate")(migrate.migrate)
 app.add_typer(user.app, name="user")
 app.add_typer(log.app, name="log")

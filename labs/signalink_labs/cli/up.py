@@ -1,6 +1,7 @@
-"""Owns `signalink up`: wishes from options, progress as the parts become ready, the addresses at the end."""
+"""Owns `signalink up`: wishes from options, what the doctor found, progress against earlier starts, addresses."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from typing import Annotated
@@ -8,8 +9,11 @@ from typing import Annotated
 import typer
 
 from signalink_core.errors import ConfigurationError
-from signalink_labs.cli import output
-from signalink_stacks.local import control
+from signalink_labs.cli import output, progress
+from signalink_stacks.doctor import checkup
+from signalink_stacks.doctor.checkup import Checked
+from signalink_stacks.doctor.rule import Verdict
+from signalink_stacks.local import control, starts
 from signalink_stacks.local.layout import Wishes
 from signalink_stacks.local.state import RunState, StateFolder
 
@@ -22,19 +26,28 @@ class PortChoice(StrEnum):
     FREE = "free"
 
 
-class Progress:
-    """Prints each step once, when it is done, with its own time."""
+class Watch:
+    """Says what the doctor found, then what to expect, then each step."""
 
-    def __init__(self, silent: bool) -> None:
+    def __init__(self, display: progress.Display, estimate: starts.Estimate, *, silent: bool) -> None:
+        self._display = display
+        self._estimate = estimate
         self._silent = silent
-        self._printed: set[str] = set()
+        self.found: list[Checked] = []
+
+    def checked(self, found: Sequence[Checked]) -> None:
+        self.found = list(found)
+        if self._silent:
+            return
+        for each in checkup.of(found, Verdict.WARN):
+            output.text(f"warning: {each.finding.what} Fix: {each.finding.fix}")
+        if not checkup.of(found, Verdict.FAIL):
+            output.text(progress.heading(self._estimate))
 
     def __call__(self, state: RunState) -> None:
-        for step in state.steps:
-            if step.seconds is not None and step.name not in self._printed:
-                self._printed.add(step.name)
-                if not self._silent:
-                    output.text(f"  {step.name:<16} {step.seconds:5.1f} s")
+        """A platform that was up before is no start."""
+        if self.found:
+            self._display(state)
 
 
 def up(
@@ -56,11 +69,12 @@ def up(
         free_ports=ports is PortChoice.FREE,
     )
     folder = StateFolder()
-    if not as_json:
-        output.text(estimate(folder))
-    started = control.up(folder, wishes, Progress(as_json))
+    estimate = starts.estimate(folder, wishes)
+    with progress.display(estimate, output.console(), silent=as_json) as display:
+        watch = Watch(display, estimate, silent=as_json)
+        started = control.up(folder, wishes, watch, checked=watch.checked)
     if as_json:
-        output.document(as_document(started))
+        output.document(as_document(started, watch.found))
     else:
         _print(started)
 
@@ -80,17 +94,13 @@ def parse_settings(given: list[str]) -> dict[str, str]:
     return result
 
 
-def estimate(folder: StateFolder) -> str:
-    """What to expect, from the last start of this folder."""
-    last = folder.read() if folder.found_version() == RunState().version else None
-    if last is None or last.up_after is None:
-        return "Starting Signalink; the first start also downloads Kafka (45 MB) and makes the databases."
-    return f"Starting Signalink; the last start took {last.up_after:.0f} s."
-
-
-def as_document(started: control.Started) -> dict[str, object]:
+def as_document(started: control.Started, checked: Sequence[Checked] = ()) -> dict[str, object]:
     state = started.state
     return {
+        "warnings": [
+            {"name": each.name, "what": each.finding.what, "fix": each.finding.fix}
+            for each in checkup.of(checked, Verdict.WARN)
+        ],
         "phase": state.phase,
         "already_running": started.again,
         "seconds": state.up_after,

@@ -1,11 +1,12 @@
-"""The internal port: /metrics, /healthz, /readyz and, where faults are on, GET/PUT/DELETE /faults; else 404.
+"""The internal port: /metrics, /healthz, /readyz; /faults where faults are on; /debug/NAME with its token; else 404.
 
 It is a small ASGI app of its own, so that it answers even when the public app is broken.
 """
 
 import hmac
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
+from urllib.parse import parse_qsl
 
 import orjson
 
@@ -20,14 +21,16 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Answer = tuple[int, str, bytes]
+View = Callable[[Mapping[str, str]], object]
+"""What a process shows of itself: from the query's parameters to a JSON document. Raises SignalinkError."""
 JSON = "application/json"
 BODY_BYTES = 16 * 1024
 
 
 class InternalServer(HttpServer):
-    """Accepts on `process.host:process.metrics_port`."""
+    """Accepts on `process.host:process.metrics_port`. `views` are served as /debug/NAME where there is a token."""
 
-    def __init__(self, process: ProcessSettings, readiness: Readiness) -> None:
+    def __init__(self, process: ProcessSettings, readiness: Readiness, views: Mapping[str, View] | None = None) -> None:
         token: str | None = None
         if process.faults == "on":
             token = read_secret(process.faults_token_file, "the fault control endpoint")
@@ -36,15 +39,25 @@ class InternalServer(HttpServer):
                     "Fault points are on but their control endpoint has no token.",
                     next_step="set SIGNALINK_FAULTS_TOKEN_FILE.",
                 )
-        super().__init__(InternalApp(readiness, token), host=process.host, port=process.metrics_port, backlog=128)
+        inspect = read_secret(process.inspect_token_file, "the inspection endpoint")
+        app = InternalApp(readiness, token, views or {}, inspect)
+        super().__init__(app, host=process.host, port=process.metrics_port, backlog=128)
 
 
 class InternalApp:
-    """ASGI. `faults_token` None leaves fault control out."""
+    """ASGI. `faults_token` None leaves fault control out, `inspect_token` None the views."""
 
-    def __init__(self, readiness: Readiness, faults_token: str | None) -> None:
+    def __init__(
+        self,
+        readiness: Readiness,
+        faults_token: str | None,
+        views: Mapping[str, View] | None = None,
+        inspect_token: str | None = None,
+    ) -> None:
         self._readiness = readiness
         self._token = faults_token
+        self._views = views or {}
+        self._inspect_token = inspect_token
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -73,14 +86,17 @@ class InternalApp:
             case "GET" | "HEAD", "/readyz":
                 return 200 if self._readiness.ready else 503, JSON, orjson.dumps(self._readiness.snapshot())
             case method, "/faults" if self._token is not None:
-                self._authenticate(headers.get(b"authorization", ""))
+                _authenticate(headers, self._token, "Fault control")
                 return await self._faults(method, scope["query_string"], receive)
+            case "GET", path if self._inspect_token is not None and path.startswith("/debug/"):
+                _authenticate(headers, self._inspect_token, "Inspection")
+                return self._view(path.removeprefix("/debug/"), scope["query_string"])
         raise NotFound("Nothing is served here.")
 
-    def _authenticate(self, authorization: str) -> None:
-        expected = f"Bearer {self._token}"
-        if not hmac.compare_digest(authorization.encode(), expected.encode()):
-            raise TokenInvalid("missing", "Fault control needs its bearer token.")
+    def _view(self, name: str, query: bytes) -> Answer:
+        if name not in self._views:
+            raise NotFound(f"This process shows: {', '.join(sorted(self._views)) or 'nothing'}.")
+        return 200, JSON, orjson.dumps(self._views[name](dict(parse_qsl(query.decode("latin-1")))))
 
     async def _faults(self, method: str, query: bytes, receive: Receive) -> Answer:
         match method:
@@ -93,6 +109,11 @@ class InternalApp:
             case _:
                 raise NotFound("Faults are read with GET, set with PUT, ended with DELETE.")
         return 200, JSON, orjson.dumps({"faults": faults.here.report()})
+
+
+def _authenticate(headers: Mapping[bytes, str], token: str, what: str) -> None:
+    if not hmac.compare_digest(headers.get(b"authorization", "").encode(), f"Bearer {token}".encode()):
+        raise TokenInvalid("missing", f"{what} needs its bearer token.")
 
 
 def _json(body: bytes) -> object:

@@ -205,6 +205,8 @@ class ProcessSettings(SettingsGroup):
     """Fault points and their control endpoint on the internal port."""
     faults_token_file: Path | None = None
     """File that holds the bearer token of the fault control endpoint."""
+    inspect_token_file: Path | None = None
+    """File that holds the bearer token of /debug on the internal port; without it /debug is not served."""
 
     @field_validator("log_level", mode="before")
     @classmethod

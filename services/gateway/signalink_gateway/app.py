@@ -31,7 +31,7 @@ from signalink_core.settings import (
     ProcessSettings,
     RedisSettings,
 )
-from signalink_gateway import drain, handshake
+from signalink_gateway import drain, handshake, inspection
 from signalink_gateway.forwarding import Forwarder
 from signalink_gateway.gateway import PING_SECONDS, Gateway, Parts
 from signalink_gateway.heads import Heads
@@ -145,7 +145,8 @@ class App(lifecycle.Lifecycle):
         policy = Policy(Rules.of(settings.limits), settings.edge.ws_origins, self.gateway.hosts)
         guarded = Guard(elsewhere, policy=policy, limits=self.limiter)
         self.server = GatewayServer(guarded, host=process.host, port=process.http_port, ws=protocol_for(self.gateway))
-        self.internal = InternalServer(process, self.readiness)
+        views = {"channel": inspection.channel_view(process.node, self.recovery.hub)}
+        self.internal = InternalServer(process, self.readiness, views)
 
     async def _start(self) -> None:
         if self.producer is not None:

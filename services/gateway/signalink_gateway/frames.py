@@ -50,6 +50,11 @@ def text_frame(payload: bytes) -> bytes:
     return _header(TEXT, len(payload)) + payload
 
 
+def payload_of(frame: bytes) -> bytes:
+    """The payload of one unmasked frame, as `text_frame` made it."""
+    return frame[{126: 4, 127: 10}.get(frame[1], 2) :]
+
+
 def control_frame(opcode: int, payload: bytes = b"") -> bytes:
     """A ping, pong or close frame; at most 125 bytes of payload."""
     return _header(opcode, len(payload)) + payload

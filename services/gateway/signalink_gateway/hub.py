@@ -17,7 +17,7 @@ from signalink_core import faults
 from signalink_core.bus.keys import Head
 from signalink_core.events import types
 from signalink_core.telemetry import logging, names
-from signalink_gateway import frames
+from signalink_gateway import frames, telling
 from signalink_gateway.channel import Channel, Subscription
 from signalink_gateway.fanout import Fanout
 from signalink_gateway.reads import CUTS, MEMBERSHIP
@@ -208,6 +208,7 @@ class Hub:
         for entry in entries:
             if channel.seq is not None and entry.seq == channel.seq + 1:
                 self._take(channel, entry)
+                telling.taken(channel, entry, "healed")
                 taken += 1
                 _DELIVERED_HEALED.observe(max(0.0, time.time() - entry.at))
         self._take_held(channel)
@@ -265,7 +266,9 @@ class Hub:
     def _take_live(self, channel: Channel, live: Live, payload: bytes) -> None:
         cut = _member.decode(live.data).user_id if live.type in CUTS else None
         at, wipes = live.time.timestamp(), live.type == types.MESSAGE_DELETED
-        self._take(channel, Entry(live.seq, frames.text_frame(payload), cut, wipes, at, live.type in MEMBERSHIP))
+        entry = Entry(live.seq, frames.text_frame(payload), cut, wipes, at, live.type in MEMBERSHIP)
+        self._take(channel, entry)
+        telling.taken(channel, entry, "live")
         _DELIVERED_LIVE.observe(max(0.0, time.time() - at))
         if channel.typists and live.type == types.MESSAGE_CREATED and self.aside is not None:
             self.aside.posted(channel, _message.decode(live.data).sender_id)

@@ -92,7 +92,8 @@ class Typing:
     def _show(self, channel: Channel, user: UUID, every: float) -> bool:
         """False: it was shown less than `every` seconds ago, or there are too many."""
         place, now = (channel.id, user), self._clock()
-        if now - self._shown.get(place, now - every) < every:
+        shown = self._shown.get(place)
+        if shown is not None and now - shown < every:
             return False
         if place not in self._ends and len(self._ends) >= MOST_TYPING:
             return False

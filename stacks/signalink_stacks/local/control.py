@@ -10,13 +10,14 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
 
-from signalink_stacks.local import memory, recipes
+from signalink_stacks.doctor import checkup
+from signalink_stacks.local import memory, recipes, starts
 from signalink_stacks.local.engines.base import clean_environment, network_environment, tail
 from signalink_stacks.local.layout import ENGINE_PORTS, Wishes
 from signalink_stacks.local.problems import BY_CODE, EnvironmentBroken, LocalProblem, StartFailed
@@ -26,6 +27,7 @@ POLL_SECONDS = 0.03
 SILENCE_SECONDS = 15.0
 DOWN_SECONDS = 30.0
 Watcher = Callable[[RunState], None]
+Checker = Callable[[Sequence[checkup.Checked]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +75,44 @@ def _supervisor(state: RunState) -> Process:
     return Process(state.supervisor_pid, state.supervisor_created)
 
 
-def up(folder: StateFolder, wishes: Wishes, watch: Watcher) -> Started:
-    """Start the platform, or find it. `watch` sees each new state. LocalProblem when it did not come up."""
-    folder.open()
-    if (running := folder.alive()) is not None:
+def up(folder: StateFolder, wishes: Wishes, watch: Watcher, checked: Checker = lambda _: None) -> Started:
+    """Start the platform, or find it. `watch` sees each new state. LocalProblem when it did not come up.
+
+    The doctor's rules come first; `checked` gets what they found, and one that failed refuses the start.
+    """
+    if (running := _present(folder)) is not None:
         if running.phase in {"starting", "up"}:
             return Started(_follow(folder, _supervisor(running), watch), again=True)
         _supervisor(running).await_exit(DOWN_SECONDS)
-    clear(folder)
+    if folder.found_version() == VERSION:
+        clear(folder)
+    found = checkup.examine_here("local", folder, wishes)
+    checked(found)
+    try:
+        checkup.require(found)
+    except EnvironmentBroken:
+        if (other := _present(folder)) is None:
+            raise
+        return Started(_follow(folder, _supervisor(other), watch), again=True)  # it took the ports meanwhile
+    return _start(folder.open(), wishes, watch)
+
+
+def require_running(folder: StateFolder) -> RunState:
+    """The state of the platform that is up. EnvironmentBroken when none is."""
+    _check_version(folder)
+    state = folder.alive()
+    if state is None or state.phase != "up":
+        raise EnvironmentBroken(
+            f"Signalink is not running ({'down' if state is None else state.phase}).", next_step="`signalink up`"
+        )
+    return state
+
+
+def _present(folder: StateFolder) -> RunState | None:
+    return folder.alive() if folder.found_version() == VERSION else None
+
+
+def _start(folder: StateFolder, wishes: Wishes, watch: Watcher) -> Started:
     folder.run_file.write_text(json.dumps(asdict(wishes)))
     process = _launch(folder)
     try:
@@ -93,6 +125,8 @@ def up(folder: StateFolder, wishes: Wishes, watch: Watcher) -> Started:
         process.signal(signal.SIGTERM)
         process.await_exit(DOWN_SECONDS)
         raise
+    with contextlib.suppress(OSError):
+        starts.remember(folder, wishes, state)
     return Started(state, again=False)
 
 

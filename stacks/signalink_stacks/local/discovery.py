@@ -6,6 +6,7 @@ from pathlib import Path
 
 from signalink_core.errors import ConfigurationError
 from signalink_core.manifest import ServiceManifest, find, load
+from signalink_stacks.local.problems import EnvironmentBroken
 
 PREFIX = "signalink_"
 
@@ -31,3 +32,11 @@ def _place(package: str) -> Path | None:
         return find(package)
     except ConfigurationError:
         return None
+
+
+def required(only: Collection[str] = ()) -> list[ServiceManifest]:
+    """The same for a start: what is wrong with the first broken one is the environment's fault."""
+    try:
+        return manifests(only)
+    except ConfigurationError as error:
+        raise EnvironmentBroken(error.detail, next_step=error.next_step or "correct that file") from error

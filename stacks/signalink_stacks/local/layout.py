@@ -71,6 +71,16 @@ def engine_ports(wishes: Wishes, take: Callable[[], int]) -> dict[str, int]:
     return {name: take() if wishes.free_ports else port for name, port in ENGINE_PORTS.items()}
 
 
+def fixed_ports(manifests: list[ServiceManifest], wishes: Wishes) -> dict[str, int]:
+    """Every port of a start on the manifests' own ports -> its number; names for messages."""
+    result = dict(ENGINE_PORTS)
+    for manifest in manifests:
+        for index, (http, metrics) in enumerate(_placed(manifest, wishes, lambda: 0)):
+            result |= {} if http is None else {f"{manifest.name}-{index} http": http}
+            result[f"{manifest.name}-{index} metrics"] = metrics
+    return result
+
+
 def design(
     manifests: list[ServiceManifest], wishes: Wishes, credentials: Credentials, take: Callable[[], int]
 ) -> Layout:
@@ -163,6 +173,7 @@ def _environment(
         "METRICS_PORT": str(metrics),
         "NODE": f"{manifest.name}-{index}",
         "ENVIRONMENT": "local",
+        "INSPECT_TOKEN_FILE": str(credentials.path("inspect-token")),
         **({} if http is None else {"HTTP_PORT": str(http)}),
         **addresses(urls),
         **bindings(manifest.name, manifest.needs, ports, credentials),

@@ -48,16 +48,13 @@ def is_free(port: int) -> bool:
         return True
 
 
-def holder(port: int) -> Holder | None:
-    """Who listens on `port`; None when nobody does."""
+def holders() -> dict[int, Holder]:
+    """Port -> who listens on it, as far as this user may see."""
     try:
         connections: list[Any] = psutil.net_connections("tcp")
     except psutil.AccessDenied:
-        connections = []
-    for connection in connections:
-        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
-            return _named(connection.pid)
-    return None if is_free(port) else Holder(None, "a process of another user")
+        return {}
+    return {each.laddr.port: _named(each.pid) for each in connections if each.status == psutil.CONN_LISTEN}
 
 
 def _named(pid: int | None) -> Holder:

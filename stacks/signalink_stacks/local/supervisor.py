@@ -19,7 +19,7 @@ from typing import Any, Final
 import psutil
 
 from signalink_core.telemetry import logging
-from signalink_stacks.local import layout, logfiles, ports, preflight, recipes, start
+from signalink_stacks.local import discovery, layout, logfiles, ports, recipes, start
 from signalink_stacks.local.engines import EngineFailed
 from signalink_stacks.local.layout import Layout, Wishes
 from signalink_stacks.local.managed import Managed, Recipe
@@ -98,11 +98,8 @@ class Supervisor:
         await start.Start(self.folder, plan, made, self.state, self.changed).run()
 
     def _plan(self) -> Layout:
-        preflight.disk(self.folder.root)
-        plan = layout.design(
-            preflight.manifests(self.wishes.packages), self.wishes, self.folder.secrets, ports.free_port
-        )
-        preflight.free_ports(plan.ports())
+        manifests = discovery.required(self.wishes.packages)
+        plan = layout.design(manifests, self.wishes, self.folder.secrets, ports.free_port)
         self.state.ports, self.state.urls = plan.engine_ports, plan.urls
         self.state.processes = [
             *(ProcessRecord(name, "engine", ports=layout.ports_of(name, plan)) for name in start.ENGINE_NAMES),

@@ -17,6 +17,7 @@ from signalink_core.guard.view import Transport, View
 from signalink_core.telemetry import names
 from signalink_core.telemetry.logging import bound, get_logger
 from signalink_core.telemetry.trace import current_ids, new_traceparent, use_traceparent
+from signalink_core.telemetry.traced import Lines
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -24,6 +25,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 log = get_logger(__name__)
+done_lines = Lines()
 
 
 class Limits(Protocol):
@@ -209,8 +211,12 @@ class _Exchange:
         if self.scope["type"] != "http":
             return
         ids = current_ids()
-        names.HTTP_SERVER_REQUEST_DURATION_SECONDS.labels(
-            http_route=getattr(self.scope.get("route"), "path", "unmatched"),
-            method=view.method if view.method in METHODS else "other",
-            status=str(self.status or 499),
-        ).observe(time.perf_counter() - self._began, {"trace_id": ids[0]} if ids else None)
+        route = getattr(self.scope.get("route"), "path", "unmatched")
+        method = view.method if view.method in METHODS else "other"
+        seconds, status = time.perf_counter() - self._began, self.status or 499
+        names.HTTP_SERVER_REQUEST_DURATION_SECONDS.labels(http_route=route, method=method, status=str(status)).observe(
+            seconds, {"trace_id": ids[0]} if ids else None
+        )
+        if done_lines.due():
+            fields = {"method": method, "route": route, "status": status, "ms": round(seconds * 1000, 2)}
+            log.info("request_done", **fields, **done_lines.left_out())

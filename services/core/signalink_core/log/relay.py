@@ -20,7 +20,7 @@ from signalink_core.events import kafka_headers, kafka_key, kafka_value
 from signalink_core.kafka.errors import KafkaUnavailable, Problem, RecordRefused, TopicMissing
 from signalink_core.kafka.records import Producer, Record
 from signalink_core.lifecycle import Lifecycle, full_jitter
-from signalink_core.log import outbox, parked, rows, state
+from signalink_core.log import outbox, parked, rows, state, telling
 from signalink_core.log.leases import LEASE_SECONDS, Leases
 from signalink_core.log.rest import Rest
 from signalink_core.telemetry import logging, names
@@ -182,6 +182,7 @@ class OutboxRelay(Lifecycle):
     async def _publish(self, page: Sequence[Row]) -> dict[int, outbox.Place]:
         """Send one page; how far each shard got: up to its first row that is neither in Kafka nor parked."""
         outcomes = await self._send(page)
+        telling.sent(page, outcomes)
         refused = [index for index, outcome in enumerate(outcomes) if isinstance(outcome, RecordRefused)]
         self._count(page, outcomes)
         if refused:

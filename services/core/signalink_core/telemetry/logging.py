@@ -19,6 +19,7 @@ from structlog.typing import FilteringBoundLogger, Processor
 from signalink_core.clock import isoformat, utc_now
 from signalink_core.telemetry.redaction import redact
 from signalink_core.telemetry.trace import current_ids
+from signalink_core.telemetry.traced import Lines
 
 Line = MutableMapping[str, Any]
 _FIRST = ("ts", "level", "event")
@@ -35,6 +36,7 @@ def get_logger(name: str) -> FilteringBoundLogger:
 def configure(service: str, node: str, level: str = "info") -> None:
     """Send structlog and standard logging to standard output as JSON lines. Repeating replaces."""
     number = logging.getLevelNamesMapping()[level.upper()]
+    Lines.everything = number <= logging.DEBUG
     identity = {"service": service, "version": product_version(), "node": node}
     chain: list[Processor] = [
         _logger_name,

@@ -52,6 +52,11 @@ def parse(header: str | None) -> trace.SpanContext | None:
     return span if span.is_valid else None
 
 
+def trace_id_of(header: str | None) -> str | None:
+    """The 32 hex digits of the trace in a traceparent header that we wrote ourselves; None where there is none."""
+    return header[3:35] if header is not None and len(header) == 55 else None
+
+
 def current_ids() -> tuple[str, str] | None:
     """(trace_id, span_id) in hex, for log lines and exemplars."""
     span = trace.get_current_span().get_span_context()

@@ -109,6 +109,7 @@ class PostgresEngine(Engine):
             "max_locks_per_transaction": "256",
             "max_prepared_transactions": "0",
             "wal_level": "logical",
+            "track_commit_timestamp": "on",
             "max_wal_size": "512MB",
             "io_workers": "2",
             "jit": "off",
@@ -139,7 +140,8 @@ class PostgresEngine(Engine):
     def cleanup(self) -> None:
         """A killed postmaster leaves its System V segment, named in its lock file: remove it once nobody is attached.
 
-        A backend may outlive the postmaster for a moment; while one does, the segment keeps a second server out.
+        A backend may outlive the postmaster for a moment; while one does, the segment keeps a second server out. When
+        nobody is left the lock file goes too: a dead postmaster that nobody has reaped yet looks alive to the next one.
         """
         lock = self.data / "postmaster.pid"
         lines = lock.read_text().splitlines() if lock.exists() else []
@@ -150,6 +152,7 @@ class PostgresEngine(Engine):
             time.sleep(POLL_SECONDS)
         if attached == 0:
             subprocess.run(["ipcrm", "-m", segment[1]], capture_output=True, timeout=10, check=False)
+            lock.unlink(missing_ok=True)
 
     def _initdb(self) -> None:
         """Make the cluster beside its place and move it there, so that an interrupted start leaves no half of one."""
