@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signalink_core.errors import DependencyUnavailable
-from signalink_core.lifecycle import Lifecycle, backoff_retry, full_jitter, until_stopped
+from signalink_core.lifecycle import Lifecycle, full_jitter, until_stopped
 from signalink_core.testing import eventually
 
 
@@ -165,53 +165,3 @@ async def test_waiting_for_the_stop_ends_with_the_crash_of_any_part() -> None:
 @given(st.integers(1, 10_000), st.floats(0.001, 1), st.floats(0.001, 10))
 def test_jitter_stays_between_zero_and_the_cap(attempt: int, base: float, cap: float) -> None:
     assert 0 <= full_jitter(attempt, base, cap) <= min(cap, base * 2 ** min(attempt, 32))
-
-
-async def test_retry_repeats_what_it_is_told_to_and_gives_the_answer() -> None:
-    attempts = 0
-
-    async def third_time() -> str:
-        nonlocal attempts
-        attempts += 1
-        if attempts < 3:
-            raise DependencyUnavailable("not yet")
-        return "answer"
-
-    assert await backoff_retry(third_time, attempts=3, base=0.001, retry_on=DependencyUnavailable) == "answer"
-    assert attempts == 3
-
-
-async def test_retry_raises_the_last_error_after_the_last_attempt() -> None:
-    seen: list[int] = []
-
-    async def never() -> None:
-        seen.append(1)
-        raise DependencyUnavailable(f"attempt {len(seen)}")
-
-    with pytest.raises(DependencyUnavailable, match="attempt 3"):
-        await backoff_retry(never, attempts=3, base=0.001, retry_on=DependencyUnavailable)
-
-
-async def test_retry_lets_other_errors_through_at_once() -> None:
-    seen: list[int] = []
-
-    async def wrong() -> None:
-        seen.append(1)
-        raise ValueError
-
-    with pytest.raises(ValueError):
-        await backoff_retry(wrong, attempts=5, retry_on=DependencyUnavailable)
-    assert len(seen) == 1
-
-
-async def test_retry_waits_at_least_as_long_as_the_error_asks() -> None:
-    loop = asyncio.get_running_loop()
-    times: list[float] = []
-
-    async def busy() -> None:
-        times.append(loop.time())
-        raise DependencyUnavailable("busy", retry_after=0.05)
-
-    with pytest.raises(DependencyUnavailable):
-        await backoff_retry(busy, attempts=2, base=0.0001, retry_on=DependencyUnavailable)
-    assert times[1] - times[0] >= 0.049

@@ -6,7 +6,6 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
-from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -48,7 +47,7 @@ from signalink_core.guard.limits import Limiter
 from signalink_core.guard.rules import Rules
 from signalink_core.http import HttpServer
 from signalink_core.internal import InternalServer
-from signalink_core.lifecycle import Lifecycle
+from signalink_core.lifecycle import Lifecycle, until_stopped
 from signalink_core.readiness import Readiness
 
 METHODS = ["GET", "POST", "PATCH", "DELETE"]
@@ -155,22 +154,8 @@ async def serve(settings: Settings, stop: asyncio.Event, *, started: Callable[[i
             api.readiness.start()
             if started is not None:
                 started(public.port, internal.port)
-            await _until_stopped(stop, api)
+            await until_stopped(stop, api.writer, api.publisher, api.revocations)
             api.readiness.drain()
-
-
-async def _until_stopped(stop: asyncio.Event, api: Api) -> None:
-    """Ends with `stop`, or with the crash of a task that the api cannot work without."""
-    stopping = asyncio.ensure_future(stop.wait())
-    crashes = [part.failed for part in (api.writer, api.publisher, api.revocations)]
-    waited: list[asyncio.Future[Any]] = [stopping, *crashes]
-    try:
-        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        stopping.cancel()
-    for crash in crashes:
-        if crash.done():
-            raise crash.result()
 
 
 def create_app(parts: Parts | None = None) -> FastAPI:

@@ -1,8 +1,8 @@
-"""Start and stop of everything long-lived: owned tasks, safe double stop, retries with full jitter."""
+"""Start and stop of everything long-lived: owned tasks, safe double stop, and how long to back off."""
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -126,20 +126,3 @@ async def until_stopped(stop: asyncio.Event, *parts: Lifecycle) -> None:
 def full_jitter(attempt: int, base: float = 0.05, cap: float = 5.0) -> float:
     """Seconds to wait before attempt `attempt + 1` (attempts count from 1): uniform in 0..min(cap, base 2^attempt)."""
     return random.uniform(0, min(cap, base * 2 ** min(attempt, 32)))  # noqa: S311 - spreads load, guards nothing
-
-
-async def backoff_retry(
-    fn: Callable[[], Awaitable[T]],
-    *,
-    attempts: int,
-    base: float = 0.05,
-    cap: float = 5.0,
-    retry_on: type[BaseException] | tuple[type[BaseException], ...],
-) -> T:
-    """Call an idempotent `fn` up to `attempts` times, raising the last error; its `retry_after` is the least wait."""
-    for attempt in range(1, attempts):
-        try:
-            return await fn()
-        except retry_on as error:
-            await asyncio.sleep(max(full_jitter(attempt, base, cap), getattr(error, "retry_after", None) or 0.0))
-    return await fn()

@@ -5,13 +5,12 @@ again. Stopping finishes the batch in hand (10 s at most), gives the leases back
 """
 
 import asyncio
-from typing import Any
 
 from signalink_core import bus
 from signalink_core.database.pool import Pool, open_pool
 from signalink_core.internal import InternalServer
 from signalink_core.kafka.producer import KafkaProducer
-from signalink_core.lifecycle import Lifecycle, full_jitter
+from signalink_core.lifecycle import Lifecycle, full_jitter, until_stopped
 from signalink_core.log import outbox
 from signalink_core.log.backlog import Backlog
 from signalink_core.log.heads import Heads
@@ -93,12 +92,7 @@ class RelayProcess(Lifecycle):
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Run until `stop` is set; raises what crashed a part."""
     async with RelayProcess(settings) as relay:
-        stopping = asyncio.ensure_future(stop.wait())
-        waits: set[asyncio.Future[Any]] = {stopping, relay.failed}
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        if relay.failed.done():
-            raise relay.failed.result()
+        await until_stopped(stop, relay)
 
 
 async def main(stop: asyncio.Event) -> None:
