@@ -213,6 +213,7 @@ def secret_files(manifest: ServiceManifest, credentials: Credentials) -> dict[st
         "auth-keys": lambda: {"AUTH_KEYS_DIR": str(credentials.folder("auth-keys"))},
         "auth-secret": lambda: {"AUTH_SECRET_FILE": str(credentials.path("auth-secret"))},
         "canary-secret": lambda: {"CANARY_SECRET_FILE": str(credentials.path("canary-secret"))},
+        "notifications-secret": lambda: {"NOTIFICATIONS_SECRET_FILE": str(credentials.path("notifications-secret"))},
     }
     result: dict[str, str] = {}
     for name in manifest.secrets:
