@@ -49,6 +49,13 @@ def test_settings_are_taken_with_and_without_the_prefix() -> None:
         up.parse_settings(["x"])
 
 
+@pytest.mark.parametrize("wrong", ["relay", "relay=0", "relay=21", "=3", "relay=x"])
+def test_scale_names_a_service_and_a_number(wrong: str) -> None:
+    assert up.parse_scale(["relay=3", "analytics=1"]) == {"relay": 3, "analytics": 1}
+    with pytest.raises(ConfigurationError, match="SERVICE=N"):
+        up.parse_scale([wrong])
+
+
 def test_status_of_nothing_is_a_failure_with_the_next_command(capsys: Captured) -> None:
     assert app.run(["status"]) == 1
     assert "not running (down). Next: `signalink up`" in capsys.readouterr().out

@@ -30,6 +30,7 @@ SAMPLES: dict[str, list[str]] = {
     "migrate": [],
     "user promote": ["ada"],
     "log new-epoch": [],
+    "relay rewind": ["--to", "start"],
 }
 
 

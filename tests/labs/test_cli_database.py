@@ -35,7 +35,9 @@ async def insert_ada(folder: StateFolder) -> None:
         await connection.close()
 
 
-def test_migrate_promote_and_new_epoch_work_while_the_platform_is_down(platform: StateFolder, capsys: Captured) -> None:
+def test_migrate_promote_new_epoch_and_rewind_work_while_the_platform_is_down(
+    platform: StateFolder, capsys: Captured
+) -> None:
     assert app.run(["migrate", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["messaging"]
 
@@ -51,4 +53,11 @@ def test_migrate_promote_and_new_epoch_work_while_the_platform_is_down(platform:
     first = json.loads(capsys.readouterr().out)["epoch"]
     assert app.run(["log", "new-epoch"]) == 0
     assert f"at epoch {first + 1}" in capsys.readouterr().out
+
+    assert app.run(["relay", "rewind", "--to", "start", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"to": "start", "shards": 0, "events": 0}
+    assert app.run(["relay", "rewind", "--to", "2026-01-02T03:04"]) == 0
+    assert "0 shards went back" in capsys.readouterr().out
+    assert app.run(["relay", "rewind", "--to", "yesterday"]) == 64
+    assert "neither `start` nor a time" in capsys.readouterr().err
     assert not (platform.root / "postgres" / "data" / "postmaster.pid").exists()

@@ -6,7 +6,7 @@ import typer
 from typer.exceptions import TyperException
 
 from signalink_core.errors import ConfigurationError, SignalinkError
-from signalink_labs.cli import doctor, down, log, logs, migrate, opening, output, status, trace, up, user
+from signalink_labs.cli import doctor, down, log, logs, migrate, opening, output, relay, status, trace, up, user
 from signalink_stacks.local.engines import EngineFailed
 from signalink_stacks.local.problems import LocalProblem
 
@@ -25,6 +25,7 @@ app.command("trace")(trace.trace)
 app.command("migrate")(migrate.migrate)
 app.add_typer(user.app, name="user")
 app.add_typer(log.app, name="log")
+app.add_typer(relay.app, name="relay")
 
 
 def run(arguments: list[str]) -> int:

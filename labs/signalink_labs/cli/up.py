@@ -19,6 +19,7 @@ from signalink_stacks.local.state import RunState, StateFolder
 
 KEY = re.compile(r"(?:SIGNALINK_)?([A-Z][A-Z0-9_]*)")
 PREFIX = "SIGNALINK_"
+MOST_PROCESSES = 20
 
 
 class PortChoice(StrEnum):
@@ -54,6 +55,10 @@ def up(
     ports: Annotated[PortChoice, typer.Option(help="The manifests' ports, or any free ones.")] = PortChoice.FIXED,
     gateways: Annotated[int, typer.Option(min=1, max=20, help="How many gateway processes.")] = 1,
     apis: Annotated[int, typer.Option(min=1, max=20, help="How many api processes.")] = 1,
+    scale: Annotated[
+        list[str] | None,
+        typer.Option("--scale", metavar="SERVICE=N", help="How many processes of any service; repeatable."),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A SIGNALINK_ setting for every service; repeatable."),
@@ -63,7 +68,7 @@ def up(
 ) -> None:
     """Start the whole platform on this machine; a second call finds the first."""
     wishes = Wishes(
-        instances={"gateway": gateways, "api": apis},
+        instances={"gateway": gateways, "api": apis} | parse_scale(scale or []),
         settings=parse_settings(settings or []),
         faults=faults,
         free_ports=ports is PortChoice.FREE,
@@ -77,6 +82,20 @@ def up(
         output.document(as_document(started, watch.found))
     else:
         _print(started)
+
+
+def parse_scale(given: list[str]) -> dict[str, int]:
+    """`relay=3` -> {"relay": 3}."""
+    result: dict[str, int] = {}
+    for each in given:
+        name, _, count = each.partition("=")
+        if not name or not count.isdecimal() or not 1 <= int(count) <= MOST_PROCESSES:
+            raise ConfigurationError(
+                f"--scale {each!r} is not SERVICE=N with N from 1 to {MOST_PROCESSES}.",
+                next_step="for example `signalink up --scale relay=3`",
+            )
+        result[name] = int(count)
+    return result
 
 
 def parse_settings(given: list[str]) -> dict[str, str]:

@@ -238,10 +238,12 @@ class EdgeSettings(SettingsGroup):
     """Base address of the api, without a path."""
     gateway_url: str = "ws://127.0.0.1:8001/v1/socket"
     """Address of the socket that tickets point to."""
+    gateway_urls: Annotated[tuple[str, ...], NoDecode] = ()
+    """Comma list of the sockets of every gateway process; empty means `gateway_url` alone."""
     ws_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Comma list of the exact origins that may open sockets and call the api from a browser."""
 
-    @field_validator("ws_origins", mode="before")
+    @field_validator("ws_origins", "gateway_urls", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

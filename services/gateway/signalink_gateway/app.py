@@ -9,10 +9,11 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from signalink_core import lifecycle
+from signalink_core import ids, lifecycle
 from signalink_core.auth.jwks import JwksClient
 from signalink_core.auth.tokens import TokenVerifier
 from signalink_core.bus import Subscriber
+from signalink_core.bus.keys import canary_key
 from signalink_core.errors import ConfigurationError, NotFound, SignalinkError
 from signalink_core.guard import controls
 from signalink_core.guard.asgi import Guard, Policy
@@ -32,6 +33,7 @@ from signalink_core.settings import (
     RedisSettings,
 )
 from signalink_gateway import drain, handshake, inspection
+from signalink_gateway.canary import Canary, Place
 from signalink_gateway.forwarding import Forwarder
 from signalink_gateway.gateway import PING_SECONDS, Gateway, Parts
 from signalink_gateway.heads import Heads
@@ -128,6 +130,7 @@ class App(lifecycle.Lifecycle):
             producer=self.producer,
             timing=settings.presence,
         )
+        canary = canary_key(ids.uuid7().hex)
         self.bus = Subscriber(
             settings.redis,
             on_event=self.recovery.hub.on_event,
@@ -138,6 +141,7 @@ class App(lifecycle.Lifecycle):
             on_presence=self.people.presence.hear,
             on_following=self.people.presence.following,
             on_typing=self.people.typing.hear,
+            canary=(canary, lambda payload: self.canary.hear(payload)),
         )
         self.heads = Heads(self.recovery, self.readiness, self.bus)
         self.recovery.hub.bus = self.bus
@@ -145,6 +149,13 @@ class App(lifecycle.Lifecycle):
         policy = Policy(Rules.of(settings.limits), settings.edge.ws_origins, self.gateway.hosts)
         guarded = Guard(elsewhere, policy=policy, limits=self.limiter)
         self.server = GatewayServer(guarded, host=process.host, port=process.http_port, ws=protocol_for(self.gateway))
+        self.canary = Canary(
+            self.gateway,
+            settings.redis,
+            self.readiness,
+            key=canary,
+            place=lambda: Place(process.host, self.server.port, settings.edge.gateway_url, settings.edge.ws_origins[0]),
+        )
         views = {"channel": inspection.channel_view(process.node, self.recovery.hub)}
         self.internal = InternalServer(process, self.readiness, views)
 
@@ -153,7 +164,7 @@ class App(lifecycle.Lifecycle):
             await self.enter(self.producer)
         parts = (
             self.internal, self.reads, self.jwks, self.limiter, self.forwarder, self.recovery, self.identity,
-            self.people, self.bus, self.heads, self.gateway, self.server,
+            self.people, self.bus, self.heads, self.gateway, self.server, self.canary,
         )  # fmt: skip
         for part in parts:
             await self.enter(part)
@@ -162,7 +173,9 @@ class App(lifecycle.Lifecycle):
     @property
     def crashes(self) -> "list[asyncio.Future[BaseException]]":
         """Complete when a part that the others need has crashed."""
-        return [part.failed for part in (self.bus, self.heads, self.identity, self.reads, self.gateway.wheel)]
+        return [
+            part.failed for part in (self.bus, self.heads, self.identity, self.reads, self.gateway.wheel, self.canary)
+        ]
 
     async def drain(self) -> None:
         await drain.drain(self.gateway, self.readiness, self.server.stop_accepting)

@@ -49,6 +49,13 @@ class Limits(Protocol):
     async def hit(self, rule: Rule, key: object, *, transport: Transport) -> None: ...
 
 
+class Own(Protocol):
+    """The node's own socket: it is nobody's session, so no limit counts it and nothing is told about it."""
+
+    def owns(self, ticket: str) -> bool: ...
+    def adopt(self, protocol: "SocketProtocol", upgrade: handshake.Upgrade) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What a gateway is made of; built in `app`, or by a test."""
@@ -77,6 +84,7 @@ class Gateway(lifecycle.Lifecycle):
         self.sessions: dict[int, Session] = {}
         self.draining = False
         self.wheel = Wheel(self._due, self._tick)
+        self.canary: Own | None = None
         self._numbers = 0
         self._per_ip: Counter[str] = Counter()
         self._per_user: Counter[UUID] = Counter()
@@ -118,6 +126,9 @@ class Gateway(lifecycle.Lifecycle):
             protocol.transport.abort()
 
     async def _open(self, protocol: "SocketProtocol", upgrade: handshake.Upgrade, ip: str) -> None:
+        if self.canary is not None and upgrade.ticket is not None and self.canary.owns(upgrade.ticket):
+            self.canary.adopt(protocol, upgrade)
+            return
         try:
             await faults.point("gateway.accept", ip=ip)
             await self._admit(ip)

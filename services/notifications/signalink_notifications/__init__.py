@@ -1,1 +1,3 @@
-"""Who is told what and how: the planner, the dispatcher, the channels (email, push, webhook) and the preferences api."""
+"""Who is told what and how: planner, dispatcher, channels (email, push, webhook) and the preferences api."""
+
+SCHEMA = "notifications"

@@ -91,13 +91,14 @@ def design(
     ports = engine_ports(wishes, take)
     placed = [(manifest, _placed(manifest, wishes, take)) for manifest in in_order(manifests)]
     urls = _urls({manifest.name: places[0] for manifest, places in placed}, {m.name: m for m in manifests})
+    everywhere = _every_socket(placed)
     services = [
         ServiceProcess(
             name=f"{manifest.name}-{index}",
             manifest=manifest,
             http_port=http,
             metrics_port=metrics,
-            environment=_environment(manifest, index, (http, metrics), ports, urls, credentials, wishes),
+            environment=everywhere | _environment(manifest, index, (http, metrics), ports, urls, credentials, wishes),
         )
         for manifest, places in placed
         for index, (http, metrics) in enumerate(places)
@@ -158,6 +159,19 @@ def _urls(first: dict[str, tuple[int | None, int]], manifests: dict[str, Service
     }
 
 
+def _every_socket(placed: list[tuple[ServiceManifest, list[tuple[int | None, int]]]]) -> dict[str, str]:
+    """`SIGNALINK_<SERVICE>_URLS`: every process of a service that serves sockets; who probes must reach each."""
+    return {
+        f"SIGNALINK_{_key(manifest.name)}_URLS": ",".join(f"ws://{LOOPBACK}:{http}/v1/socket" for http, _ in places)
+        for manifest, places in placed
+        if manifest.kind == "websocket"
+    }
+
+
+def _key(service: str) -> str:
+    return service.upper().replace("-", "_")
+
+
 def _environment(
     manifest: ServiceManifest,
     index: int,
@@ -186,7 +200,7 @@ def _environment(
 
 def addresses(urls: Mapping[str, str]) -> dict[str, str]:
     """Where services find each other, without secrets: `<SERVICE>_URL`, and what follows from the api's."""
-    result = {f"{name.upper().replace('-', '_')}_URL": url for name, url in urls.items()}
+    result = {f"{_key(name)}_URL": url for name, url in urls.items()}
     if "api" in urls:
         result["AUTH_JWKS_URL"] = f"{urls['api']}/.well-known/jwks.json"
         result["WS_ORIGINS"] = ",".join((urls["api"], urls["api"].replace(LOOPBACK, "localhost")))
@@ -198,6 +212,8 @@ def secret_files(manifest: ServiceManifest, credentials: Credentials) -> dict[st
     known: dict[str, Callable[[], dict[str, str]]] = {
         "auth-keys": lambda: {"AUTH_KEYS_DIR": str(credentials.folder("auth-keys"))},
         "auth-secret": lambda: {"AUTH_SECRET_FILE": str(credentials.path("auth-secret"))},
+        "canary-secret": lambda: {"CANARY_SECRET_FILE": str(credentials.path("canary-secret"))},
+        "notifications-secret": lambda: {"NOTIFICATIONS_SECRET_FILE": str(credentials.path("notifications-secret"))},
     }
     result: dict[str, str] = {}
     for name in manifest.secrets:

@@ -8,6 +8,7 @@
 | `signalink:revocations` | empty: read the revocations now instead of at the next 2 s poll |
 | `signalink:presence` | JSON of `signalink_core.bus.hints`: which users of a node changed, or that the node is gone |
 | `signalink:typing:{channel id}` | JSON of `signalink_core.bus.hints`: one user types there |
+| `signalink:canary:{run}` | a number that one run of a gateway says to itself each second |
 | `signalink:ticket:{sha256 hex}` | a socket JWT, one use, 30 s |
 
 Keys of presence, all below `signalink:presence:`; `{node}` is one run of one gateway process:
@@ -34,6 +35,7 @@ TICKET_PREFIX = "signalink:ticket:"
 PRESENCE = b"signalink:presence"
 PRESENCE_PREFIX = "signalink:presence:"
 TYPING_PREFIX = b"signalink:typing:"
+CANARY_PREFIX = b"signalink:canary:"
 
 Head = tuple[UUID, int, int]
 """(channel id, epoch, last seq)"""
@@ -55,6 +57,11 @@ def typing_key(channel_id: UUID) -> bytes:
 def typing_channel(key: bytes) -> UUID | None:
     """The channel id in a typing key; None for any other key."""
     return _channel(TYPING_PREFIX, key)
+
+
+def canary_key(run: str) -> bytes:
+    """`run`: of a process, not its name, which another may have too."""
+    return CANARY_PREFIX + run.encode()
 
 
 def _channel(prefix: bytes, key: bytes) -> UUID | None:

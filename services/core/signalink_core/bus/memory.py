@@ -10,7 +10,7 @@ from uuid import UUID
 from signalink_core import lifecycle
 from signalink_core.bus import keys
 from signalink_core.bus.publisher import Outbound
-from signalink_core.bus.subscriber import Router, ignore
+from signalink_core.bus.subscriber import Canary, Router, ignore
 from signalink_core.events import Event
 
 
@@ -35,8 +35,9 @@ class MemoryBus:
         on_presence: Callable[[bytes], None] = ignore,
         on_following: Callable[[], None] = ignore,
         on_typing: Callable[[UUID, bytes], None] = ignore,
+        canary: Canary | None = None,
     ) -> "MemorySubscriber":
-        router = Router(on_event, on_heads, on_revocations, on_presence, on_typing)
+        router = Router(on_event, on_heads, on_revocations, on_presence, on_typing, canary)
         return MemorySubscriber(self, router, on_attached, on_lost, on_following)
 
     def lose(self) -> None:

@@ -13,6 +13,8 @@ from signalink_core.bus import feed, keys
 from signalink_core.settings import RedisSettings
 from signalink_core.telemetry import logging
 
+Canary = tuple[bytes, Callable[[bytes], None]]
+"""The Redis name of a gateway's own canary, and what hears its payloads."""
 log = logging.get_logger(__name__)
 
 
@@ -30,9 +32,11 @@ class Router:
         on_revocations: Callable[[], None],
         on_presence: Callable[[bytes], None] = ignore,
         on_typing: Callable[[UUID, bytes], None] = ignore,
+        canary: Canary | None = None,
     ) -> None:
         self._on_event, self._on_heads, self._on_revocations = on_event, on_heads, on_revocations
         self._on_presence, self._on_typing = on_presence, on_typing
+        self._canary, self._on_canary = canary or (b"", ignore)
 
     def route(self, name: bytes, payload: bytes) -> None:
         if name == keys.HEADS:
@@ -50,6 +54,8 @@ class Router:
             self._on_presence(payload)
         elif (channel := keys.typing_channel(name)) is not None:
             self._on_typing(channel, payload)
+        elif name == self._canary:
+            self._on_canary(payload)
 
 
 class Subscriber(lifecycle.Lifecycle):
@@ -58,7 +64,8 @@ class Subscriber(lifecycle.Lifecycle):
     on_event(channel id, `encode_live` bytes) · on_heads([(channel id, epoch, last seq)]) · on_attached(channel id) ·
     on_lost() once per outage: nothing is attached any more · on_revocations() hint · on_presence(`hints` bytes) ·
     on_following() whenever presence is followed (again): what was said before is lost · on_typing(channel id, `hints`
-    bytes) of attached channels. Presence and typing are followed only by who gives a callback for them.
+    bytes) of attached channels · canary: a name of one's own and who hears it. Presence, typing and the canary are
+    followed only by who gives a callback for them.
     """
 
     def __init__(
@@ -73,16 +80,19 @@ class Subscriber(lifecycle.Lifecycle):
         on_presence: Callable[[bytes], None] = ignore,
         on_following: Callable[[], None] = ignore,
         on_typing: Callable[[UUID, bytes], None] = ignore,
+        canary: Canary | None = None,
     ) -> None:
         super().__init__()
         self._on_attached, self._on_following = on_attached, on_following
         self._types = on_typing is not ignore
-        router = Router(on_event, on_heads, on_revocations, on_presence, on_typing)
+        router = Router(on_event, on_heads, on_revocations, on_presence, on_typing, canary)
         self._feed = feed.Feed(redis, on_message=router.route, on_confirmed=self._confirmed, on_lost=on_lost)
         self._feed.add(keys.HEADS)
         self._feed.add(keys.REVOCATIONS)
         if on_presence is not ignore:
             self._feed.add(keys.PRESENCE)
+        if canary is not None:
+            self._feed.add(canary[0])
 
     @property
     def connected(self) -> bool:

@@ -67,12 +67,16 @@ def run_environment() -> None:
 
 def run_sql(folder: Path) -> None:
     """Execute every `.sql` file of a revision's folder, in name order, each as one multi-statement script."""
+    for path in sorted(folder.glob("*.sql")):
+        run_script(path.read_text(encoding="utf-8"))
+
+
+def run_script(script: str) -> None:
+    """Execute several statements in the revision's transaction."""
     bind = op.get_bind()
     bind.execute(text("SELECT 1"))  # begins the transaction, which the driver would otherwise not see below
-    for path in sorted(folder.glob("*.sql")):
-        script = path.read_text(encoding="utf-8")
-        driver: Any = bind.connection.dbapi_connection
-        driver.run_async(lambda connection, script=script: connection.execute(script))
+    driver: Any = bind.connection.dbapi_connection
+    driver.run_async(lambda connection: connection.execute(script))
 
 
 def _run(connection: Connection, package: str, schema: str) -> str | None:

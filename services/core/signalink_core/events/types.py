@@ -24,11 +24,14 @@ CHANNEL_CREATED = PREFIX + "channel.created"
 USER_REGISTERED = PREFIX + "user.registered"
 USER_LOGGED_IN = PREFIX + "user.logged_in"
 PRESENCE_CHANGED = PREFIX + "presence.changed"
+NOTIFICATION_REQUESTED = PREFIX + "notification.requested"
 
 Role = Literal["owner", "moderator", "member", "reader"]
 Kind = Literal["public", "private", "direct"]
 History = Literal["all", "joined"]
 PresenceState = Literal["online", "away", "dnd", "offline"]
+NotificationKind = Literal["mention", "direct", "reply", "keyword"]
+NotificationChannel = Literal["email", "push", "webhook"]
 
 
 class EventData(BaseModel):
@@ -148,6 +151,26 @@ class PresenceChanged(EventData):
     state: PresenceState
 
 
+class NotificationRequested(EventData):
+    """A user is to be told of a message. No body: who sends it reads what is there then, and nothing of a deleted one.
+
+    `not_before`: the end of their quiet hours. `digest_at`: until then the mail waits for others (`digest`).
+    """
+
+    notification_id: UUID
+    user_id: UUID
+    kind: NotificationKind
+    channel_id: UUID
+    message_id: UUID
+    message_seq: int
+    sender_id: UUID
+    created_at: datetime
+    channels: tuple[NotificationChannel, ...]
+    digest: bool = False
+    not_before: datetime | None = None
+    digest_at: datetime | None = None
+
+
 TYPES: dict[str, type[EventData]] = {
     MESSAGE_CREATED: MessageCreated,
     MESSAGE_EDITED: MessageEdited,
@@ -162,4 +185,5 @@ TYPES: dict[str, type[EventData]] = {
     USER_REGISTERED: UserRegistered,
     USER_LOGGED_IN: UserLoggedIn,
     PRESENCE_CHANGED: PresenceChanged,
+    NOTIFICATION_REQUESTED: NotificationRequested,
 }

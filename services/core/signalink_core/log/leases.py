@@ -1,13 +1,17 @@
 """Which shards this relay may publish now: at most one relay per shard, told apart by a fencing epoch.
 
-A lease ends by Postgres's clock there and, here, by the monotonic clock from before the statement that took it was
-sent: so this side always stops first. Publishing and cursors are the relay's.
+Relays divide the shards evenly by what the leases show: who has more than its share gives the rest back between two
+turns, who has less takes what is free, who has nothing takes one and is seen. A lease ends by Postgres's clock there
+and, here, by the monotonic clock from before the statement that took it was sent: so this side always stops first.
+Publishing and cursors are the relay's.
 """
 
 import asyncio
 import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
+
+import asyncpg
 
 from signalink_core import faults
 from signalink_core.database.pool import Pool
@@ -21,7 +25,9 @@ log = logging.get_logger(__name__)
 
 
 class Leases:
-    """The leases of one process. Not a task: the relay calls `refresh` about every third of `seconds`."""
+    """The leases of one process. Not a task: the relay calls `refresh` about every fourth part of `seconds`, and
+    `hand_over` between two turns. Relays of one outbox are given the same shards, or such that no other has.
+    """
 
     def __init__(
         self,
@@ -39,11 +45,21 @@ class Leases:
         self._turn = asyncio.Lock()
         self._open = True
         self._held: dict[int, int] = {}
+        self._share = self._least = len(self._shards)
         self._until = 0.0
 
     def held(self) -> dict[int, int]:
         """Shard -> fencing epoch of what may be published now; empty once the lease has run out here."""
-        return dict(self._held) if self._clock() < self._until else {}
+        return dict(self._staying()) if self._clock() < self._until else {}
+
+    @property
+    def waiting(self) -> bool:
+        """Less than the fair share is held here: another relay is about to give something back."""
+        return len(self._held) < self._least
+
+    def _staying(self) -> list[tuple[int, int]]:
+        """What is kept when the others have got their share: the lowest."""
+        return sorted(self._held.items())[: self._share]
 
     def lose(self, shards: Iterable[int]) -> None:
         """Another relay has them: step down."""
@@ -67,13 +83,38 @@ class Leases:
             if self._held:
                 kept = await self._outbox.renew(conn, self.holder, self.seconds, self._held)
                 self.lose(self._held.keys() - kept)
-            wanted = [shard for shard in self._shards if shard not in self._held]
-            taken = await self._outbox.acquire(conn, self.holder, self.seconds, wanted) if wanted else {}
+            others = await self._outbox.others(conn, self.holder, self._shards)
+            self._share = fair_share(len(self._shards), others + 1)
+            self._least = len(self._shards) // (others + 1)
+            taken = await self._take(conn)
         self._held |= taken
         self._until = began + self.seconds
         self._count()
         if taken:
             log.info("lease_taken", shards=len(taken), holder=self.holder)
+
+    async def _take(self, conn: asyncpg.Connection) -> dict[int, int]:
+        wanted = [shard for shard in self._shards if shard not in self._held]
+        space = min(len(wanted), self._share - len(self._held))
+        if space <= 0:
+            return {}
+        taken = await self._outbox.acquire(conn, self.holder, self.seconds, wanted, space)
+        if taken or self._held:
+            return taken
+        return await self._outbox.knock(conn, self.holder, self.seconds, self._shards, self._share)
+
+    async def hand_over(self) -> None:
+        """Give back what is above the fair share. Called when nothing of these shards is on its way to Kafka."""
+        if len(self._held) <= self._share:
+            return
+        async with self._turn:
+            leaving = dict(sorted(self._held.items())[self._share :])
+            async with asyncio.timeout(STATEMENT_SECONDS), self._pool.acquire() as conn:
+                await self._outbox.release(conn, self.holder, leaving)
+            for shard in leaving:
+                del self._held[shard]
+            self._count()
+        log.info("lease_handed_over", shards=len(leaving), holder=self.holder)
 
     async def release(self) -> None:
         """Give all back, so that the next relay need not wait. Best effort: they also run out by themselves."""
@@ -93,3 +134,8 @@ class Leases:
 
     def _count(self) -> None:
         names.RELAY_LEASE_HELD.set(len(self._held))
+
+
+def fair_share(shards: int, relays: int) -> int:
+    """The most that one of so many relays keeps: all together cover every shard, and no two differ without need."""
+    return -(-shards // relays)

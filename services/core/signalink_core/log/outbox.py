@@ -18,16 +18,43 @@ ERRORS = (PostgresError, InterfaceError, InternalClientError, OSError, TimeoutEr
 # Whether this is still the log's server.
 VERIFY = "SELECT $.current_epoch()"
 
-# $1 holder, $2 seconds, $3 shards. SKIP LOCKED: two relays that come at once share what is free and never wait.
+# $1 holder, $2 shards. The relays that live beside this one.
+OTHERS = """
+SELECT count(DISTINCT holder) FROM $.relay_cursors
+WHERE shard = ANY ($2::smallint[]) AND lease_until >= clock_timestamp() AND holder <> $1
+"""
+
+# $1 holder, $2 seconds, $3 shards, $4 the most of them. SKIP LOCKED: two relays that come at once share what is free
+# and never wait.
 ACQUIRE = """
 UPDATE $.relay_cursors c
 SET holder = $1, lease_until = clock_timestamp() + make_interval(secs => $2), fencing_epoch = c.fencing_epoch + 1
 FROM (
     SELECT shard FROM $.relay_cursors
     WHERE shard = ANY ($3::smallint[]) AND (lease_until IS NULL OR lease_until < clock_timestamp())
-    ORDER BY shard FOR UPDATE SKIP LOCKED
+    ORDER BY shard LIMIT $4 FOR UPDATE SKIP LOCKED
 ) free
 WHERE c.shard = free.shard
+RETURNING c.shard, c.fencing_epoch
+"""
+
+# $1 holder, $2 seconds, $3 shards, $4 fair share. One shard of whoever has more than that: from then on the others see
+# this relay and give the rest back by themselves. An idle shard first, since of a busy one a batch is sent twice.
+KNOCK = """
+UPDATE $.relay_cursors c
+SET holder = $1, lease_until = clock_timestamp() + make_interval(secs => $2), fencing_epoch = c.fencing_epoch + 1
+FROM (
+    SELECT r.shard FROM $.relay_cursors r JOIN (
+        SELECT holder, count(*) AS shards FROM $.relay_cursors
+        WHERE shard = ANY ($3::smallint[]) AND lease_until >= clock_timestamp() GROUP BY holder HAVING count(*) > $4
+    ) rich USING (holder)
+    WHERE r.shard = ANY ($3::smallint[])
+    ORDER BY EXISTS (
+        SELECT FROM $.events e WHERE e.shard = r.shard AND (e.epoch, e.xid, e.id) > (r.epoch, r.xid, r.event_id)
+    ), rich.shards DESC, r.shard
+    LIMIT 1 FOR UPDATE OF r SKIP LOCKED
+) door
+WHERE c.shard = door.shard
 RETURNING c.shard, c.fencing_epoch
 """
 
@@ -156,10 +183,22 @@ class Outbox:
         await conn.execute(self._sql(VERIFY))
 
     async def acquire(
-        self, conn: asyncpg.Connection, holder: str, seconds: float, shards: Sequence[int]
+        self, conn: asyncpg.Connection, holder: str, seconds: float, shards: Sequence[int], most: int = len(SHARDS)
     ) -> dict[int, int]:
-        """Take what is free; shard -> fencing epoch."""
-        rows = await conn.fetch(self._sql(ACQUIRE), holder, seconds, list(shards))
+        """Take at most `most` of what is free; shard -> fencing epoch."""
+        rows = await conn.fetch(self._sql(ACQUIRE), holder, seconds, list(shards), most)
+        return {row["shard"]: row["fencing_epoch"] for row in rows}
+
+    async def others(self, conn: asyncpg.Connection, holder: str, shards: Sequence[int]) -> int:
+        """How many other relays hold some of these shards now."""
+        count: int = await conn.fetchval(self._sql(OTHERS), holder, list(shards))
+        return count
+
+    async def knock(
+        self, conn: asyncpg.Connection, holder: str, seconds: float, shards: Sequence[int], share: int
+    ) -> dict[int, int]:
+        """Take one shard from a relay that has more than its share; empty when none has."""
+        rows = await conn.fetch(self._sql(KNOCK), holder, seconds, list(shards), share)
         return {row["shard"]: row["fencing_epoch"] for row in rows}
 
     async def renew(self, conn: asyncpg.Connection, holder: str, seconds: float, held: Mapping[int, int]) -> set[int]:

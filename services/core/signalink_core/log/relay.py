@@ -31,6 +31,8 @@ LEAST_PER_SHARD = 16
 DRAIN_SECONDS = 10.0
 EMPTY_MOVE_SECONDS = 1.0
 PROBE_SECONDS = 5.0
+LEASE_LOOKS = 4
+"""Per life of a lease; four times as often while another relay is about to give shards back."""
 TURN_ERRORS = (*outbox.ERRORS, LogMismatch, FaultInjected)
 
 Row = Mapping[str, Any]
@@ -97,7 +99,7 @@ class OutboxRelay(Lifecycle):
                 self._standing()
             except TURN_ERRORS as error:
                 self._refused(error)
-            await asyncio.sleep(self.leases.seconds / 4)
+            await asyncio.sleep(self.leases.seconds / (LEASE_LOOKS * (4 if self.leases.waiting else 1)))
 
     def _standing(self) -> None:
         """Without a lease (another relay has all) this one is ready to take over."""
@@ -109,6 +111,7 @@ class OutboxRelay(Lifecycle):
         failures = 0
         while not self._draining:
             try:
+                await self.leases.hand_over()
                 busy = await self.turn()
                 failures = 0
             except TURN_ERRORS as error:

@@ -20,8 +20,11 @@ async def verify_server(conn: asyncpg.Connection) -> int:
 
 
 async def new_epoch(conn: asyncpg.Connection) -> int:
-    """Accept this server and raise the epoch of the log and of every channel; as owner, all writers stopped."""
+    """Accept this server and raise the epoch of the log, of every channel and of every other outbox in the database;
+    as owner, all writers stopped. Answers the log's."""
     epoch: int = await conn.fetchval(statements.NEW_EPOCH)
+    for row in await conn.fetch(statements.OTHER_OUTBOXES):
+        await conn.execute(statements.NEW_EPOCH.replace("messaging.", f'"{row["schema"]}".'))
     return epoch
 
 

@@ -1,0 +1,1 @@
+"""Revisions of schema `notifications`, oldest first by number."""
