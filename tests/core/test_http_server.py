@@ -157,3 +157,60 @@ async def test_bytes_behind_a_websocket_handshake_reach_the_protocol() -> None:
         answer = await asyncio.wait_for(reader.readuntil(b"early frames"), 5)
         assert answer == b"HTTP/1.1 101 Switching Protocols\r\n\r\nearly frames"
         writer.close()
+
+
+class Written:
+    """What a transport was asked to do, in order."""
+
+    def __init__(self) -> None:
+        self.asked: list[bytes | str] = []
+        self.closing = False
+
+    def write(self, data: bytes) -> None:
+        self.asked.append(data)
+
+    def close(self) -> None:
+        self.asked.append("close")
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        return name
+
+
+def joined(transport: Written) -> http.JoinedWrites:
+    return http.JoinedWrites(transport, asyncio.get_running_loop())  # type: ignore[arg-type]
+
+
+async def test_head_and_body_leave_in_one_write() -> None:
+    transport = Written()
+    writes = joined(transport)
+    writes.write(b"head")
+    writes.write(b"body")
+    assert transport.asked == []
+    await eventually(lambda: bool(transport.asked))
+    writes.write(b"next")
+    await eventually(lambda: len(transport.asked) == 2)
+    assert transport.asked == [b"headbody", b"next"]
+
+
+async def test_a_close_writes_what_was_said_before_it() -> None:
+    transport = Written()
+    writes = joined(transport)
+    writes.write(b"last words")
+    writes.close()
+    assert transport.asked == [b"last words", "close"]
+
+
+async def test_nothing_is_written_to_a_transport_that_is_gone() -> None:
+    transport = Written()
+    writes = joined(transport)
+    writes.write(b"late")
+    transport.closing = True
+    turns: list[None] = []
+    asyncio.get_running_loop().call_soon(turns.append, None)
+    await eventually(lambda: bool(turns))
+    assert transport.asked == []
+    assert writes.get_extra_info("peername") == "peername"
+    assert writes.get_extra_info("sockname") is None

@@ -35,18 +35,21 @@ class FakeSession:
 
     def __init__(self, hub: Hub, user: UUID | None = None) -> None:
         self.id, self.user, self.hub = ids.uuid7(), user or ids.uuid7(), hub
-        self.out: list[bytes] = []
+        self.out: list[bytes] | None = None
         self.written = b""
         self.dirty = self.behind = False
         self.subscriptions: dict[UUID, Subscription] = {}
 
     def put(self, frame: bytes) -> None:
-        self.out.append(frame)
+        self.queue(frame)
         self.hub.fanout.touch(self)  # type: ignore[arg-type]
 
+    def queue(self, frame: bytes) -> None:
+        self.out = [*(self.out or ()), frame]
+
     def write_out(self) -> None:
-        self.written += b"".join(self.out)
-        self.out, self.dirty = [], False
+        self.written += b"".join(self.out or ())
+        self.out, self.dirty = None, False
 
     def seqs(self) -> list[int]:
         return [int(seq) for seq in re.findall(rb'"seq":(\d+)', self.written)]

@@ -1,9 +1,10 @@
 """Public ids: UUIDv7 (RFC 9562 6.2 method 1), ordered by millisecond and monotonic in one process."""
 
-import os
 import threading
 import time
 import uuid
+
+from signalink_core import entropy
 
 _lock = threading.Lock()
 _last_ms = 0
@@ -14,7 +15,7 @@ _COUNTER_BITS = 12
 def uuid7() -> uuid.UUID:
     """A new id, greater than every id this process made before, also when the wall clock steps back."""
     global _last_ms, _counter
-    tail = int.from_bytes(os.urandom(10))
+    tail = int.from_bytes(entropy.take(10))
     with _lock:
         now = time.time_ns() // 1_000_000
         if now > _last_ms:

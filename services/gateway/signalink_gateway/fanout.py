@@ -101,7 +101,10 @@ class Fanout:
                 self._append_odd(subscription, entries)
                 continue
             session = subscription.session
-            session.out.append(data)
+            if session.out is None:  # `queue` in place: this is the line that runs once per delivery
+                session.out = [data]
+            else:
+                session.out.append(data)
             if not session.dirty:
                 session.dirty = True
                 touched.append(session)
@@ -118,7 +121,7 @@ class Fanout:
         until = subscription.until
         for entry in entries:
             if entry.seq > subscription.since and (until is None or entry.seq <= until):
-                session.out.append(entry.frame)
+                session.queue(entry.frame)
         self.touch(session)
         last = entries[-1].seq
         if until is not None and last >= until:

@@ -6,8 +6,8 @@ many channels in one statement. It admits nobody to anything but hints: subscrip
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Collection
+from typing import NamedTuple
 from uuid import UUID
 
 from signalink_core import lifecycle
@@ -24,6 +24,13 @@ AGAIN_SECONDS = 1.0
 log = logging.get_logger(__name__)
 
 
+class Small(NamedTuple):
+    """The members of a channel of at most 200, and those of them who may not type. Tuples: a fifth of a dictionary."""
+
+    users: tuple[UUID, ...]
+    silent: tuple[UUID, ...]
+
+
 class Members(lifecycle.Lifecycle):
     """`changed(channel id, members)` after each read; no members for a channel that is too large.
 
@@ -31,11 +38,11 @@ class Members(lifecycle.Lifecycle):
     """
 
     def __init__(
-        self, reads: LogReads, *, changed: Callable[[UUID, AbstractSet[UUID]], None], same: Callable[[UUID], UUID]
+        self, reads: LogReads, *, changed: Callable[[UUID, Collection[UUID]], None], same: Callable[[UUID], UUID]
     ) -> None:
         super().__init__()
         self._reads, self._changed, self._same = reads, changed, same
-        self._small: dict[UUID, Mapping[UUID, bool]] = {}
+        self._small: dict[UUID, Small] = {}
         self._open: set[UUID] = set()
         self._due: dict[UUID, float] = {}
         self._read_at: dict[UUID, float] = {}
@@ -51,7 +58,7 @@ class Members(lifecycle.Lifecycle):
         self._due.pop(channel_id, None)
         self._read_at.pop(channel_id, None)
         if self._small.pop(channel_id, None) is not None:
-            self._changed(channel_id, frozenset())
+            self._changed(channel_id, ())
 
     def stale(self, channel_id: UUID) -> None:
         """What is known of the channel is old."""
@@ -65,8 +72,8 @@ class Members(lifecycle.Lifecycle):
 
     def may_type(self, channel_id: UUID, user: UUID) -> bool | None:
         """None: not known, or the channel is too large."""
-        members = self._small.get(channel_id)
-        return None if members is None else members.get(user, False)
+        small = self._small.get(channel_id)
+        return None if small is None else user in small.users and user not in small.silent
 
     async def _start(self) -> None:
         self.spawn(self._run(), "members")
@@ -108,7 +115,8 @@ class Members(lifecycle.Lifecycle):
 
     def _keep(self, channel: UUID, members: dict[UUID, bool]) -> None:
         if 0 < len(members) <= MOST_MEMBERS:
-            self._small[channel] = {self._same(user): types for user, types in members.items()}
-            self._changed(channel, self._small[channel].keys())
+            users = tuple(self._same(user) for user in members)
+            self._small[channel] = Small(users, tuple(user for user in users if not members[user]))
+            self._changed(channel, users)
         elif self._small.pop(channel, None) is not None:
-            self._changed(channel, frozenset())
+            self._changed(channel, ())

@@ -3,7 +3,7 @@
 Decides nothing; `presence`, `watches`, `typing_notices` and `members` do. To the hub this is who stands aside.
 """
 
-from collections.abc import Set as AbstractSet
+from collections.abc import Collection
 from uuid import UUID
 
 from signalink_core import ids, lifecycle
@@ -52,7 +52,7 @@ class People(lifecycle.Lifecycle):
         for part in (self.transitions, self.store, self.members, self.watches, self.presence):
             await self.enter(part)
 
-    def _members(self, channel_id: UUID, members: AbstractSet[UUID]) -> None:
+    def _members(self, channel_id: UUID, members: Collection[UUID]) -> None:
         """A node that knows too many already has no presence by this channel."""
         self.watching.members(channel_id, members if self.watching.space_for(members) else frozenset())
         self.presence.read_soon()

@@ -14,7 +14,7 @@ import msgspec
 
 from signalink_core import clock, ids
 from signalink_core.auth.tokens import Claims
-from signalink_gateway import disconnects, frames
+from signalink_gateway import disconnects, frames, kept
 from signalink_gateway.channel import Subscription
 from signalink_gateway.disconnects import Disconnect
 
@@ -38,8 +38,8 @@ class Session:
     """`behind`: the transport holds more than 256 KB; no event is queued until it drained below 64 KB."""
 
     __slots__ = (
-        "_credit", "_credit_at", "behind", "claims", "closed", "dirty", "gateway", "id", "ip", "missed", "number",
-        "opened", "origin", "out", "ping_at", "progress_at", "sends", "subscriptions", "token", "transport",
+        "_credit", "_credit_at", "_token", "behind", "claims", "closed", "dirty", "gateway", "id", "ip", "missed",
+        "number", "opened", "origin", "out", "ping_at", "progress_at", "sends", "subscriptions", "transport",
         "unwritten", "work",
     )  # fmt: skip
 
@@ -48,9 +48,9 @@ class Session:
         self.origin, self.ip = sys.intern(origin), sys.intern(ip)  # few different ones among many sockets
         self.id: UUID = ids.uuid7()
         self.claims: Claims | None = None
-        self.token = ""
+        self._token = b""
         self.subscriptions: dict[UUID, Subscription] = {}
-        self.out: list[bytes] = []
+        self.out: list[bytes] | None = None
         self.dirty = self.behind = self.opened = False
         self.closed: Disconnect | None = None
         self.work: Work | None = None
@@ -67,9 +67,14 @@ class Session:
     def user(self) -> UUID | None:
         return self.claims.sub if self.claims is not None else None
 
+    @property
+    def token(self) -> str:
+        """What the client proved itself with, for posting in its name."""
+        return kept.unpack(self._token)
+
     def welcome(self, claims: Claims, token: str) -> None:
         """The client proved who it is."""
-        self.claims, self.token, self.opened = claims, token, True
+        self.claims, self._token, self.opened = claims, kept.pack(token), True
         limits = self.gateway.limits
         self.say(
             op="welcome",
@@ -86,7 +91,7 @@ class Session:
 
     def renew(self, claims: Claims, token: str, ref: object) -> None:
         """In-band `auth` replaced the credentials."""
-        self.claims, self.token = claims, token
+        self.claims, self._token = claims, kept.pack(token)
         self.say(op="authenticated", ref=ref, expires_at=clock.isoformat(claims.exp))
 
     def say(self, **frame: object) -> None:
@@ -98,12 +103,19 @@ class Session:
     def put(self, frame: bytes) -> None:
         """Bytes for the next write of this turn of the loop."""
         if self.closed is None:
-            self.out.append(frame)
+            self.queue(frame)
             self.gateway.fanout.touch(self)
+
+    def queue(self, frame: bytes) -> None:
+        """As `put`, for who touches the session itself. An idle session holds no empty list."""
+        if self.out is None:
+            self.out = [frame]
+        else:
+            self.out.append(frame)
 
     def write_out(self) -> None:
         """One write for everything that waits."""
-        out, self.out, self.dirty = self.out, [], False
+        out, self.out, self.dirty = self.out, None, False
         if out and not self.transport.is_closing():
             self.transport.write(out[0] if len(out) == 1 else b"".join(out))
 

@@ -4,8 +4,7 @@ A session knows of a user because it watches the user, or because it is in a cha
 What a session was not told yet is kept as the latest state per user; a session that is behind gets it when it drained.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Collection, Iterable, Iterator
 from uuid import UUID
 
 from signalink_core.events.types import PresenceState
@@ -28,7 +27,7 @@ class Watching:
         self._view, self._channel, self._here = view, channel, here
         self.watched: dict[Session, frozenset[UUID]] = {}
         self._watchers: dict[UUID, set[Session]] = {}
-        self._members: dict[UUID, AbstractSet[UUID]] = {}
+        self._members: dict[UUID, Collection[UUID]] = {}
         self._channels: dict[UUID, tuple[UUID, ...]] = {}
         self._pending: dict[Session, dict[UUID, PresenceState]] = {}
 
@@ -62,15 +61,15 @@ class Watching:
         self.watch(session, frozenset())
         self._pending.pop(session, None)
 
-    def members(self, channel_id: UUID, users: AbstractSet[UUID]) -> None:
+    def members(self, channel_id: UUID, users: Collection[UUID]) -> None:
         """These are the members of a small channel; none: nobody there is told of anybody."""
-        before: AbstractSet[UUID] = self._members.pop(channel_id, frozenset())
+        before, after = frozenset(self._members.pop(channel_id, ())), frozenset(users)
         if users:
             self._members[channel_id] = users
-        for user in users - before:
+        for user in after - before:
             self._view.want(user)
             self._channels[user] = (*self._channels.get(user, ()), channel_id)
-        for user in before - users:
+        for user in before - after:
             self._channels[user] = tuple(each for each in self._channels[user] if each != channel_id)
             if not self._channels[user]:
                 del self._channels[user]

@@ -29,7 +29,7 @@ class Wheel(lifecycle.Lifecycle):
     ) -> None:
         super().__init__()
         self._due, self._every_tick, self._clock = due, every_tick, clock
-        self._buckets: dict[int, list[tuple[int, Kind]]] = {}
+        self._buckets: dict[int, dict[Kind, list[int]]] = {}
         self._done = self._now()
 
     def _now(self) -> int:
@@ -38,15 +38,16 @@ class Wheel(lifecycle.Lifecycle):
     def after(self, seconds: float, number: int, kind: Kind) -> None:
         """Asks for one call in `seconds`, at most a tick late."""
         tick = max(self._done + 1, math.ceil((self._clock() + seconds) / TICK_SECONDS))
-        self._buckets.setdefault(tick, []).append((number, kind))
+        self._buckets.setdefault(tick, {}).setdefault(kind, []).append(number)  # a pair each took 56 bytes more
 
     def turn(self) -> None:
-        """Calls everything whose time has come, in order; a late turn catches up."""
+        """Calls everything whose time has come, tick by tick; a late turn catches up."""
         now = self._now()
         while self._done < now:
             self._done += 1
-            for number, kind in self._buckets.pop(self._done, ()):
-                self._due(number, kind)
+            for kind, numbers in self._buckets.pop(self._done, {}).items():
+                for number in numbers:
+                    self._due(number, kind)
         self._every_tick()
 
     async def _start(self) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from uuid import UUID
 
-from fastapi import Request, Response
+from fastapi import Request
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
 
@@ -77,8 +77,10 @@ class PostShortcut:
         except SignalinkError as error:
             await answers.answer(Request(scope), error)(scope, receive, send)
             return
-        answer = Response(_write(message), 201 if created else 200, media_type="application/json")
-        await answer(scope, receive, send)
+        content = _write(message)
+        headers = [(b"content-length", b"%d" % len(content)), (b"content-type", JSON)]
+        await send({"type": "http.response.start", "status": 201 if created else 200, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
 
 
 def _token(headers: list[tuple[bytes, bytes]]) -> str | None:

@@ -15,7 +15,7 @@ from asyncpg import exceptions as pg
 from asyncpg.exceptions import PostgresError
 
 from signalink_api.writer import statement
-from signalink_api.writer.drafts import Entry, PostFailed, PostUnknown
+from signalink_api.writer.drafts import Entry, PostFailed, PostUnknown, Verdict
 from signalink_core import faults
 from signalink_core.database import pool
 from signalink_core.errors import DependencyUnavailable, FaultInjected, SignalinkError
@@ -160,8 +160,8 @@ class Slot:
             if created:
                 self._on_committed([statement.event(entry, verdict) for entry, verdict in created])
         finally:
-            for entry, verdict in judged:
-                entry.settle(verdict)
+            # In the next turn of the loop: the slot's next statement is sent before the callers' answers are written.
+            asyncio.get_running_loop().call_soon(_settle, judged)
         for kind, count in kinds.items():
             if kind != statement.BUSY:
                 names.MESSAGES_POSTED_TOTAL.labels(verdict=kind).inc(count)
@@ -186,6 +186,11 @@ class Slot:
         else:
             entry.settle(PostFailed("Postgres refuses this message; it was not posted."))
         return []
+
+
+def _settle(judged: Sequence[tuple[Entry, Verdict]]) -> None:
+    for entry, verdict in judged:
+        entry.settle(verdict)
 
 
 def _no_space(error: PostgresError) -> DependencyUnavailable:

@@ -61,7 +61,7 @@ class MessageWriter(Lifecycle):
         request_hash = draft.request_hash()
         while True:
             entry = self._under_way.get(draft.key) or self._enqueue(draft, request_hash)
-            verdict = await _outcome(entry, deadline)
+            verdict = await self._outcome(entry, deadline)
             if entry.request_hash == request_hash:
                 return verdict
             if verdict.posted:
@@ -70,6 +70,7 @@ class MessageWriter(Lifecycle):
             # The other post of this key was refused, so the key is still free and ours is judged on its own.
 
     async def _start(self) -> None:
+        self._loop = asyncio.get_running_loop()  # asking for it at every post costs a system call before Python 3.12
         self._open = True
         self._idle.set()
         for slot in self._slots:
@@ -98,7 +99,7 @@ class MessageWriter(Lifecycle):
             names.QUEUE_REJECTED_TOTAL.labels(queue="writer").inc()
             names.MESSAGES_POSTED_TOTAL.labels(verdict="queue_full").inc()
             raise QueueFull(f"{self._queue_limit} posts already wait; nothing was posted.", retry_after=1.0)
-        entry = Entry(draft, asyncio.get_running_loop().create_future(), time.monotonic(), request_hash)
+        entry = Entry(draft, self._loop.create_future(), time.monotonic(), request_hash)
         self._under_way[draft.key] = entry
         entry.outcome.add_done_callback(lambda _: self._forget(entry))
         self._waiting.put(entry)
@@ -147,38 +148,35 @@ class MessageWriter(Lifecycle):
         entry.settle(DependencyUnavailable("Its turn did not come in time; nothing was posted.", retry_after=1.0))
         return True
 
+    async def _outcome(self, entry: Entry, deadline: float) -> Verdict:
+        """Wait for it without owning it: a caller that is cancelled or out of time leaves the batch alone."""
+        await self._done(entry.outcome, max(0.0, deadline - time.monotonic()))
+        if not entry.outcome.done():
+            names.MESSAGES_POSTED_TOTAL.labels(verdict="unknown").inc()
+            raise PostUnknown(
+                "No outcome in time; it may still be posted.",
+                next_step="post it again with the same client_id.",
+                retry_after=1.0,
+            )
+        outcome: Outcome = entry.outcome.result()
+        if isinstance(outcome, Verdict):
+            return outcome
+        raise outcome
 
-async def _outcome(entry: Entry, deadline: float) -> Verdict:
-    """Wait for it without owning it: a caller that is cancelled or out of time leaves the batch alone."""
-    await _done(entry.outcome, max(0.0, deadline - time.monotonic()))
-    if not entry.outcome.done():
-        names.MESSAGES_POSTED_TOTAL.labels(verdict="unknown").inc()
-        raise PostUnknown(
-            "No outcome in time; it may still be posted.",
-            next_step="post it again with the same client_id.",
-            retry_after=1.0,
-        )
-    outcome: Outcome = entry.outcome.result()
-    if isinstance(outcome, Verdict):
-        return outcome
-    raise outcome
+    async def _done(self, outcome: asyncio.Future[Outcome], seconds: float) -> None:
+        """asyncio.wait for one future: the same without sets and tasks, which cost a tenth of a post."""
+        if outcome.done():
+            return
+        waiter: asyncio.Future[None] = self._loop.create_future()
 
+        def wake(_: object = None) -> None:
+            if not waiter.done():
+                waiter.set_result(None)
 
-async def _done(outcome: asyncio.Future[Outcome], seconds: float) -> None:
-    """asyncio.wait for one future: the same without sets and tasks, which cost a tenth of a post."""
-    if outcome.done():
-        return
-    loop = asyncio.get_running_loop()
-    waiter: asyncio.Future[None] = loop.create_future()
-
-    def wake(_: object = None) -> None:
-        if not waiter.done():
-            waiter.set_result(None)
-
-    timer = loop.call_later(seconds, wake)
-    outcome.add_done_callback(wake)
-    try:
-        await waiter
-    finally:
-        timer.cancel()
-        outcome.remove_done_callback(wake)
+        timer = self._loop.call_later(seconds, wake)
+        outcome.add_done_callback(wake)
+        try:
+            await waiter
+        finally:
+            timer.cancel()
+            outcome.remove_done_callback(wake)

@@ -42,13 +42,12 @@ _REASONS: Final[tuple[tuple[type[Exception], str], ...]] = (
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a verified token says: user, session, end of validity (without leeway), the socket's origin, token id."""
+    """What a verified token says: user, session, end of validity (without leeway), the socket's origin."""
 
     sub: UUID
     sid: UUID
     exp: datetime
     origin: str | None
-    jti: str
     audience: str
 
 
@@ -187,7 +186,6 @@ def _claims(payload: dict[str, Any]) -> Claims:
             sid=UUID(payload["sid"]),
             exp=datetime.fromtimestamp(payload["exp"], UTC),
             origin=origin,
-            jti=payload["jti"],
             audience=sys.intern(payload["aud"]),  # one of two words, held by every open socket
         )
     except (ValueError, TypeError, AttributeError, OverflowError, OSError) as error:

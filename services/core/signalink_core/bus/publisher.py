@@ -13,8 +13,9 @@ from redis.exceptions import RedisError
 
 from signalink_core import faults, lifecycle
 from signalink_core.bus import keys
+from signalink_core.bus.wire import Connection
 from signalink_core.events import Event, encode_live
-from signalink_core.settings import RedisSettings
+from signalink_core.settings import REDIS_TIMEOUT_SECONDS, RedisSettings
 from signalink_core.telemetry import logging, names
 
 BATCH = 512
@@ -134,8 +135,8 @@ class Publisher(lifecycle.Lifecycle):
         self._queue.say(keys.REVOCATIONS, b"")
 
     async def _start(self) -> None:
-        self._client = self._settings.client(max_connections=1)
-        await self.enter(contextlib.aclosing(self._client))
+        self._connection: Connection | None = None
+        self._resources.callback(self._disconnect)
         self.spawn(self._run(), "bus-publisher")
 
     async def _stop(self) -> None:
@@ -171,7 +172,16 @@ class Publisher(lifecycle.Lifecycle):
     async def _send(self, messages: list[Message]) -> None:
         if not messages:
             return
-        async with self._client.pipeline(transaction=False) as pipe:
-            for key, payload in messages:
-                pipe.publish(key, payload)
-            await pipe.execute()
+        try:
+            if self._connection is None:
+                self._connection = await Connection.open(self._settings)
+            async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
+                await self._connection.publish(messages)
+        except BaseException:
+            self._disconnect()
+            raise
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

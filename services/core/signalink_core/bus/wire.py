@@ -1,4 +1,4 @@
-"""One Redis connection in subscribe mode: connect, authenticate, subscribe, hand over what arrives. Nothing else.
+"""One Redis connection: connect, authenticate, then subscribe and hand over what arrives, or publish. Nothing else.
 
 redis-py's `PubSub` reconnects and resubscribes inside, which hides that messages were lost in between; here a lost
 connection ends `read` with an error, so `feed` can tell. Replies are parsed by hiredis, many per read.
@@ -6,7 +6,7 @@ connection ends `read` with an error, so `feed` can tell. Replies are parsed by 
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import hiredis
@@ -64,6 +64,18 @@ class Connection:
 
     def unsubscribe(self, keys: Iterable[bytes]) -> None:
         self.send("UNSUBSCRIBE", *keys)
+
+    async def publish(self, messages: Sequence[tuple[bytes, bytes]]) -> None:
+        """All in one write; returns when each was answered. Raises OSError, redis ConnectionError (a refusal too)."""
+        commands = [hiredis.pack_command((b"PUBLISH", key, payload)) for key, payload in messages]  # type: ignore[arg-type]
+        self._writer.write(b"".join(commands))
+        answers = 0
+        while answers < len(messages):
+            replies = await self.read()
+            answers += len(replies)
+            for reply in replies:
+                if isinstance(reply, Exception):
+                    raise reply
 
     async def read(self) -> list[Any]:
         """At least zero replies as (kind, name, payload) lists. Raises redis ConnectionError when the peer closed."""

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Generator, MutableMapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Protocol
 
 from signalink_core.errors import BadRequest, SignalinkError, TooLarge
@@ -15,8 +16,8 @@ from signalink_core.guard import controls, problems
 from signalink_core.guard.rules import Rule, Rules
 from signalink_core.guard.view import Transport, View
 from signalink_core.telemetry import names
+from signalink_core.telemetry import trace as tracing
 from signalink_core.telemetry.logging import bound, get_logger
-from signalink_core.telemetry.trace import current_ids, new_traceparent, use_traceparent
 from signalink_core.telemetry.traced import Lines
 
 Message = MutableMapping[str, Any]
@@ -45,6 +46,12 @@ class Policy:
     tls: bool = False
 
 
+@lru_cache(maxsize=1024)
+def _durations(route: str, method: str, status: int) -> Any:
+    """The series of one route, method and status: looking it up by labels costs more than counting."""
+    return names.HTTP_SERVER_REQUEST_DURATION_SECONDS.labels(http_route=route, method=method, status=str(status))
+
+
 class Guard:
     """ASGI. The app finds `request_id` and `client_ip` in `scope["state"]`."""
 
@@ -59,10 +66,13 @@ class Guard:
             return
         view = View.of_scope(scope)
         request_id = controls.request_id(view)
-        parent = new_traceparent(view.value("traceparent"))
-        with use_traceparent(parent), bound(request_id=request_id):
-            exchange = _Exchange(scope, receive, send, request_id, self._policy)
-            await self._serve(view, exchange)
+        span = tracing.begin(view.value("traceparent"))
+        try:
+            with bound(request_id=request_id):
+                exchange = _Exchange(scope, receive, send, request_id, self._policy)
+                await self._serve(view, exchange)
+        finally:
+            tracing.end(span)
 
     async def _serve(self, view: View, exchange: "_Exchange") -> None:
         try:
@@ -152,7 +162,7 @@ class _Exchange:
             return await self._receive()
         limit, seconds = self.policy.body_bytes, self.policy.body_seconds
         if self._body_due is None:
-            self._body_due = asyncio.get_running_loop().time() + seconds
+            self._body_due = time.monotonic() + seconds  # the loop's own clock
         step = _Step(self._receive())
         try:
             if not step.done():  # mostly the body came with the head, and a timeout costs as much as the rest of this
@@ -203,20 +213,22 @@ class _Exchange:
     def _with_ours(self, headers: problems.Headers) -> problems.Headers:
         """Security headers the app did not set itself, and the request id."""
         present = {name.lower() for name, _ in headers}
-        ours = (*controls.SECURITY_HEADERS, *((controls.HSTS,) if self.policy.tls else ()))
-        headers += [(name, value) for name, value in ours if name not in present]
-        return [*headers, (b"x-request-id", self.request_id.encode())]
+        ours = controls.SECURITY_HEADERS_TLS if self.policy.tls else controls.SECURITY_HEADERS
+        if present.isdisjoint(controls.SECURITY_NAMES):
+            headers += ours
+        else:
+            headers += [(name, value) for name, value in ours if name not in present]
+        headers.append((b"x-request-id", self.request_id.encode()))
+        return headers
 
     def measure(self, view: View) -> None:
         if self.scope["type"] != "http":
             return
-        ids = current_ids()
+        ids = tracing.current_ids()
         route = getattr(self.scope.get("route"), "path", "unmatched")
         method = view.method if view.method in METHODS else "other"
         seconds, status = time.perf_counter() - self._began, self.status or 499
-        names.HTTP_SERVER_REQUEST_DURATION_SECONDS.labels(http_route=route, method=method, status=str(status)).observe(
-            seconds, {"trace_id": ids[0]} if ids else None
-        )
+        _durations(route, method, status).observe(seconds, {"trace_id": ids[0]} if ids else None)
         if done_lines.due():
             fields = {"method": method, "route": route, "status": status, "ms": round(seconds * 1000, 2)}
             log.info("request_done", **fields, **done_lines.left_out())

@@ -24,7 +24,9 @@ SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"cache-control", b"no-store"),
 )
+SECURITY_NAMES = frozenset(name for name, _ in SECURITY_HEADERS) | {b"strict-transport-security"}
 HSTS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
+SECURITY_HEADERS_TLS = (*SECURITY_HEADERS, HSTS)
 
 
 def networks(text: str) -> tuple[Network, ...]:

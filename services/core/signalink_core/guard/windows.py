@@ -55,9 +55,9 @@ class _Call:
 
     __slots__ = ("answer", "windows")
 
-    def __init__(self, windows: Sequence[Window]) -> None:
+    def __init__(self, windows: Sequence[Window], loop: asyncio.AbstractEventLoop) -> None:
         self.windows = windows
-        self.answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.answer: asyncio.Future[int] = loop.create_future()
 
     def command(self, head: tuple[str, str]) -> bytes:
         keys = [key for window in self.windows for key in (window.previous, window.current)]
@@ -133,7 +133,7 @@ class _Wire(asyncio.Protocol):
         self._put(_packed("AUTH", user, password), None)
 
     def call(self, windows: Sequence[Window]) -> asyncio.Future[int]:
-        call = _Call(windows)
+        call = _Call(windows, self._loop)
         if self.lost or len(self._waiting) >= MOST_CALLS:
             call.fail(RedisConnectionError("the connection for limits is lost or overloaded"))
         else:

@@ -1,21 +1,30 @@
-"""The memory twin of Kafka and its producer, for tests and demonstrations without a broker. Same answers, no loss."""
+"""The memory twin of Kafka and its producer, for tests and demonstrations without a broker. Same answers, no loss.
+
+The consuming side is in `memory_group`.
+"""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from signalink_core.kafka.batching import Place, Work
 from signalink_core.kafka.errors import KafkaUnavailable, Problem, RecordRefused, TopicMissing
 from signalink_core.kafka.records import Record, StoredRecord
 from signalink_core.lifecycle import Lifecycle
 
+MemoryMembers = list[Any]
+"""The members of one group, `memory_group.MemorySource`, in the order in which they joined."""
+
 
 class MemoryKafka:
-    """Topics and what they hold. `available` False: nothing is acknowledged. `max_bytes`: the largest record value."""
+    """Topics, what they hold, their groups. `available` False: nothing is acknowledged. `max_bytes`: of a value."""
 
     def __init__(self, topics: Mapping[str, int], *, max_bytes: int = 1_000_000) -> None:
         self.topics = dict(topics)
         self.max_bytes = max_bytes
         self.available = True
+        self.groups: dict[str, MemoryMembers] = defaultdict(list)
+        self.committed: dict[str, dict[Place, int]] = defaultdict(dict)
         self._log: dict[Place, list[StoredRecord]] = defaultdict(list)
 
     def append(self, place: Place, record: Record) -> None:
@@ -24,6 +33,13 @@ class MemoryKafka:
         log.append(
             StoredRecord(topic, partition, len(log), record.key, record.value, tuple(record.headers), timestamp_ms=0)
         )
+
+    def after(self, place: Place, offset: int) -> list[StoredRecord]:
+        """The records of one partition from an offset on."""
+        return self._log[place][offset:]
+
+    def end(self, place: Place) -> int:
+        return len(self._log[place])
 
     def read(self, topic: str) -> list[StoredRecord]:
         """Every record of a topic, ordered by (partition, offset); the twin of `reader.read_topic`."""

@@ -10,14 +10,25 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from signalink_core.bus.memory import MemoryBus
     from signalink_core.kafka.memory import MemoryKafka, MemoryProducer
+    from signalink_core.kafka.memory_group import MemoryConsumerManager, MemoryOffsets
     from signalink_core.log.memory import MemoryLog
 
 T = TypeVar("T")
 
-__all__ = ["MemoryBus", "MemoryKafka", "MemoryLog", "MemoryProducer", "eventually"]
+__all__ = [
+    "MemoryBus",
+    "MemoryConsumerManager",
+    "MemoryKafka",
+    "MemoryLog",
+    "MemoryOffsets",
+    "MemoryProducer",
+    "eventually",
+]
 TWINS = {
     "MemoryBus": "signalink_core.bus.memory",
+    "MemoryConsumerManager": "signalink_core.kafka.memory_group",
     "MemoryKafka": "signalink_core.kafka.memory",
+    "MemoryOffsets": "signalink_core.kafka.memory_group",
     "MemoryLog": "signalink_core.log.memory",
     "MemoryProducer": "signalink_core.kafka.memory",
 }

@@ -1,0 +1,142 @@
+"""From a record to what an effect is given: the event, once it is known to be one; and which records are nobody's.
+
+Owns what makes a record poison before any effect saw it, and the headers of a redriven record. Whether an event was
+applied before is decided in the store (`offsets`), with which retries in `settling`.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+import orjson
+from pydantic import ValidationError
+
+from signalink_core.events import Event, schema_of
+from signalink_core.events.envelope import SOURCE
+from signalink_core.events.types import TYPES, EventData
+from signalink_core.kafka.errors import BadRecord
+from signalink_core.kafka.records import StoredRecord
+
+REDRIVE: Final = "dlq_redrive"
+"""Header of a redriven record: the group it is for; `dlq_topic`, `dlq_partition`, `dlq_offset` name its parked row."""
+_SCHEMAS: Final = {name: schema_of(name).encode() for name in TYPES}
+
+
+class Origin(NamedTuple):
+    """Where a record was first read: the key of its parked row, within one group."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """One event handed to an effect, with the record it came in. `redriven`: the parked row it must take with it."""
+
+    record: StoredRecord
+    event: Event
+    redriven: Origin | None = None
+
+    def data(self) -> EventData:
+        """The event's data in its model of `signalink_core.events.TYPES`; BadRecord when it does not fit."""
+        try:
+            return TYPES[self.event.type].model_validate(self.event.data)
+        except ValidationError as error:
+            where = ", ".join(sorted({".".join(map(str, item["loc"])) for item in error.errors(include_input=False)}))
+            detail = f"The data of a {self.event.type} does not fit its model at: {where or 'its root'}."
+            raise BadRecord("bad_data", self.record.offset, detail) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Events of one partition, in order, none of them applied before. `at_end`: the partition was read to its end."""
+
+    topic: str
+    partition: int
+    events: Sequence[Delivered]
+    at_end: bool
+
+
+Apply = Callable[[Any, Batch], Awaitable[None]]
+"""`await apply(tx, batch)`: inside the transaction that moves the offset. `tx`: the store's (`offsets`)."""
+
+
+def read(record: StoredRecord, group: str) -> Delivered | None:
+    """The event of a record for this group; None when it is not for it (another group's redrive, an unknown type).
+
+    Raises BadRecord for a record that is poison whatever the effect is.
+    """
+    headers = dict(record.headers)
+    redriven = None
+    if REDRIVE in headers:
+        if headers[REDRIVE] != group.encode():
+            return None
+        redriven = _origin(headers, record.offset)
+    try:
+        kind = headers["ce_type"].decode()
+        expected = _SCHEMAS.get(kind)
+        if expected is None:
+            return None
+        if headers["ce_dataschema"] != expected:
+            raise BadRecord("unknown_version", record.offset, f"The version of a {kind} is not known here.")
+        return Delivered(record, _event(kind, headers, _data(record)), redriven)
+    except (KeyError, ValueError, TypeError, AttributeError) as error:  # the last two: a header without a value
+        detail = f"The headers are not those of an event: {type(error).__name__}."
+        raise BadRecord("bad_headers", record.offset, detail) from None
+
+
+def origin(record: StoredRecord) -> tuple[Origin, bool]:
+    """Where the record was first read, and whether it comes back from there."""
+    headers = dict(record.headers)
+    if REDRIVE in headers:
+        return _origin(headers, record.offset), True
+    return Origin(record.topic, record.partition, record.offset), False
+
+
+def _origin(headers: dict[str, bytes], offset: int) -> Origin:
+    try:
+        place = int(headers["dlq_partition"]), int(headers["dlq_offset"])
+        return Origin(headers["dlq_topic"].decode(), *place)
+    except (KeyError, ValueError, TypeError, AttributeError):
+        raise BadRecord("bad_headers", offset, "A redriven record does not say where it was read first.") from None
+
+
+def _data(record: StoredRecord) -> dict[str, Any]:
+    if record.value is None:
+        raise BadRecord("null_value", record.offset, "The record has no value.")
+    try:
+        data = orjson.loads(record.value)
+    except orjson.JSONDecodeError:
+        raise BadRecord("bad_json", record.offset, "The value is not JSON.") from None
+    if not isinstance(data, dict):
+        raise BadRecord("bad_json", record.offset, "The value is no JSON object.")
+    return data
+
+
+def _event(kind: str, headers: dict[str, bytes], data: dict[str, Any]) -> Event:
+    """As `events.from_record`, for headers that are a dict already."""
+    channel = headers.get("ce_channel")
+    source, trace = headers.get("ce_source"), headers.get("traceparent")
+    return Event(
+        id=UUID(headers["ce_id"].decode()),
+        type=kind,
+        time=_aware(headers["ce_time"]),
+        epoch=int(headers["ce_epoch"]),
+        data=data,
+        channel=None if channel is None else UUID(channel.decode()),
+        seq=None if channel is None else int(headers["ce_seq"]),
+        subject=headers["ce_subject"].decode(),
+        source=SOURCE if source is None else source.decode(),
+        dataschema=headers["ce_dataschema"].decode(),
+        traceparent=None if trace is None else trace.decode(),
+    )
+
+
+def _aware(text: bytes) -> datetime:
+    time = datetime.fromisoformat(text.decode())
+    if time.tzinfo is None:
+        raise ValueError("a time without its zone")
+    return time
