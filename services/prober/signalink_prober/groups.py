@@ -14,9 +14,13 @@ class Groups:
     async def look(self) -> None:
         """Raises KafkaUnavailable; the figures of the last look then stand."""
         found = await groups.progress(self._kafka)
-        for gauge in (names.KAFKA_CONSUMERGROUP_LAG, names.KAFKA_CONSUMERGROUP_CURRENT_OFFSET):
-            gauge.clear()
+        names.KAFKA_CONSUMERGROUP_LAG.clear()
+        names.KAFKA_CONSUMERGROUP_CURRENT_OFFSET.clear()
         for each in found:
-            place = {"consumergroup": each.group, "topic": each.topic, "partition": str(each.partition)}
-            names.KAFKA_CONSUMERGROUP_LAG.labels(**place).set(each.lag)
-            names.KAFKA_CONSUMERGROUP_CURRENT_OFFSET.labels(**place).set(each.offset)
+            partition = str(each.partition)
+            names.KAFKA_CONSUMERGROUP_LAG.labels(consumergroup=each.group, topic=each.topic, partition=partition).set(
+                each.lag
+            )
+            names.KAFKA_CONSUMERGROUP_CURRENT_OFFSET.labels(
+                consumergroup=each.group, topic=each.topic, partition=partition
+            ).set(each.offset)
