@@ -116,11 +116,14 @@ def uses() -> Iterator[Use]:
     for file in sorted(SERVICES.rglob("*.py")):
         path = file.relative_to(SERVICES).as_posix()
         labelled: dict[ast.AST, dict[str | None, ast.expr]] = {}
+        cleared: set[ast.AST] = set()  # every series at once, so no labels
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             match node:
                 case ast.Call(func=ast.Attribute(value=metric, attr="labels"), keywords=keywords):
                     labelled[metric] = {keyword.arg: keyword.value for keyword in keywords}
-                case ast.Attribute(value=ast.Name(id="names"), attr=name) if name.isupper():
+                case ast.Call(func=ast.Attribute(value=metric, attr="clear")):
+                    cleared.add(metric)
+                case ast.Attribute(value=ast.Name(id="names"), attr=name) if name.isupper() and node not in cleared:
                     yield Use(path, name, labelled.get(node))
 
 

@@ -31,7 +31,7 @@ MAY_WRITE = {
 MAY_READ = {
     "analytics": {"messages", "analytics", "presence"},
     "notifications": {"messages", "presence", "notifications"},
-    "prober": set(NAMES),
+    "prober": {*NAMES, *DEAD},
 }
 PRINCIPALS_HERE = [name for name in kafka_principals() if name != "admin"]
 

@@ -279,7 +279,7 @@ async def test_heads_reach_the_bus_and_posts_wake_the_relay(log: Any, start: Sta
         await eventually(lambda: (channel, 1, 1) in said, within=3)
 
 
-async def test_metrics_say_what_was_published_and_what_waits(log: Any, start: Start) -> None:
+async def test_metrics_say_what_was_published_and_leave_what_waits_to_the_prober(log: Any, start: Start) -> None:
     child = start()
     await eventually(lambda: child.lines("lease_taken"), within=30)
     await log.post(*await log.channels(3))
@@ -290,7 +290,7 @@ async def test_metrics_say_what_was_published_and_what_waits(log: Any, start: St
         return (
             'signalink_relay_published_total{result="ok",topic="messages"} 3.0' in text
             and "signalink_relay_lease_held 64.0" in text
-            and 'signalink_outbox_pending_rows{shard="0"} 0.0' in text
+            and "signalink_outbox" not in text
         )
 
     await eventually(page)

@@ -54,7 +54,7 @@ async def test_from_a_time_only_what_occurred_since(
 ) -> None:
     channel = await log.channel()
     await log.post(channel)
-    at = await log.admin.fetchval("SELECT clock_timestamp()")
+    at = await log.admin.fetchval("SELECT clock_timestamp() FROM pg_sleep(0.005)")
     await log.post(channel)
     relay = await leased(pool, memory_producer)
     await drained(relay)

@@ -124,7 +124,12 @@ PRINCIPALS: Final[dict[str, Principal]] = {
             "prober",
             postgres_role="signalink_prober",
             redis_acl=f"{CONNECTION} +info",
-            kafka_acls=(*_topics(_READ, *_TOPICS), _group("signalink-prober"), KafkaAcl("group", "*", ("describe",))),
+            kafka_acls=(
+                *_topics(_READ, *_TOPICS),
+                KafkaAcl("topic", "dlq.", _READ, "prefixed"),
+                _group("signalink-prober"),
+                KafkaAcl("group", "*", ("describe",)),
+            ),
         ),
         Principal("owner", postgres_role="signalink_owner"),
     )

@@ -12,15 +12,14 @@ from signalink_core.internal import InternalServer
 from signalink_core.kafka.producer import KafkaProducer
 from signalink_core.lifecycle import Lifecycle, full_jitter, until_stopped
 from signalink_core.log import outbox
-from signalink_core.log.backlog import Backlog
 from signalink_core.log.heads import Heads
 from signalink_core.log.relay import OutboxRelay
 from signalink_core.readiness import Readiness
 from signalink_core.telemetry import logging
 from signalink_relay.settings import SERVICE, Settings
 
-POOL_SIZE = 4
-"""The turn, the leases, the heads, the backlog: one connection each."""
+POOL_SIZE = 3
+"""The turn, the leases, the heads: one connection each."""
 REDIS_CHECK_SECONDS = 1.0
 
 log = logging.get_logger(__name__)
@@ -55,7 +54,6 @@ class RelayProcess(Lifecycle):
         """Runs until a part crashes, which ends the process: its supervisor starts a fresh one."""
         pool = await self.enter(await self._pool())
         parts: list[Lifecycle] = [
-            Backlog(pool),
             Heads(pool, self._publisher.publish_heads),
             OutboxRelay(
                 pool,

@@ -105,6 +105,14 @@ class ApiClient:
     async def channel(self, channel_id: str) -> Mapping[str, Any]:
         return await self._repeat("GET", f"/v1/channels/{channel_id}")
 
+    async def my_channels(self, **query: Any) -> Mapping[str, Any]:
+        """One page of the channels this user is in: `limit`, `cursor`."""
+        return await self._repeat("GET", "/v1/channels/mine", query=query)
+
+    async def add_member(self, channel_id: str, user_id: str) -> None:
+        """Adding a member again is harmless."""
+        await self._repeat("POST", f"/v1/channels/{channel_id}/members", {"user_id": user_id})
+
     async def join(self, channel_id: str) -> Mapping[str, Any]:
         """Become a member; joining twice is harmless."""
         return await self._repeat("POST", f"/v1/channels/{channel_id}/join")

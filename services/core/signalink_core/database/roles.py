@@ -19,7 +19,9 @@ COMMON = {"default_transaction_isolation": "read committed", "TimeZone": "UTC"}
 OWNER_SETTINGS = COMMON | {"lock_timeout": "5s", "idle_in_transaction_session_timeout": "60s"}
 # Every statement of the relay walks one index of the log in its order. Row counts that are stale after a burst must not
 # turn that into a scan and a sort of everything that waits.
-RELAY_SETTINGS = {"signalink_relay": {"enable_seqscan": "off", "enable_bitmapscan": "off"}}
+# So does the prober's look at what waits.
+LOG_ORDER = {"enable_seqscan": "off", "enable_bitmapscan": "off"}
+RELAY_SETTINGS = {"signalink_relay": LOG_ORDER, "signalink_prober": LOG_ORDER}
 READ_ONLY = ("signalink_gateway", "signalink_prober")
 TRANSACTION_TIMEOUT_SINCE = 170000
 BUILTIN_LOCALE_SINCE = 170000

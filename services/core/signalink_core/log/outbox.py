@@ -1,7 +1,7 @@
 """The statements of a relay on an outbox: its leases, its read in log order, its cursor. Rules are in log.md 2 and 3.
 
-Owns the SQL and what it answers; when to call what is decided in `leases`, `relay`, `heads` and `backlog`. `$` stands
-for the schema, since another service may keep an outbox of the same shape.
+Owns the SQL and what it answers; when to call what is decided in `leases`, `relay` and `heads`, for the backlog by the
+prober. `$` stands for the schema, since another service may keep an outbox of the same shape.
 """
 
 from collections.abc import Mapping, Sequence

@@ -12,13 +12,15 @@ import asyncpg
 
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
-# $1 time. Of each shard the first event since then in log order, not by its time alone: clocks are not the order.
+# $1 time; events have milliseconds. Of each shard the first event since then in log order, not by its time alone:
+# clocks are not the order.
 REWIND = """
 WITH target AS (
     SELECT c.shard, f.epoch, f.xid, f.id
     FROM $.relay_cursors c CROSS JOIN LATERAL (
         SELECT e.epoch, e.xid, e.id FROM $.events e
-        WHERE e.shard = c.shard AND e.occurred_at >= $1 ORDER BY e.epoch, e.xid, e.id LIMIT 1
+        WHERE e.shard = c.shard AND e.occurred_at >= date_trunc('milliseconds', $1::timestamptz)
+        ORDER BY e.epoch, e.xid, e.id LIMIT 1
     ) f
 )
 UPDATE $.relay_cursors c SET epoch = t.epoch, xid = t.xid, event_id = t.id - 1,

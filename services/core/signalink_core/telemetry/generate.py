@@ -15,6 +15,8 @@ SCHEMA = HERE / "schema.yaml"
 NAMES = HERE / "names.py"
 DOCUMENT = HERE.parents[3] / "docs" / "metrics.md"
 SEMANTIC_CONVENTIONS = ("http_server_", "messaging_", "kafka_consumergroup_")
+EXPORTERS = ("pg_", "redis_")
+"""Names that postgres_exporter and redis_exporter gave: where those run, dashboards need no other query."""
 FORBIDDEN_LABELS = {"user", "user_id", "channel_id", "message_id", "session", "session_id"}
 
 
@@ -31,8 +33,8 @@ class Metric(BaseModel):
 
     @model_validator(mode="after")
     def _keeps_the_naming_rules(self) -> "Metric":
-        if not self.name.startswith(("signalink_", *SEMANTIC_CONVENTIONS)):
-            raise ValueError(f"{self.name}: starts neither with signalink_ nor as a semantic convention")
+        if not self.name.startswith(("signalink_", *SEMANTIC_CONVENTIONS, *EXPORTERS)):
+            raise ValueError(f"{self.name}: starts neither with signalink_ nor as a convention")
         if (self.type == "counter") != self.name.endswith("_total"):
             raise ValueError(f"{self.name}: a counter ends in _total, nothing else does")
         if self.unit and not self.name.removesuffix("_total").endswith("_" + self.unit):
