@@ -11,8 +11,11 @@ import signalink_api
 from signalink_api import app, problems
 from signalink_core import errors
 from signalink_core.ids import uuid7
+from signalink_core.web import catalogue
 
 JSON = {"Content-Type": "application/json"}
+
+OWNERS = (signalink_api.__name__, errors.__name__, catalogue.__name__)
 
 
 def checked(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
@@ -163,7 +166,7 @@ async def test_the_table_of_the_guard_and_of_the_app_give_one_form(world: World,
 
 def _descendants(kind: type[errors.SignalinkError]) -> set[type[errors.SignalinkError]]:
     below = {inner for child in kind.__subclasses__() for inner in _descendants(child)}
-    return {found for found in {kind, *below} if found.__module__.startswith((signalink_api.__name__, errors.__name__))}
+    return {found for found in {kind, *below} if found.__module__.startswith(OWNERS)}
 
 
 def _app_of(world: World) -> FastAPI:

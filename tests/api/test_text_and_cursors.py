@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from signalink_api.cursors import CursorSigner
-from signalink_api.problems import InvalidCursor
-from signalink_api.text import Line, Text
+from signalink_core.web.catalogue import InvalidCursor
+from signalink_core.web.cursors import CursorSigner
+from signalink_core.web.text import Line, Text
 
 LINE: TypeAdapter[str] = TypeAdapter(Line(20))
 TEXT: TypeAdapter[str] = TypeAdapter(Text(200))

@@ -10,27 +10,20 @@ from contextlib import aclosing
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from redis.asyncio import Redis
-from starlette.middleware.cors import CORSMiddleware
 
 from signalink_api.auth import endpoints as auth_endpoints
 from signalink_api.auth.passwords import Passwords
 from signalink_api.auth.refresh import RefreshTokens
-from signalink_api.auth.revocations import DEPENDENCY as POSTGRES
-from signalink_api.auth.revocations import Revocations
 from signalink_api.auth.service import AuthService
 from signalink_api.channels import endpoints as channel_endpoints
 from signalink_api.channels.service import ChannelService
-from signalink_api.cursors import CursorSigner
 from signalink_api.database import Database
-from signalink_api.edge import answers
-from signalink_api.edge.operations import operation_id
-from signalink_api.edge.parts import Parts
-from signalink_api.edge.watch import DEPENDENCY as REDIS
-from signalink_api.edge.watch import RedisWatch
 from signalink_api.messages import endpoints as message_endpoints
 from signalink_api.messages.service import MessageService
 from signalink_api.messages.shortcut import PostShortcut
 from signalink_api.page import Page
+from signalink_api.parts import Parts
+from signalink_api.problems import CATALOGUE
 from signalink_api.settings import Settings
 from signalink_api.tickets import endpoints as ticket_endpoints
 from signalink_api.tickets.service import TicketService
@@ -41,19 +34,20 @@ from signalink_core.auth.keys import KeyRing
 from signalink_core.auth.tokens import TokenSigner, TokenVerifier
 from signalink_core.bus import Publisher
 from signalink_core.errors import ConfigurationError
-from signalink_core.guard import controls
-from signalink_core.guard.asgi import App, Guard, Policy
+from signalink_core.guard.asgi import App, Guard
 from signalink_core.guard.limits import Limiter
 from signalink_core.guard.rules import Rules
 from signalink_core.http import HttpServer
 from signalink_core.internal import InternalServer
 from signalink_core.lifecycle import Lifecycle, until_stopped
 from signalink_core.readiness import Readiness
+from signalink_core.web import application, public
+from signalink_core.web.cursors import CursorSigner
+from signalink_core.web.revocations import DEPENDENCY as POSTGRES
+from signalink_core.web.revocations import Revocations
+from signalink_core.web.watch import DEPENDENCY as REDIS
+from signalink_core.web.watch import RedisWatch
 
-METHODS = ["GET", "POST", "PATCH", "DELETE"]
-HEADERS = ["authorization", "content-type", "idempotency-key", "traceparent", "x-request-id", "x-signalink-client"]
-EXPOSED = ["Retry-After", "X-Request-Id"]
-CORS_SECONDS = 600
 ROUTERS = (
     auth_endpoints.router,
     user_endpoints.router,
@@ -112,7 +106,7 @@ class Api(Lifecycle):
             limiter=self.limiter,
             rules=self.rules,
             origins=settings.edge.ws_origins,
-            secure_cookies=_over_tls(settings),
+            secure_cookies=public.over_tls(settings.edge.api_url),
             auth=self._auth(signer, RefreshTokens(secret)),
             users=UserService(self.database),
             channels=ChannelService(self.database, CursorSigner(secret), self.publisher.publish),
@@ -160,26 +154,19 @@ async def serve(settings: Settings, stop: asyncio.Event, *, started: Callable[[i
 
 def create_app(parts: Parts | None = None) -> FastAPI:
     """The routes. Without `parts` it can only describe itself."""
-    app = FastAPI(
+    return application.make(
         title="Signalink API",
         version="1.0.0",
         description="Accounts, channels and messages of Signalink. Errors are RFC 9457 problem documents.",
-        openapi_url=None,
-        redirect_slashes=False,
-        generate_unique_id_function=operation_id,
-        telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
+        routers=ROUTERS,
+        catalogue=CATALOGUE,
+        parts=parts,
     )
-    app.state.parts = parts
-    app.state.routes = routes()
-    answers.install(app)
-    for router in ROUTERS:
-        app.include_router(router)
-    return app
 
 
 def routes() -> list[APIRoute]:
     """Every public route, in the order they are matched."""
-    return [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    return application.routes_of(ROUTERS)
 
 
 def _route_of_posts() -> APIRoute:
@@ -188,23 +175,11 @@ def _route_of_posts() -> APIRoute:
 
 def guarded(app: App, settings: Settings, limiter: Limiter) -> App:
     """The app as the public port serves it: guard outside, then the page, then CORS with its list, then the routes."""
-    cors = CORSMiddleware(
-        app,
-        allow_origins=settings.edge.ws_origins,
-        allow_methods=METHODS,
-        allow_headers=HEADERS,
-        allow_credentials=True,
-        expose_headers=EXPOSED,
-        max_age=CORS_SECONDS,
+    edge, api = settings.edge, settings.api
+    policy = public.policy(
+        edge, settings.limits, url=edge.api_url, hosts=api.hosts, trusted_proxies=api.trusted_proxies
     )
-    paged = Page(cors, folder=settings.api.ui_dir, gateway_url=settings.edge.gateway_url)
-    policy = Policy(
-        rules=Rules.of(settings.limits),
-        origins=frozenset(settings.edge.ws_origins),
-        hosts=controls.hosts_of(settings.edge.api_url) | frozenset(settings.api.hosts),
-        trusted_proxies=settings.api.trusted_proxies,
-        tls=_over_tls(settings),
-    )
+    paged = Page(public.cors(app, edge.ws_origins), folder=api.ui_dir, gateway_url=edge.gateway_url)
     return Guard(paged, policy=policy, limits=limiter)
 
 
@@ -215,8 +190,3 @@ def load_keys(settings: Settings) -> KeyRing:
             next_step="name the folder of the Ed25519 signing keys (<kid>.pem).",
         )
     return KeyRing.load(settings.auth.keys_dir)
-
-
-def _over_tls(settings: Settings) -> bool:
-    """The address people use decides: on plain loopback HTTP no cookie may ask for TLS."""
-    return settings.edge.api_url.startswith("https://")

@@ -13,18 +13,16 @@ from typing import Any
 import asyncpg
 import orjson
 import sqlalchemy
-from asyncpg import exceptions as pg
 from sqlalchemy import exc as sqlalchemy_errors
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from signalink_core.database import outage
 from signalink_core.database import pool as postgres_pool
-from signalink_core.errors import DependencyUnavailable
 from signalink_core.lifecycle import Lifecycle
 from signalink_core.settings import PostgresSettings
 from signalink_core.telemetry import names
 
 POOL_SECONDS = 1.0
-RETRY_AFTER_SECONDS = 1.0
 CLOSE_SECONDS = 5.0
 
 
@@ -118,37 +116,18 @@ def _refuse_dead(connection: Any, _record: Any, _proxy: Any) -> None:
         raise sqlalchemy_errors.InvalidatePoolError
 
 
-_AWAY: tuple[type[BaseException], ...] = (
-    OSError,
-    TimeoutError,
-    sqlalchemy_errors.TimeoutError,
-    pg.PostgresConnectionError,
-    pg.InterfaceError,
-    pg.InternalClientError,
-    pg.OperatorInterventionError,
-    pg.InsufficientResourcesError,
-    pg.TransactionTimeoutError,
-    pg.LockNotAvailableError,
-    pg.InvalidAuthorizationSpecificationError,
-)
-"""Away, starting, stopping, full, too slow, or not letting us in (a rotated password: the file is read again)."""
+_AWAY: tuple[type[BaseException], ...] = (*outage.AWAY, sqlalchemy_errors.TimeoutError)
 
 
 @contextmanager
 def unavailable_when_away() -> Iterator[None]:
-    """Translate what a missing, starting, full or slow Postgres raises; errors of statements pass unchanged."""
+    """As the core's, for what comes through SQLAlchemy too."""
     try:
         yield
     except _AWAY as error:
-        raise _unavailable() from error
+        raise outage.unavailable() from error
     except sqlalchemy_errors.DBAPIError as error:
         cause = error.orig.__cause__ if error.orig is not None else None
         if error.connection_invalidated or isinstance(cause, _AWAY) or isinstance(error.orig, _AWAY):
-            raise _unavailable() from error
+            raise outage.unavailable() from error
         raise
-
-
-def _unavailable() -> DependencyUnavailable:
-    return DependencyUnavailable(
-        "The database does not answer.", retry_after=RETRY_AFTER_SECONDS, next_step="repeat after Retry-After seconds."
-    )

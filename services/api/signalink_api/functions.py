@@ -16,6 +16,7 @@ from signalink_core.ids import uuid7
 from signalink_core.lifecycle import full_jitter
 from signalink_core.log import state
 from signalink_core.telemetry.trace import current_traceparent
+from signalink_core.web.catalogue import Invalid
 
 Name = Literal[
     "create_channel",
@@ -67,7 +68,7 @@ def refusal(verdict: str, reason: str | None = None) -> SignalinkError:
         case "conflict":
             return Conflict(_CONFLICTS.get(reason or "", "The state does not allow this."), reason=reason)
         case "invalid":
-            return problems.Invalid.field(f"body.{reason or 'body'}", "Not acceptable")
+            return Invalid.field(f"body.{reason or 'body'}", "Not acceptable")
     raise ValueError(f"verdict {verdict!r} has no answer")
 
 

@@ -5,7 +5,7 @@ HttpOnly, SameSite=Strict, only sent to /v1/auth. `__Secure-` needs TLS; on loop
 
 from fastapi import Request, Response
 
-from signalink_api.edge import parts
+from signalink_api import parts
 from signalink_core.errors import OriginRefused
 
 NAME = "signalink_refresh"

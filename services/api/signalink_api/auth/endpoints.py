@@ -4,13 +4,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
 
+from signalink_api import parts
 from signalink_api.auth import cookies
 from signalink_api.auth.schemas import Jwks, LoginRequest, RefreshRequest, Registered, RegisterRequest, Tokens
 from signalink_api.auth.service import Device, Opened
-from signalink_api.edge import identity, parts
-from signalink_api.edge.operations import refusals
-from signalink_api.problems import Unauthorised
+from signalink_api.problems import Unauthorised, refusals
 from signalink_core.errors import TokenInvalid
+from signalink_core.web import edge, identity
 
 JWKS_SECONDS = 600
 router = APIRouter(prefix="/v1/auth", tags=["auth"])
@@ -85,4 +85,4 @@ def _give(request: Request, response: Response, opened: Opened, *, in_body: bool
 
 
 def _device(request: Request) -> Device:
-    return Device(parts.client_ip(request), request.headers.get("user-agent", ""))
+    return Device(edge.client_ip(request), request.headers.get("user-agent", ""))

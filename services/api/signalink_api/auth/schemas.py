@@ -6,8 +6,8 @@ from uuid import UUID
 from pydantic import AfterValidator, Field, StringConstraints
 
 from signalink_api.auth import passwords
-from signalink_api.schemas import Answer, Moment, Request
-from signalink_api.text import Line
+from signalink_core.web.schemas import Answer, Moment, Request
+from signalink_core.web.text import Line
 
 _USERNAME = r"^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,30}[A-Za-z0-9])$"
 _EMAIL = r"^[^\s@\x00-\x20\x7f-\x9f]{1,64}@[A-Za-z0-9.-]{1,185}\.[A-Za-z]{2,63}$"

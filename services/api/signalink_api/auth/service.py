@@ -14,10 +14,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from signalink_api.auth import passwords, refresh, repository
-from signalink_api.auth.revocations import Revocations
 from signalink_api.auth.schemas import LoginRequest, Me, RegisterRequest
 from signalink_api.database import Database
-from signalink_api.problems import Invalid, Unauthorised
+from signalink_api.problems import Unauthorised
 from signalink_core.auth.tokens import ACCESS_LIFETIME, TokenSigner
 from signalink_core.clock import utc_now
 from signalink_core.errors import Conflict
@@ -26,6 +25,8 @@ from signalink_core.guard.rules import Rule, Rules
 from signalink_core.ids import uuid7
 from signalink_core.telemetry import names
 from signalink_core.telemetry.logging import get_logger
+from signalink_core.web.catalogue import Invalid
+from signalink_core.web.revocations import Revocations
 
 LONG_WINDOW_SECONDS: Final = 600
 LONG_WINDOW_FACTOR: Final = 3

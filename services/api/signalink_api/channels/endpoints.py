@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 
+from signalink_api import parts
 from signalink_api.channels.schemas import (
     BrowseQuery,
     Channel,
@@ -14,10 +15,9 @@ from signalink_api.channels.schemas import (
     MemberRequest,
     RolePatch,
 )
-from signalink_api.edge import parts
-from signalink_api.edge.identity import SignedIn
-from signalink_api.edge.operations import refusals
-from signalink_api.schemas import Page, PageQuery
+from signalink_api.problems import refusals
+from signalink_core.web.identity import SignedIn
+from signalink_core.web.schemas import Page, PageQuery
 
 router = APIRouter(prefix="/v1/channels", tags=["channels"])
 

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints, model_validator
 
-from signalink_api.schemas import Answer, Moment, PageQuery, Request
-from signalink_api.text import Line, Text
+from signalink_core.web.schemas import Answer, Moment, PageQuery, Request
+from signalink_core.web.text import Line, Text
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9._+-]{0,98}[a-z0-9+])?$")]
 Kind = Literal["public", "private"]

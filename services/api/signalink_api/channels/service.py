@@ -19,12 +19,12 @@ from signalink_api.channels.schemas import (
     MemberRole,
     Membership,
 )
-from signalink_api.cursors import CursorSigner
 from signalink_api.database import Database
-from signalink_api.schemas import Page, PageQuery
 from signalink_core.events import Event
 from signalink_core.ids import uuid7
 from signalink_core.log.rows import to_events
+from signalink_core.web.cursors import CursorSigner
+from signalink_core.web.schemas import Page, PageQuery
 
 
 class ChannelService:

@@ -5,11 +5,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
-from signalink_api import text
-from signalink_api.edge import parts
-from signalink_api.edge.identity import Poster, SignedIn
-from signalink_api.edge.operations import refusals
+from signalink_api import parts
 from signalink_api.messages.schemas import (
+    CLIENT_ID_CHARACTERS,
     EditRequest,
     EventPage,
     EventsQuery,
@@ -18,6 +16,8 @@ from signalink_api.messages.schemas import (
     MessagesQuery,
     PostRequest,
 )
+from signalink_api.problems import refusals
+from signalink_core.web.identity import Poster, SignedIn
 
 router = APIRouter(prefix="/v1", tags=["messages"])
 
@@ -27,7 +27,7 @@ Key = Annotated[
         alias="Idempotency-Key",
         description="The header form of client_id.",
         min_length=1,
-        max_length=text.CLIENT_ID_CHARACTERS + 2,
+        max_length=CLIENT_ID_CHARACTERS + 2,
         pattern=r"^[\x20-\x7e]+$",
     ),
 ]

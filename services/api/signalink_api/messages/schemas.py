@@ -7,15 +7,17 @@ import orjson
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from signalink_api import text
-from signalink_api.schemas import PAGE_DEFAULT, PAGE_MOST, Answer, Moment, Request
+from signalink_core.web import text
+from signalink_core.web.schemas import PAGE_DEFAULT, PAGE_MOST, Answer, Moment, Request
 
 LONGEST_BODY = 16_000
 """What the database takes; the api's own bound, 4,000 unless set otherwise, is the service's."""
 DEEPEST_METADATA = 16
 
 Body: Any = text.Text(LONGEST_BODY)
-ClientId: Any = text.Line(text.CLIENT_ID_CHARACTERS)
+CLIENT_ID_CHARACTERS = 64
+METADATA_BYTES = 8 * 1024
+ClientId: Any = text.Line(CLIENT_ID_CHARACTERS)
 Format = Literal["text", "markdown"]
 Seq = Annotated[int, Field(ge=0, le=2**62)]
 
@@ -27,8 +29,8 @@ def _storable(metadata: dict[str, Any]) -> dict[str, Any]:
         size = len(orjson.dumps(metadata))
     except orjson.JSONEncodeError as error:
         raise PydanticCustomError("metadata", "Metadata must be plain JSON with 64-bit numbers") from error
-    if size > text.METADATA_BYTES:
-        raise PydanticCustomError("too_long", "Metadata takes at most {most} bytes", {"most": text.METADATA_BYTES})
+    if size > METADATA_BYTES:
+        raise PydanticCustomError("too_long", "Metadata takes at most {most} bytes", {"most": METADATA_BYTES})
     return metadata
 
 

@@ -21,8 +21,7 @@ from signalink_api.messages.schemas import (
     PostRequest,
     SeqRange,
 )
-from signalink_api.problems import IdempotencyConflict, Invalid, ReplyUnknown, SlowMode
-from signalink_api.schemas import Answer
+from signalink_api.problems import IdempotencyConflict, ReplyUnknown, SlowMode
 from signalink_api.writer import Draft, MessageWriter, Verdict
 from signalink_core.errors import SignalinkError
 from signalink_core.events import Event, Position
@@ -30,6 +29,8 @@ from signalink_core.guard.limits import Hit, Limiter
 from signalink_core.guard.rules import Rules
 from signalink_core.log import reads
 from signalink_core.log.rows import to_events
+from signalink_core.web.catalogue import Invalid
+from signalink_core.web.schemas import Answer
 
 A = TypeVar("A", bound=Answer)
 

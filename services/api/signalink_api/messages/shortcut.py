@@ -11,17 +11,17 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from uuid import UUID
 
-from fastapi import Request
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
 
-from signalink_api.edge import answers
-from signalink_api.edge.parts import Parts
 from signalink_api.messages.schemas import Message, PostRequest
+from signalink_api.parts import Parts
+from signalink_api.problems import CATALOGUE
 from signalink_api.writer import Draft
 from signalink_core.auth import tokens
 from signalink_core.auth.tokens import Claims
 from signalink_core.errors import SignalinkError
+from signalink_core.web import answers
 
 Event = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]
@@ -75,7 +75,7 @@ class PostShortcut:
         try:
             message, created = await parts.messages.submit(draft, (parts.rules.requests_user, claims.sub))
         except SignalinkError as error:
-            await answers.answer(Request(scope), error)(scope, receive, send)
+            await answers.document(scope, error, CATALOGUE)(scope, receive, send)
             return
         content = _write(message)
         headers = [(b"content-length", b"%d" % len(content)), (b"content-type", JSON)]

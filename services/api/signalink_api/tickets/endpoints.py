@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter, Request
 
-from signalink_api.edge import parts
-from signalink_api.edge.identity import SignedIn
-from signalink_api.edge.operations import refusals
+from signalink_api import parts
+from signalink_api.problems import refusals
 from signalink_api.tickets.schemas import Ticket, TicketRequest
+from signalink_core.web.identity import SignedIn
 
 router = APIRouter(prefix="/v1", tags=["tickets"])
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from signalink_api.schemas import Answer, Request
+from signalink_core.web.schemas import Answer, Request
 
 
 class TicketRequest(Request):

@@ -2,11 +2,11 @@
 
 from fastapi import APIRouter, Request
 
+from signalink_api import parts
 from signalink_api.auth.schemas import Me
-from signalink_api.edge import parts
-from signalink_api.edge.identity import SignedIn
-from signalink_api.edge.operations import refusals
+from signalink_api.problems import refusals
 from signalink_api.users.schemas import ProfilePatch
+from signalink_core.web.identity import SignedIn
 
 router = APIRouter(prefix="/v1/users", tags=["users"])
 

@@ -4,8 +4,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from signalink_api.schemas import Request
-from signalink_api.text import Line
+from signalink_core.web.schemas import Request
+from signalink_core.web.text import Line
 
 DisplayName: Any = Line(64)
 Status: Any = Line(128, least=0)

@@ -975,8 +975,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `bad_request`: The request is not HTTP or JSON the api can read.
-             *     - `host_refused`: The Host header names a host this api does not serve.
+             * @description - `bad_request`: The request is not HTTP or JSON the service can read.
+             *     - `host_refused`: The Host header names a host this service does not serve.
              */
             400: {
                 headers: {
@@ -1048,7 +1048,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `internal`: A fault of the api; `instance` finds it in the logs. */
+            /** @description - `internal`: A fault of the service; `instance` finds it in the logs. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1060,7 +1060,7 @@ export interface operations {
             };
             /**
              * @description - `queue_full`: A bounded queue is full; nothing was done, repeat after `Retry-After`.
-             *     - `unavailable`: A part the api needs does not answer; repeat after `Retry-After`.
+             *     - `unavailable`: A part the service needs does not answer; repeat after `Retry-After`.
              */
             503: {
                 headers: {
@@ -1101,8 +1101,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `bad_request`: The request is not HTTP or JSON the api can read.
-             *     - `host_refused`: The Host header names a host this api does not serve.
+             * @description - `bad_request`: The request is not HTTP or JSON the service can read.
+             *     - `host_refused`: The Host header names a host this service does not serve.
              */
             400: {
                 headers: {
@@ -1174,7 +1174,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `internal`: A fault of the api; `instance` finds it in the logs. */
+            /** @description - `internal`: A fault of the service; `instance` finds it in the logs. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1186,7 +1186,7 @@ export interface operations {
             };
             /**
              * @description - `queue_full`: A bounded queue is full; nothing was done, repeat after `Retry-After`.
-             *     - `unavailable`: A part the api needs does not answer; repeat after `Retry-After`.
+             *     - `unavailable`: A part the service needs does not answer; repeat after `Retry-After`.
              */
             503: {
                 headers: {
@@ -1224,8 +1224,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `bad_request`: The request is not HTTP or JSON the api can read.
-             *     - `host_refused`: The Host header names a host this api does not serve.
+             * @description - `bad_request`: The request is not HTTP or JSON the service can read.
+             *     - `host_refused`: The Host header names a host this service does not serve.
              */
             400: {
                 headers: {
@@ -1297,7 +1297,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `internal`: A fault of the api; `instance` finds it in the logs. */
+            /** @description - `internal`: A fault of the service; `instance` finds it in the logs. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1307,7 +1307,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `unavailable`: A part the api needs does not answer; repeat after `Retry-After`. */
+            /** @description - `unavailable`: A part the service needs does not answer; repeat after `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1342,8 +1342,8 @@ export interface operations {
                 content?: never;
             };
             /**
-             * @description - `bad_request`: The request is not HTTP or JSON the api can read.
-             *     - `host_refused`: The Host header names a host this api does not serve.
+             * @description - `bad_request`: The request is not HTTP or JSON the service can read.
+             *     - `host_refused`: The Host header names a host this service does not serve.
              */
             400: {
                 headers: {
@@ -1415,7 +1415,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `internal`: A fault of the api; `instance` finds it in the logs. */
+            /** @description - `internal`: A fault of the service; `instance` finds it in the logs. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1425,7 +1425,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `unavailable`: A part the api needs does not answer; repeat after `Retry-After`. */
+            /** @description - `unavailable`: A part the service needs does not answer; repeat after `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1458,8 +1458,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `bad_request`: The request is not HTTP or JSON the api can read.
-             *     - `host_refused`: The Host header names a host this api does not serve.
+             * @description - `bad_request`: The request is not HTTP or JSON the service can read.
+             *     - `host_refused`: The Host header names a host this service does not serve.
              */
             400: {
                 headers: {
@@ -1511,7 +1511,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `internal`: A fault of the api; `instance` finds it in the logs. */
+            /** @description - `internal`: A fault of the service; `instance` finds it in the logs. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1521,7 +1521,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `unavailable`: A part the api needs does not answer; repeat after `Retry-After`. */
+            /** @description - `unavailable`: A part the service needs does not answer; repeat after `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1558,8 +1558,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `bad_request`: The request is not HTTP or JSON the api can read.
-             *     - `host_refused`: The Host header names a host this api does not serve.
+             * @description - `bad_request`: The request is not HTTP or JSON the service can read.
+             *     - `host_refused`: The Host header names a host this service does not serve.
              */
             400: {
                 headers: {
@@ -1631,7 +1631,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `internal`: A fault of the api; `instance` finds it in the logs. */
+            /** @description - `internal`: A fault of the service; `instance` finds it in the logs. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1641,7 +1641,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `unavailable`: A part the api needs does not answer; repeat after `Retry-After`. */
+            /** @description - `unavailable`: A part the service needs does not answer; repeat after `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1679,8 +1679,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `bad_request`: The request is not HTTP or JSON the api can read.
-             *     - `host_refused`: The Host header names a host this api does not serve.
+             * @description - `bad_request`: The request is not HTTP or JSON the service can read.
+             *     - `host_refused`: The Host header names a host this service does not serve.
              */
             400: {
                 headers: {
@@ -1745,7 +1745,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `internal`: A fault of the api; `instance` finds it in the logs. */
+            /** @description - `internal`: A fault of the service; `instance` finds it in the logs. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1755,7 +1755,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `unavailable`: A part the api needs does not answer; repeat after `Retry-After`. */
+            /** @description - `unavailable`: A part the service needs does not answer; repeat after `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1792,8 +1792,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `bad_request`: The request is not HTTP or JSON the api can read.
-             *     - `host_refused`: The Host header names a host this api does not serve.
+             * @description - `bad_request`: The request is not HTTP or JSON the service can read.
+             *     - `host_refused`: The Host header names a host this service does not serve.
              */
             400: {
                 headers: {
@@ -1875,7 +1875,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `internal`: A fault of the api; `instance` finds it in the logs. */
+            /** @description - `internal`: A fault of the service; `instance` finds it in the logs. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1885,7 +1885,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `unavailable`: A part the api needs does not answer; repeat after `Retry-After`. */
+            /** @description - `unavailable`: A part the service needs does not answer; repeat after `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1921,8 +1921,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `bad_request`: The request is not HTTP or JSON the api can read.
-             *     - `host_refused`: The Host header names a host this api does not serve.
+             * @description - `bad_request`: The request is not HTTP or JSON the service can read.
+             *     - `host_refused`: The Host header names a host this service does not serve.
              */
             400: {
                 headers: {
@@ -1987,7 +1987,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `internal`: A fault of the api; `instance` finds it in the logs. */
+            /** @description - `internal`: A fault of the service; `instance` finds it in the logs. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1997,7 +1997,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `unavailable`: A part the api needs does not answer; repeat after `Retry-After`. */
+            /** @description - `unavailable`: A part the service needs does not answer; repeat after `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2032,8 +2032,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `bad_request`: The request is not HTTP or JSON the api can read.
-             *     - `host_refused`: The Host header names a host this api does not serve.
+             * @description - `bad_request`: The request is not HTTP or JSON the service can read.
+             *     - `host_refused`: The Host header names a host this service does not serve.
              */
             400: {
                 headers: {
@@ -2105,7 +2105,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `internal`: A fault of the api; `instance` finds it in the logs. */
+            /** @description - `internal`: A fault of the service; `instance` finds it in the logs. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2115,7 +2115,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `unavailable`: A part the api needs does not answer; repeat after `Retry-After`. */
+            /** @description - `unavailable`: A part the service needs does not answer; repeat after `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2154,8 +2154,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `bad_request`: The request is not HTTP or JSON the api can read.
-             *     - `host_refused`: The Host header names a host this api does not serve.
+             * @description - `bad_request`: The request is not HTTP or JSON the service can read.
+             *     - `host_refused`: The Host header names a host this service does not serve.
              */
             400: {
                 headers: {
@@ -2250,7 +2250,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `internal`: A fault of the api; `instance` finds it in the logs. */
+            /** @description - `internal`: A fault of the service; `instance` finds it in the logs. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2260,7 +2260,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `unavailable`: A part the api needs does not answer; repeat after `Retry-After`. */
+            /** @description - `unavailable`: A part the service needs does not answer; repeat after `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2295,8 +2295,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `bad_request`: The request is not HTTP or JSON the api can read.
-             *     - `host_refused`: The Host header names a host this api does not serve.
+             * @description - `bad_request`: The request is not HTTP or JSON the service can read.
+             *     - `host_refused`: The Host header names a host this service does not serve.
              */
             400: {
                 headers: {
@@ -2371,7 +2371,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `internal`: A fault of the api; `instance` finds it in the logs. */
+            /** @description - `internal`: A fault of the service; `instance` finds it in the logs. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2381,7 +2381,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `unavailable`: A part the api needs does not answer; repeat after `Retry-After`. */
+            /** @description - `unavailable`: A part the service needs does not answer; repeat after `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2416,8 +2416,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `bad_request`: The request is not HTTP or JSON the api can read.
-             *     - `host_refused`: The Host header names a host this api does not serve.
+             * @description - `bad_request`: The request is not HTTP or JSON the service can read.
+             *     - `host_refused`: The Host header names a host this service does not serve.
              */
             400: {
                 headers: {
@@ -2502,7 +2502,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `internal`: A fault of the api; `instance` finds it in the logs. */
+            /** @description - `internal`: A fault of the service; `instance` finds it in the logs. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2512,7 +2512,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `unavailable`: A part the api needs does not answer; repeat after `Retry-After`. */
+            /** @description - `unavailable`: A part the service needs does not answer; repeat after `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2545,8 +2545,8 @@ export interface operations {
                 content?: never;
             };
             /**
-             * @description - `bad_request`: The request is not HTTP or JSON the api can read.
-             *     - `host_refused`: The Host header names a host this api does not serve.
+             * @description - `bad_request`: The request is not HTTP or JSON the service can read.
+             *     - `host_refused`: The Host header names a host this service does not serve.
              */
             400: {
                 headers: {
@@ -2628,7 +2628,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `internal`: A fault of the api; `instance` finds it in the logs. */
+            /** @description - `internal`: A fault of the service; `instance` finds it in the logs. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2638,7 +2638,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `unavailable`: A part the api needs does not answer; repeat after `Retry-After`. */
+            /** @description - `unavailable`: A part the service needs does not answer; repeat after `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2676,8 +2676,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `bad_request`: The request is not HTTP or JSON the api can read.
-             *     - `host_refused`: The Host header names a host this api does not serve.
+             * @description - `bad_request`: The request is not HTTP or JSON the service can read.
+             *     - `host_refused`: The Host header names a host this service does not serve.
              */
             400: {
                 headers: {
@@ -2755,7 +2755,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `internal`: A fault of the api; `instance` finds it in the logs. */
+            /** @description - `internal`: A fault of the service; `instance` finds it in the logs. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2765,7 +2765,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `unavailable`: A part the api needs does not answer; repeat after `Retry-After`. */
+            /** @description - `unavailable`: A part the service needs does not answer; repeat after `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2802,8 +2802,8 @@ export interface operations {
                 content?: never;
             };
             /**
-             * @description - `bad_request`: The request is not HTTP or JSON the api can read.
-             *     - `host_refused`: The Host header names a host this api does not serve.
+             * @description - `bad_request`: The request is not HTTP or JSON the service can read.
+             *     - `host_refused`: The Host header names a host this service does not serve.
              */
             400: {
                 headers: {
@@ -2901,7 +2901,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `internal`: A fault of the api; `instance` finds it in the logs. */
+            /** @description - `internal`: A fault of the service; `instance` finds it in the logs. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2911,7 +2911,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `unavailable`: A part the api needs does not answer; repeat after `Retry-After`. */
+            /** @description - `unavailable`: A part the service needs does not answer; repeat after `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2945,8 +2945,8 @@ export interface operations {
                 content?: never;
             };
             /**
-             * @description - `bad_request`: The request is not HTTP or JSON the api can read.
-             *     - `host_refused`: The Host header names a host this api does not serve.
+             * @description - `bad_request`: The request is not HTTP or JSON the service can read.
+             *     - `host_refused`: The Host header names a host this service does not serve.
              */
             400: {
                 headers: {
@@ -3031,7 +3031,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `internal`: A fault of the api; `instance` finds it in the logs. */
+            /** @description - `internal`: A fault of the service; `instance` finds it in the logs. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3041,7 +3041,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `unavailable`: A part the api needs does not answer; repeat after `Retry-After`. */
+            /** @description - `unavailable`: A part the service needs does not answer; repeat after `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3079,8 +3079,8 @@ export interface operations {
                 content?: never;
             };
             /**
-             * @description - `bad_request`: The request is not HTTP or JSON the api can read.
-             *     - `host_refused`: The Host header names a host this api does not serve.
+             * @description - `bad_request`: The request is not HTTP or JSON the service can read.
+             *     - `host_refused`: The Host header names a host this service does not serve.
              */
             400: {
                 headers: {
@@ -3178,7 +3178,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `internal`: A fault of the api; `instance` finds it in the logs. */
+            /** @description - `internal`: A fault of the service; `instance` finds it in the logs. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3188,7 +3188,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `unavailable`: A part the api needs does not answer; repeat after `Retry-After`. */
+            /** @description - `unavailable`: A part the service needs does not answer; repeat after `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3228,8 +3228,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `bad_request`: The request is not HTTP or JSON the api can read.
-             *     - `host_refused`: The Host header names a host this api does not serve.
+             * @description - `bad_request`: The request is not HTTP or JSON the service can read.
+             *     - `host_refused`: The Host header names a host this service does not serve.
              */
             400: {
                 headers: {
@@ -3304,7 +3304,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `internal`: A fault of the api; `instance` finds it in the logs. */
+            /** @description - `internal`: A fault of the service; `instance` finds it in the logs. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3314,7 +3314,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `unavailable`: A part the api needs does not answer; repeat after `Retry-After`. */
+            /** @description - `unavailable`: A part the service needs does not answer; repeat after `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3366,8 +3366,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `bad_request`: The request is not HTTP or JSON the api can read.
-             *     - `host_refused`: The Host header names a host this api does not serve.
+             * @description - `bad_request`: The request is not HTTP or JSON the service can read.
+             *     - `host_refused`: The Host header names a host this service does not serve.
              */
             400: {
                 headers: {
@@ -3474,7 +3474,7 @@ export interface operations {
             };
             /**
              * @description - `post_failed`: The database refuses this one message for no known reason; it was not posted.
-             *     - `internal`: A fault of the api; `instance` finds it in the logs.
+             *     - `internal`: A fault of the service; `instance` finds it in the logs.
              */
             500: {
                 headers: {
@@ -3489,7 +3489,7 @@ export interface operations {
              * @description - `queue_full`: A bounded queue is full; nothing was done, repeat after `Retry-After`.
              *     - `unknown_outcome`: The post may or may not be committed; repeat it with the same client_id, which is safe for ever.
              *     - `log_mismatch`: This Postgres is not the one the log was written on; an operator must run `signalink log new-epoch`.
-             *     - `unavailable`: A part the api needs does not answer; repeat after `Retry-After`.
+             *     - `unavailable`: A part the service needs does not answer; repeat after `Retry-After`.
              */
             503: {
                 headers: {
@@ -3529,8 +3529,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `bad_request`: The request is not HTTP or JSON the api can read.
-             *     - `host_refused`: The Host header names a host this api does not serve.
+             * @description - `bad_request`: The request is not HTTP or JSON the service can read.
+             *     - `host_refused`: The Host header names a host this service does not serve.
              */
             400: {
                 headers: {
@@ -3605,7 +3605,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `internal`: A fault of the api; `instance` finds it in the logs. */
+            /** @description - `internal`: A fault of the service; `instance` finds it in the logs. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3615,7 +3615,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `unavailable`: A part the api needs does not answer; repeat after `Retry-After`. */
+            /** @description - `unavailable`: A part the service needs does not answer; repeat after `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3650,8 +3650,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `bad_request`: The request is not HTTP or JSON the api can read.
-             *     - `host_refused`: The Host header names a host this api does not serve.
+             * @description - `bad_request`: The request is not HTTP or JSON the service can read.
+             *     - `host_refused`: The Host header names a host this service does not serve.
              */
             400: {
                 headers: {
@@ -3726,7 +3726,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `internal`: A fault of the api; `instance` finds it in the logs. */
+            /** @description - `internal`: A fault of the service; `instance` finds it in the logs. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3736,7 +3736,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `unavailable`: A part the api needs does not answer; repeat after `Retry-After`. */
+            /** @description - `unavailable`: A part the service needs does not answer; repeat after `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3769,8 +3769,8 @@ export interface operations {
                 content?: never;
             };
             /**
-             * @description - `bad_request`: The request is not HTTP or JSON the api can read.
-             *     - `host_refused`: The Host header names a host this api does not serve.
+             * @description - `bad_request`: The request is not HTTP or JSON the service can read.
+             *     - `host_refused`: The Host header names a host this service does not serve.
              */
             400: {
                 headers: {
@@ -3845,7 +3845,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `internal`: A fault of the api; `instance` finds it in the logs. */
+            /** @description - `internal`: A fault of the service; `instance` finds it in the logs. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3855,7 +3855,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `unavailable`: A part the api needs does not answer; repeat after `Retry-After`. */
+            /** @description - `unavailable`: A part the service needs does not answer; repeat after `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3894,8 +3894,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `bad_request`: The request is not HTTP or JSON the api can read.
-             *     - `host_refused`: The Host header names a host this api does not serve.
+             * @description - `bad_request`: The request is not HTTP or JSON the service can read.
+             *     - `host_refused`: The Host header names a host this service does not serve.
              */
             400: {
                 headers: {
@@ -3993,7 +3993,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `internal`: A fault of the api; `instance` finds it in the logs. */
+            /** @description - `internal`: A fault of the service; `instance` finds it in the logs. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -4003,7 +4003,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `unavailable`: A part the api needs does not answer; repeat after `Retry-After`. */
+            /** @description - `unavailable`: A part the service needs does not answer; repeat after `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -4040,8 +4040,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `bad_request`: The request is not HTTP or JSON the api can read.
-             *     - `host_refused`: The Host header names a host this api does not serve.
+             * @description - `bad_request`: The request is not HTTP or JSON the service can read.
+             *     - `host_refused`: The Host header names a host this service does not serve.
              */
             400: {
                 headers: {
@@ -4113,7 +4113,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `internal`: A fault of the api; `instance` finds it in the logs. */
+            /** @description - `internal`: A fault of the service; `instance` finds it in the logs. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -4123,7 +4123,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `unavailable`: A part the api needs does not answer; repeat after `Retry-After`. */
+            /** @description - `unavailable`: A part the service needs does not answer; repeat after `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -4156,8 +4156,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `bad_request`: The request is not HTTP or JSON the api can read.
-             *     - `host_refused`: The Host header names a host this api does not serve.
+             * @description - `bad_request`: The request is not HTTP or JSON the service can read.
+             *     - `host_refused`: The Host header names a host this service does not serve.
              */
             400: {
                 headers: {
@@ -4199,7 +4199,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `internal`: A fault of the api; `instance` finds it in the logs. */
+            /** @description - `internal`: A fault of the service; `instance` finds it in the logs. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -4209,7 +4209,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description - `unavailable`: A part the api needs does not answer; repeat after `Retry-After`. */
+            /** @description - `unavailable`: A part the service needs does not answer; repeat after `Retry-After`. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];

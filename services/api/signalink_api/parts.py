@@ -1,4 +1,4 @@
-"""What `app` built, for the endpoints: one typed object on the application's state."""
+"""What `app` built, for the endpoints and for `signalink_core.web`: one typed object on the application's state."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -9,7 +9,6 @@ from signalink_core.guard.limits import Limiter
 from signalink_core.guard.rules import Rules
 
 if TYPE_CHECKING:
-    from signalink_api.auth.revocations import Revocations
     from signalink_api.auth.service import AuthService
     from signalink_api.channels.service import ChannelService
     from signalink_api.messages.service import MessageService
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from signalink_api.users.service import UserService
     from signalink_core.auth.keys import KeyRing
     from signalink_core.auth.tokens import TokenVerifier
+    from signalink_core.web.revocations import Revocations
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,3 @@ class Parts:
 
 def of(request: Request) -> Parts:
     return cast(Parts, request.app.state.parts)
-
-
-def client_ip(request: Request) -> str:
-    """The address the guard found, behind trusted proxies too."""
-    return cast(str, request.scope["state"]["client_ip"])

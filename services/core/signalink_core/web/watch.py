@@ -1,4 +1,4 @@
-"""Whether Redis answers: without it the api is `degraded` and works on (posts reach sockets through the log)."""
+"""Whether Redis answers: without it a service is `degraded` and works on, with limits counted locally."""
 
 import asyncio
 from typing import Final

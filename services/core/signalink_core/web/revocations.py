@@ -1,7 +1,7 @@
 """Which sessions and users ended, so that their access tokens are refused before they expire.
 
 Read from Postgres every 2 s, the last 60 s again each time (by id it would lose rows that commit late); what this
-process revoked itself counts at once. The read is also how the api knows whether Postgres answers.
+process revoked itself counts at once. The read is also how a service knows whether Postgres answers.
 """
 
 import asyncio
@@ -12,9 +12,9 @@ from uuid import UUID
 
 import asyncpg
 
-from signalink_api.database import unavailable_when_away
 from signalink_core.auth.tokens import ACCESS_LIFETIME, LEEWAY_SECONDS, Claims
 from signalink_core.database import pool
+from signalink_core.database.outage import unavailable_when_away
 from signalink_core.errors import DependencyUnavailable
 from signalink_core.lifecycle import Lifecycle
 from signalink_core.log import reads

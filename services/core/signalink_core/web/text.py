@@ -11,10 +11,6 @@ from pydantic_core import PydanticCustomError
 _FORBIDDEN_IN_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _FORBIDDEN_IN_BODY = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
-BODY_CHARACTERS = 4_000
-METADATA_BYTES = 8 * 1024
-CLIENT_ID_CHARACTERS = 64
-
 
 def _refuse(found: re.Match[str]) -> PydanticCustomError:
     name = f"U+{ord(found.group()):04X}"

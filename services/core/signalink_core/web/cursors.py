@@ -8,14 +8,14 @@ from typing import Any, Final
 
 import orjson
 
-from signalink_api.problems import InvalidCursor
+from signalink_core.web.catalogue import InvalidCursor
 
 TAG_BYTES: Final = 16
 LONGEST: Final = 1_024
 
 
 class CursorSigner:
-    """Key: the api's secret. A cursor stays valid as long as that secret, on every process of the api."""
+    """Key: the service's secret. A cursor stays valid as long as that secret, on every process of the service."""
 
     def __init__(self, secret: bytes) -> None:
         self._key = hmac.digest(secret, b"signalink cursor 1", hashlib.sha256)

@@ -7,10 +7,10 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 
-from signalink_api.edge import parts
 from signalink_core.auth import tokens
 from signalink_core.errors import TokenInvalid
 from signalink_core.telemetry import names
+from signalink_core.web import edge
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ async def poster(request: Request) -> Caller:
 
 
 async def _identify(request: Request, audience: str | tuple[str, ...]) -> Caller:
-    found = parts.of(request)
+    found = edge.of(request)
     try:
         claims = await found.verifier.verify(bearer(request), audience)
         if found.revocations.refuses(claims):
