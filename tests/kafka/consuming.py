@@ -22,7 +22,6 @@ from signalink_core.kafka.producer import KafkaProducer
 from signalink_core.kafka.records import Producer, Record, StoredRecord
 from signalink_core.kafka.settling import Retries
 from signalink_core.kafka.store import OffsetStore
-from signalink_core.telemetry import logging
 from signalink_operator import apply
 from signalink_operator.adapters import manifests
 from signalink_operator.adapters.kafka import KafkaTopics
@@ -32,7 +31,6 @@ SCHEMA = "proof"
 GROUP, OTHER = "signalink-analytics", "signalink-notifications-planner"
 ROLES = {GROUP: "analytics", OTHER: "notifications"}
 QUICK = ConsumerLimits(idle_seconds=0.1, retries=Retries(attempts=3, base_seconds=0.01, cap_seconds=0.05))
-log = logging.get_logger(__name__)
 
 
 def message(channel: UUID, seq: int, body: str = "hello", *, epoch: int = 1, **more: Any) -> Event:
@@ -142,8 +140,8 @@ class MemoryRig(Rig):
 class RealRig(Rig):
     kind = "kafka"
 
-    def __init__(self, topics: Topics, pools: dict[str, Pool], admin: Any) -> None:
-        self.topics, self.pools, self.admin = topics, pools, admin
+    def __init__(self, topics: Topics, pools: dict[str, Pool], admin: Any, database: Database) -> None:
+        self.topics, self.pools, self.admin, self.database = topics, pools, admin, database
         self.producer = KafkaProducer(topics.settings())
 
     def store(self, group: str = GROUP) -> offsets.PostgresOffsets:
@@ -187,7 +185,7 @@ async def _real(database: Database, topics: Topics, stack: contextlib.AsyncExitS
         pools[group] = await open_pool(database.settings(principal), max_size=10)
         stack.push_async_callback(pools[group].close)
     apply.run(manifests.load([manifests.SHIPPED]), KafkaTopics(topics.settings("operator")))
-    return RealRig(topics, pools, owner)
+    return RealRig(topics, pools, owner, database)
 
 
 @pytest.fixture(params=["memory", pytest.param("kafka", marks=pytest.mark.engine("postgres", "kafka"))])

@@ -31,6 +31,10 @@ SAMPLES: dict[str, list[str]] = {
     "user promote": ["ada"],
     "log new-epoch": [],
     "relay rewind": ["--to", "start"],
+    "dlq list": [],
+    "dlq show": ["messages/1"],
+    "dlq redrive": ["messages/1"],
+    "dlq drop": ["messages", "--all"],
 }
 
 

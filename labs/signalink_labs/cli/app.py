@@ -6,7 +6,7 @@ import typer
 from typer.exceptions import TyperException
 
 from signalink_core.errors import ConfigurationError, SignalinkError
-from signalink_labs.cli import doctor, down, log, logs, migrate, opening, output, relay, status, trace, up, user
+from signalink_labs.cli import dlq, doctor, down, log, logs, migrate, opening, output, relay, status, trace, up, user
 from signalink_stacks.local.engines import EngineFailed
 from signalink_stacks.local.problems import LocalProblem
 
@@ -26,6 +26,7 @@ app.command("migrate")(migrate.migrate)
 app.add_typer(user.app, name="user")
 app.add_typer(log.app, name="log")
 app.add_typer(relay.app, name="relay")
+app.add_typer(dlq.app, name="dlq")
 
 
 def run(arguments: list[str]) -> int:

@@ -143,7 +143,7 @@ class KafkaSource:
             fetched = await self._joined().getmany(*wanted, timeout_ms=int(FETCH_SECONDS * 1000), max_records=most)
         except (KafkaError, OSError) as error:
             raise KafkaUnavailable(f"Kafka did not hand out records: {error!r}.") from error
-        return {self._place(tp): [self._stored(record) for record in records] for tp, records in fetched.items()}
+        return {(place := self._place(tp)): _stored(place, records) for tp, records in fetched.items()}
 
     def at_end(self, place: Place) -> bool:
         state = self._state(place)
@@ -179,11 +179,9 @@ class KafkaSource:
     def _place(self, tp: TopicPartition) -> Place:
         return tp.topic.removeprefix(self._kafka.topic_prefix), tp.partition
 
-    def _stored(self, record: Any) -> StoredRecord:
-        topic = record.topic.removeprefix(self._kafka.topic_prefix)
-        return StoredRecord(
-            topic, record.partition, record.offset, record.key, record.value, record.headers, record.timestamp
-        )
+
+def _stored(place: Place, records: Sequence[Any]) -> list[StoredRecord]:
+    return [StoredRecord(*place, r.offset, r.key, r.value, r.headers, r.timestamp) for r in records]
 
 
 class _Rebalance(ConsumerRebalanceListener):
