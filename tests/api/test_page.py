@@ -38,7 +38,7 @@ def built(tmp_path: Path) -> Path:
 
 @contextmanager
 def client(folder: Path) -> Iterator[httpx.AsyncClient]:
-    page = Page(routes, folder=folder, gateway_url=GATEWAY)
+    page = Page(routes, folder=folder, speaks_to=[GATEWAY])
     yield httpx.AsyncClient(transport=httpx.ASGITransport(app=page), base_url="http://127.0.0.1:8000")
 
 
@@ -105,5 +105,6 @@ async def test_a_build_made_later_needs_no_restart(tmp_path: Path) -> None:
 
 
 def test_the_policy_names_the_gateway_without_its_path() -> None:
-    assert content_security_policy(GATEWAY) == POLICY
-    assert "connect-src 'self' wss://chat.example;" in content_security_policy("wss://chat.example/v1/socket")
+    assert content_security_policy([GATEWAY]) == POLICY
+    both = content_security_policy(["wss://chat.example/v1/socket", "https://figures.example/"])
+    assert "connect-src 'self' wss://chat.example https://figures.example;" in both

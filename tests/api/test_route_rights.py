@@ -41,10 +41,24 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("GET", "/.well-known/jwks.json"): row(None, OPEN),
     ("GET", "/v1/users/me"): row(None, SIGNED),
     ("PATCH", "/v1/users/me"): row({"status": "x"}, SIGNED),
+    ("GET", "/v1/users"): row(None, "401 200 200 200 200 200 200 200"),
+    ("GET", "/v1/users/{user_id}"): row(None, SIGNED),
+    ("GET", "/v1/users/me/devices"): row(None, SIGNED),
+    ("PUT", "/v1/users/me/devices"): row({"push_token": "{fresh}"}, SIGNED),
+    ("DELETE", "/v1/users/me/devices/{device_id}"): row(None, "401 204 204 204 204 204 204 204"),
+    ("GET", "/v1/addresses"): row(None, OPEN),
+    ("POST", "/v1/direct"): row({"user_id": "{newcomer}"}, SIGNED),
     ("POST", "/v1/ws-tickets"): row({}, "401 201 201 201 201 201 201 201"),
     ("POST", "/v1/channels"): row({"slug": "{fresh}", "name": "A"}, "401 201 201 201 201 201 201 201"),
     ("GET", "/v1/channels"): row(None, SIGNED),
     ("GET", "/v1/channels/mine"): row(None, SIGNED),
+    ("GET", "/v1/channels/unread"): row(None, SIGNED),
+    ("PUT", "/v1/channels/{channel_id}/read"): row(
+        {"seq": 1}, "401 403 200 200 200 200 403 403", "401 404 200 200 200 200 404 403"
+    ),
+    ("PUT", "/v1/channels/{channel_id}/members/{user_id}/mute"): row(
+        {"until": None}, "401 403 403 403 204 204 204 204", "401 404 403 403 204 204 404 403"
+    ),
     ("GET", "/v1/channels/{channel_id}"): row(None, SIGNED, "401 404 200 200 200 200 404 200"),
     ("PATCH", "/v1/channels/{channel_id}"): row(
         {"name": "B"}, "401 403 403 403 403 200 403 200", "401 404 403 403 403 200 404 200"
@@ -80,6 +94,9 @@ MATRIX: dict[tuple[str, str], Row] = {
         None, "401 403 200 200 200 200 403 403", "401 404 200 200 200 200 404 403"
     ),
     ("GET", "/v1/messages/{message_id}"): row(
+        None, "401 403 200 200 200 200 200 200", "401 404 200 200 200 200 404 403"
+    ),
+    ("GET", "/v1/messages/{message_id}/thread"): row(
         None, "401 403 200 200 200 200 200 200", "401 404 200 200 200 200 404 403"
     ),
     ("PATCH", "/v1/messages/{message_id}"): row(
@@ -157,9 +174,12 @@ async def attempt(stage: Stage, role: str, method: str, path: str, body: Any) ->
         "user_id": stage.third.id,
         "newcomer": stage.newcomer.id,
         "fresh": f"f{next(_count)}",
+        "device_id": stage.third.id,
     }
     person = stage.people[role]
-    more = {} if body is None else {"json": filled(body, names)}
+    more: dict[str, Any] = {} if body is None else {"json": filled(body, names)}
+    if (method, path) == ("GET", "/v1/users"):
+        more["params"] = {"q": "made"}
     if role == "anonymous":
         return (await stage.world.http.request(method, path.format(**names), **more)).status_code
     return (await person.call(method, path.format(**names), **more)).status_code

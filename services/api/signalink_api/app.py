@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from redis.asyncio import Redis
 
+from signalink_api import addresses
 from signalink_api.auth import endpoints as auth_endpoints
 from signalink_api.auth.passwords import Passwords
 from signalink_api.auth.refresh import RefreshTokens
@@ -18,6 +19,8 @@ from signalink_api.auth.service import AuthService
 from signalink_api.channels import endpoints as channel_endpoints
 from signalink_api.channels.service import ChannelService
 from signalink_api.database import Database
+from signalink_api.devices import endpoints as device_endpoints
+from signalink_api.devices.service import DeviceService
 from signalink_api.messages import endpoints as message_endpoints
 from signalink_api.messages.service import MessageService
 from signalink_api.messages.shortcut import PostShortcut
@@ -50,10 +53,13 @@ from signalink_core.web.watch import RedisWatch
 
 ROUTERS = (
     auth_endpoints.router,
+    device_endpoints.router,
     user_endpoints.router,
     channel_endpoints.router,
+    channel_endpoints.direct,
     message_endpoints.router,
     ticket_endpoints.router,
+    addresses.router,
     auth_endpoints.keys,
 )
 
@@ -108,7 +114,13 @@ class Api(Lifecycle):
             origins=settings.edge.ws_origins,
             secure_cookies=public.over_tls(settings.edge.api_url),
             auth=self._auth(signer, RefreshTokens(secret)),
-            users=UserService(self.database),
+            users=UserService(self.database, self.limiter, self.rules),
+            devices=DeviceService(self.database),
+            addresses=addresses.Addresses(
+                gateway=settings.edge.gateway_url,
+                analytics=settings.edge.analytics_url or None,
+                notifications=settings.edge.notifications_url or None,
+            ),
             channels=ChannelService(self.database, CursorSigner(secret), self.publisher.publish),
             messages=MessageService(
                 database=self.database,
@@ -179,7 +191,8 @@ def guarded(app: App, settings: Settings, limiter: Limiter) -> App:
     policy = public.policy(
         edge, settings.limits, url=edge.api_url, hosts=api.hosts, trusted_proxies=api.trusted_proxies
     )
-    paged = Page(public.cors(app, edge.ws_origins), folder=api.ui_dir, gateway_url=edge.gateway_url)
+    spoken_to = [url for url in (edge.gateway_url, edge.analytics_url, edge.notifications_url) if url]
+    paged = Page(public.cors(app, edge.ws_origins), folder=api.ui_dir, speaks_to=spoken_to)
     return Guard(paged, policy=policy, limits=limiter)
 
 

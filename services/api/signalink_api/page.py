@@ -4,6 +4,7 @@ The files are made by `make ui` from services/ui. Everything under /v1 and /.wel
 navigation and names no file, is left to the routes.
 """
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,13 +28,13 @@ KEPT_FOR_EVER: Final = "public, max-age=31536000, immutable"
 
 
 class Page:
-    """ASGI in front of the routes. `gateway_url` is the one address besides its own that the page may speak to."""
+    """ASGI in front of the routes. `speaks_to`: addresses besides its own that the page may speak to."""
 
-    def __init__(self, app: App, *, folder: Path, gateway_url: str) -> None:
+    def __init__(self, app: App, *, folder: Path, speaks_to: Sequence[str]) -> None:
         self._app = app
         self._folder = folder
         self._files = StaticFiles(directory=folder, check_dir=False)
-        self._policy = content_security_policy(gateway_url)
+        self._policy = content_security_policy(speaks_to)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         response = await self._answer(scope) if _may_be_page(scope) else None
@@ -68,9 +69,9 @@ class Page:
         return response
 
 
-def content_security_policy(gateway_url: str) -> str:
+def content_security_policy(speaks_to: Sequence[str]) -> str:
     """What the page may load and speak to; its scripts must not write HTML from text (Trusted Types)."""
-    gateway = urlsplit(gateway_url)
+    others = [f"{url.scheme}://{url.netloc}" for url in map(urlsplit, speaks_to)]
     return "; ".join(
         (
             "default-src 'none'",
@@ -78,7 +79,7 @@ def content_security_policy(gateway_url: str) -> str:
             "style-src 'self'",
             "img-src 'self' blob:",
             "font-src 'self'",
-            f"connect-src 'self' {gateway.scheme}://{gateway.netloc}",
+            " ".join(("connect-src 'self'", *others)),
             "base-uri 'none'",
             "form-action 'self'",
             "frame-ancestors 'none'",

@@ -9,8 +9,10 @@ from signalink_core.guard.limits import Limiter
 from signalink_core.guard.rules import Rules
 
 if TYPE_CHECKING:
+    from signalink_api.addresses import Addresses
     from signalink_api.auth.service import AuthService
     from signalink_api.channels.service import ChannelService
+    from signalink_api.devices.service import DeviceService
     from signalink_api.messages.service import MessageService
     from signalink_api.tickets.service import TicketService
     from signalink_api.users.service import UserService
@@ -33,6 +35,8 @@ class Parts:
     auth: "AuthService"
     users: "UserService"
     channels: "ChannelService"
+    devices: "DeviceService"
+    addresses: "Addresses"
     messages: "MessageService"
     tickets: "TicketService"
 

@@ -240,6 +240,10 @@ class EdgeSettings(SettingsGroup):
     """Address of the socket that tickets point to."""
     gateway_urls: Annotated[tuple[str, ...], NoDecode] = ()
     """Comma list of the sockets of every gateway process; empty means `gateway_url` alone."""
+    analytics_url: str = ""
+    """Base address of analytics, for the browser page; empty where there is none."""
+    notifications_url: str = ""
+    """Base address of notifications, for the browser page; empty where there is none."""
     ws_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Comma list of the exact origins that may open sockets and call the api from a browser."""
 
@@ -256,6 +260,7 @@ class LimitSettings(SettingsGroup):
 
     posts_per_second_per_user: Limit = 10
     posts_per_second_per_channel: Limit = 200
+    searches_per_second_per_user: Limit = 2
     requests_per_second_per_user: Limit = 50
     requests_per_second_per_ip: Limit = 100
     logins_per_minute_per_account: Limit = 5

@@ -11,15 +11,21 @@ from signalink_api.channels.schemas import (
     Channel,
     ChannelPatch,
     ChannelRequest,
+    DirectRequest,
     Member,
     MemberRequest,
+    MuteRequest,
+    ReadRequest,
+    ReadState,
     RolePatch,
+    UnreadList,
 )
 from signalink_api.problems import refusals
 from signalink_core.web.identity import SignedIn
 from signalink_core.web.schemas import Page, PageQuery
 
 router = APIRouter(prefix="/v1/channels", tags=["channels"])
+direct = APIRouter(prefix="/v1/direct", tags=["channels"])
 
 
 @router.post("", status_code=201, responses=refusals("conflict", body=True))
@@ -38,6 +44,12 @@ async def browse(query: Annotated[BrowseQuery, Query()], request: Request, calle
 async def mine(query: Annotated[PageQuery, Query()], request: Request, caller: SignedIn) -> Page[Channel]:
     """Channels you are a member of, in the order you joined."""
     return await parts.of(request).channels.mine(caller.user_id, query)
+
+
+@router.get("/unread", responses=refusals())
+async def unread(request: Request, caller: SignedIn) -> UnreadList:
+    """Your channels with unread messages and how many, up to 100 each."""
+    return await parts.of(request).channels.unread(caller.user_id)
 
 
 @router.get("/{channel_id}", responses=refusals("not_found", "validation"))
@@ -106,3 +118,25 @@ async def set_role(channel_id: UUID, user_id: UUID, patch: RolePatch, request: R
 async def remove_member(channel_id: UUID, user_id: UUID, request: Request, caller: SignedIn) -> None:
     """Remove a member below your own role; the removal is the last event they see."""
     await parts.of(request).channels.remove_member(caller.user_id, channel_id, user_id)
+
+
+@router.put(
+    "/{channel_id}/members/{user_id}/mute",
+    status_code=204,
+    responses=refusals("not_found", "forbidden", "archived", body=True),
+)
+async def mute(channel_id: UUID, user_id: UUID, asked: MuteRequest, request: Request, caller: SignedIn) -> None:
+    """Keep a member below your own role from posting until then. Repeating changes nothing."""
+    await parts.of(request).channels.mute(caller.user_id, channel_id, user_id, asked.until)
+
+
+@router.put("/{channel_id}/read", responses=refusals("not_found", "forbidden", body=True))
+async def read(channel_id: UUID, asked: ReadRequest, request: Request, caller: SignedIn) -> ReadState:
+    """Say up to where you have read. Repeating changes nothing."""
+    return await parts.of(request).channels.read(caller.user_id, channel_id, asked.seq)
+
+
+@direct.post("", responses=refusals("not_found", "archived", body=True))
+async def open_direct(asked: DirectRequest, request: Request, caller: SignedIn) -> Channel:
+    """The one direct channel of you and another user. Repeating answers the same channel."""
+    return await parts.of(request).channels.open_direct(caller.user_id, asked.user_id)

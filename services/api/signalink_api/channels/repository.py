@@ -4,11 +4,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, or_, select, tuple_
+from sqlalchemy import Row, Select, and_, column, or_, select, table, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from signalink_api.tables import channel_members, channels, users
 
+unread_counts = table(
+    "unread_counts",
+    *(column(name) for name in ("user_id", "channel_id", "last_read_seq", "last_seq", "unread")),
+    schema="messaging",
+)
 _MEMBERSHIP = (
     channel_members.c.role.label("member_role"),
     channel_members.c.joined_at,
@@ -76,3 +81,10 @@ async def members(
         statement = statement.where(tuple_(channel_members.c.joined_at, channel_members.c.user_id) > tuple_(*after))
     ordered = statement.order_by(channel_members.c.joined_at, channel_members.c.user_id).limit(limit)
     return list((await db.execute(ordered)).all())
+
+
+async def unread(db: AsyncConnection, user_id: UUID, most: int) -> list[Row[Any]]:
+    """Of the channels in which something is unread."""
+    counts = unread_counts.c
+    statement = select(unread_counts).where(counts.user_id == user_id, counts.unread > 0)
+    return list((await db.execute(statement.order_by(counts.channel_id).limit(most))).all())

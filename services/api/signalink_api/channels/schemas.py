@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from signalink_core.web.schemas import Answer, Moment, PageQuery, Request
 from signalink_core.web.text import Line, Text
@@ -55,6 +55,36 @@ class MemberRequest(Request):
 
 class RolePatch(Request):
     role: MemberRole
+
+
+class DirectRequest(Request):
+    user_id: UUID
+
+
+class ReadRequest(Request):
+    seq: Annotated[int, Field(ge=0, le=2**63 - 1, description="The last message you have seen.")]
+
+
+class MuteRequest(Request):
+    until: Annotated[AwareDatetime | None, Field(description="null: not muted any more.")]
+
+
+class ReadState(Answer):
+    """`last_read_seq` never goes back, nor beyond the channel's `last_seq`."""
+
+    channel_id: UUID
+    last_read_seq: int
+    last_seq: int
+
+
+class Unread(ReadState):
+    """`unread`: messages of others above what was read last, counted up to 100."""
+
+    unread: int
+
+
+class UnreadList(Answer):
+    items: list[Unread]
 
 
 class Membership(Answer):

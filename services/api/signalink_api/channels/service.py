@@ -18,13 +18,20 @@ from signalink_api.channels.schemas import (
     MemberRequest,
     MemberRole,
     Membership,
+    ReadState,
+    Unread,
+    UnreadList,
 )
 from signalink_api.database import Database
+from signalink_core.clock import isoformat
 from signalink_core.events import Event
 from signalink_core.ids import uuid7
 from signalink_core.log.rows import to_events
 from signalink_core.web.cursors import CursorSigner
 from signalink_core.web.schemas import Page, PageQuery
+
+MOST_UNREAD = 1_000
+"""Channels in one answer."""
 
 
 class ChannelService:
@@ -66,6 +73,23 @@ class ChannelService:
 
     async def set_role(self, user_id: UUID, channel_id: UUID, member_id: UUID, role: MemberRole) -> None:
         await self._do("set_member_role", channel_id=channel_id, actor_id=user_id, user_id=member_id, role=role)
+
+    async def open_direct(self, user_id: UUID, other: UUID) -> Channel:
+        answer = await self._do("open_direct", id=uuid7(), actor_id=user_id, user_id=other)
+        return await self.get(user_id, UUID(answer["id"]))
+
+    async def read(self, user_id: UUID, channel_id: UUID, seq: int) -> ReadState:
+        answer = await self._do("read_channel", channel_id=channel_id, actor_id=user_id, seq=seq)
+        return ReadState(channel_id=channel_id, last_read_seq=answer["last_read_seq"], last_seq=answer["last_seq"])
+
+    async def unread(self, user_id: UUID) -> UnreadList:
+        async with self._database.read() as db:
+            rows = await repository.unread(db, user_id, MOST_UNREAD)
+        return UnreadList(items=[Unread.model_validate(row) for row in rows])
+
+    async def mute(self, user_id: UUID, channel_id: UUID, member_id: UUID, until: datetime | None) -> None:
+        moment = None if until is None else isoformat(until)
+        await self._do("mute_member", channel_id=channel_id, actor_id=user_id, user_id=member_id, until=moment)
 
     async def browse(self, user_id: UUID, query: BrowseQuery) -> Page[Channel]:
         scope = f"browse {user_id} {query.q or ''}"

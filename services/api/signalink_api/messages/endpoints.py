@@ -15,6 +15,7 @@ from signalink_api.messages.schemas import (
     MessagePage,
     MessagesQuery,
     PostRequest,
+    ThreadQuery,
 )
 from signalink_api.problems import refusals
 from signalink_core.web.identity import Poster, SignedIn
@@ -84,6 +85,14 @@ async def events(
 async def get(message_id: UUID, request: Request, caller: SignedIn) -> Message:
     """One message."""
     return await parts.of(request).messages.get(caller.user_id, message_id)
+
+
+@router.get("/messages/{message_id}/thread", responses=refusals(*_ONE, "validation"))
+async def thread(
+    message_id: UUID, query: Annotated[ThreadQuery, Query()], request: Request, caller: SignedIn
+) -> MessagePage:
+    """The replies to a message, and to those, ascending by seq; asked of a reply, the whole thread it is in."""
+    return await parts.of(request).messages.thread(caller.user_id, message_id, query)
 
 
 @router.patch("/messages/{message_id}", responses=refusals(*_ONE, "conflict", "archived", body=True))

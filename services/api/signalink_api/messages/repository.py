@@ -55,3 +55,9 @@ async def above(db: AsyncConnection, channel_id: UUID, user_id: UUID, seq: int, 
     """The oldest `limit` messages above a seq, ascending."""
     statement = _shown(user_id).where(messages.c.channel_id == channel_id, messages.c.seq > seq)
     return list((await db.execute(statement.order_by(messages.c.seq).limit(limit))).all())
+
+
+async def thread(db: AsyncConnection, root: UUID, user_id: UUID, seq: int, limit: int) -> list[Row[Any]]:
+    """The oldest `limit` replies of a thread above a seq, ascending."""
+    statement = _shown(user_id).where(messages.c.thread_root == root, messages.c.seq > seq)
+    return list((await db.execute(statement.order_by(messages.c.seq).limit(limit))).all())

@@ -90,6 +90,11 @@ class EventsQuery(Request):
     limit: int = Field(default=100, ge=1, le=1_000)
 
 
+class ThreadQuery(Request):
+    after: Seq = 0
+    limit: int = Field(default=PAGE_DEFAULT, ge=1, le=PAGE_MOST)
+
+
 class Message(Answer):
     """A message as it is now: the body of a deleted one is empty. `seq` is its place in the channel."""
 

@@ -20,6 +20,7 @@ from signalink_api.messages.schemas import (
     MessagesQuery,
     PostRequest,
     SeqRange,
+    ThreadQuery,
 )
 from signalink_api.problems import IdempotencyConflict, ReplyUnknown, SlowMode
 from signalink_api.writer import Draft, MessageWriter, Verdict
@@ -102,6 +103,13 @@ class MessageService:
             below = await repository.below(db, channel_id, user_id, query.around, half + 1)
             above = await repository.above(db, channel_id, user_id, query.around - 1, query.limit - half + 1)
         return _page(below, above, half, query.limit - half, at=query.around)
+
+    async def thread(self, user_id: UUID, message_id: UUID, query: ThreadQuery) -> MessagePage:
+        """Replies above a seq; whoever may read the message may read those of them that they are entitled to."""
+        root = await self.get(user_id, message_id)
+        async with self._database.read() as db:
+            rows = await repository.thread(db, root.thread_root or root.id, user_id, query.after, query.limit + 1)
+        return _page([], rows, 0, query.limit, at=query.after + 1, older=query.after > 0)
 
     async def edit(self, user_id: UUID, message_id: UUID, body: str) -> Message:
         await self._do("edit_message", message_id=message_id, actor_id=user_id, body=self._bounded(body))
