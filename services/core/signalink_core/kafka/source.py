@@ -29,6 +29,8 @@ SESSION_MS: Final = 6_000
 HEARTBEAT_MS: Final = 1_000
 START_SECONDS: Final = 20.0
 CALL_SECONDS: Final = 5.0
+REQUEST_MS: Final = SESSION_MS + 4_000
+"""Joining waits until a member that died is given up: with less, the join itself would be given up and begun again."""
 LEAVE_SECONDS: Final = 2.0
 FRESH_SECONDS: Final = 2.0
 FOR_EVER_MS: Final = 24 * 3600 * 1000
@@ -103,7 +105,7 @@ class KafkaSource:
             "rebalance_timeout_ms": SESSION_MS,
             "heartbeat_interval_ms": HEARTBEAT_MS,
             "max_poll_interval_ms": FOR_EVER_MS,
-            "request_timeout_ms": int(CALL_SECONDS * 1000),
+            "request_timeout_ms": REQUEST_MS,
             "metadata_max_age_ms": 60_000,
         }
 
