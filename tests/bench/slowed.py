@@ -1,6 +1,6 @@
 """A product process with an injected slowdown, for the self-checks: a benchmark that cannot see it measures nothing.
 
-Usage: slowed.py gateway burn|delay|fat, slowed.py api burn. The patches live here, never in the product.
+Usage: slowed.py gateway burn|delay|fat, slowed.py api|relay burn. The patches live here, never in the product.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ BURN_SECONDS = 20e-6
 DELAY_SECONDS = 0.01
 FAT_BYTES = 8_192
 POST_SECONDS = 1e-3
+EVENT_SECONDS = 200e-6
 
 
 def burn(seconds: float) -> None:
@@ -56,9 +57,21 @@ def slow_api() -> None:
     MessageWriter.post = slow  # type: ignore[method-assign]
 
 
+def slow_relay() -> None:
+    from signalink_core.log import relay
+
+    record_of = relay.record_of
+
+    def slow(row: Any) -> Any:
+        burn(EVENT_SECONDS)
+        return record_of(row)
+
+    relay.record_of = slow
+
+
 if __name__ == "__main__":
     if sys.argv[1] == "gateway":
         slow_gateway(sys.argv[2])
     else:
-        slow_api()
+        {"api": slow_api, "relay": slow_relay}[sys.argv[1]]()
     runpy.run_module(f"signalink_{sys.argv[1]}", run_name="__main__", alter_sys=True)

@@ -118,7 +118,9 @@ def test_a_reader_of_today_accepts_an_event_with_fields_of_tomorrow(event_type: 
     data = {}
     for name, shape in model.model_json_schema()["properties"].items():
         if name in model.model_json_schema().get("required", ()):
-            plain = samples.get(shape.get("format"), {"integer": 1, "object": {}}.get(shape["type"], "x"))
+            plain = samples.get(
+                shape.get("format"), {"integer": 1, "object": {}, "array": [], "boolean": True}.get(shape["type"], "x")
+            )
             data[name] = shape["enum"][0] if "enum" in shape else plain
     assert model.model_validate(data | {"field_of_tomorrow": 1}) == model.model_validate(data)
 

@@ -8,17 +8,27 @@ import pytest
 TABLES = {
     "users": "api:rwu",
     "sessions": "api:rwu",
-    "revocations": "api:rw gateway:r",
+    "revocations": "api:rw gateway:r analytics:r notifications:r",
     "audit_log": "api:rw",
     "channels": "api:rwu gateway:r retention:r",
     "channel_members": "api:rwud gateway:r",
     "memberships": "api:rwu gateway:r",
     "messages": "api:rwu",
     "message_revisions": "api:rwud",
-    "events": "api:rw relay:r retention:rd",
-    "event_feed": "api:r gateway:r",
-    "relay_cursors": "relay:ru retention:r",
-    "log_state": "api:r relay:r",
+    "events": "api:rw relay:r retention:rd prober:r",
+    "event_feed": "api:r gateway:r analytics:r prober:r",
+    "relay_cursors": "relay:ru retention:r prober:r",
+    "log_state": "api:r relay:r prober:r",
+    "devices": "api:rwud",
+    "contacts": "notifications:r",
+    "actors": "analytics:r notifications:r",
+    "channel_people": "analytics:r notifications:r",
+    "channel_kinds": "analytics:r notifications:r",
+    "message_authors": "notifications:r",
+    "message_texts": "notifications:r",
+    "push_devices": "notifications:r",
+    "fact_feed": "analytics:r",
+    "unread_counts": "api:r",
     "alembic_version": "",
 }
 ROLES = ("api", "relay", "gateway", "retention", "analytics", "notifications", "prober")
@@ -48,8 +58,11 @@ async def test_functions_belong_to_the_api_alone_except_the_log_care_of_others(w
         "relay": {"current_epoch()", "server_timeline()", "server_system_id()"},
         "retention": {"delete_events(uuid,bigint)", "lock_channels(uuid[],boolean)"},
         "gateway": set(),
+        "analytics": set(),
+        "notifications": {"delete_device(text,text)"},
+        "prober": set(),
     }
-    owners_only = {"new_epoch()", "delete_events(uuid,bigint)"}
+    owners_only = {"new_epoch()", "delete_events(uuid,bigint)", "delete_device(text,text)"}
     assert len(functions) > 25
     for row in functions:
         short = row["name"].removeprefix("messaging.")
@@ -79,7 +92,10 @@ async def _executes(world: Any, role: str, function: str) -> bool:
         ("gateway", "SELECT * FROM messaging.users"),
         ("gateway", "UPDATE messaging.channels SET name = 'x'"),
         ("gateway", "CREATE TEMP TABLE mine (x int)"),
-        ("analytics", "SELECT * FROM messaging.event_feed"),
+        ("analytics", "SELECT * FROM messaging.messages"),
+        ("analytics", "SELECT * FROM messaging.contacts"),
+        ("notifications", "SELECT * FROM messaging.users"),
+        ("notifications", "DELETE FROM messaging.devices"),
         ("notifications", "SELECT * FROM messaging.users"),
         ("prober", "SELECT * FROM messaging.messages"),
     ],

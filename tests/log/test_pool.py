@@ -49,6 +49,7 @@ async def test_uuids_are_plain_and_json_is_python(database: Database) -> None:
         "SELECT $1::uuid AS one, ARRAY[$1::uuid] AS many, $2::jsonb AS data", some, {"id": some, "x": [1, None, 2.5]}
     )
     assert (type(row["one"]), row["one"], row["many"]) == (uuid.UUID, some, [some])
+    assert ({row["one"]}, str(row["one"])) == ({some}, str(some))
     assert row["data"] == {"id": str(some), "x": [1, None, 2.5]}
     assert await connection.fetchval("SELECT $1::uuid", str(some)) == some
     await connection.close()

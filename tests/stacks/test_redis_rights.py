@@ -16,7 +16,8 @@ from signalink_stacks.local.testing import ValkeyServer
 EVENTS = "signalink:events:01900000-0000-7000-8000-000000000001"
 TYPING = "signalink:typing:01900000-0000-7000-8000-000000000001"
 TICKET, LIMIT, PRESENCE = "signalink:ticket:ab", "signalink:limit:{posts/ab}", "signalink:presence:ab"
-CLIENTS = {"api", "relay", "gateway", "notifications", "prober"}
+CLIENTS = {"api", "relay", "gateway", "analytics", "notifications", "prober"}
+LIMITED = {"api", "gateway", "analytics", "notifications"}
 # operation -> (command, who may)
 OPERATIONS: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "publish an event": (("PUBLISH", EVENTS, "x"), {"api"}),
@@ -36,9 +37,9 @@ OPERATIONS: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "take a ticket": (("GETDEL", TICKET), {"gateway"}),
     "read a ticket": (("GET", TICKET), set()),
     "delete a ticket": (("DEL", TICKET), set()),
-    "count a limit": (("INCRBY", LIMIT, "1"), {"api", "gateway"}),
-    "count by script": (("EVALSHA", "0" * 40, "1", LIMIT), {"api", "gateway"}),
-    "load a script": (("SCRIPT", "LOAD", "return 1"), {"api", "gateway"}),
+    "count a limit": (("INCRBY", LIMIT, "1"), LIMITED),
+    "count by script": (("EVALSHA", "0" * 40, "1", LIMIT), LIMITED),
+    "load a script": (("SCRIPT", "LOAD", "return 1"), LIMITED),
     "forget scripts": (("SCRIPT", "FLUSH"), set()),
     "write presence": (("HSET", PRESENCE, "a", "1"), {"gateway"}),
     "read presence": (("HGETALL", PRESENCE), {"gateway", "notifications"}),
@@ -102,7 +103,7 @@ def test_the_matrix_sees_a_table_that_allows_nothing_or_everything(
 
 async def test_default_and_strangers_get_nothing(valkey: ValkeyServer) -> None:
     once = Retry(NoBackoff(), 0)
-    for user in ("default", "operator", "analytics", "stranger"):
+    for user in ("default", "operator", "owner", "stranger"):
         client = redis.asyncio.Redis(port=valkey.engine.port, username=user, password="guess", retry=once)
         with pytest.raises(redis.exceptions.AuthenticationError):
             await asyncio.wait_for(client.ping(), 20)

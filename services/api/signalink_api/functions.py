@@ -29,6 +29,9 @@ Name = Literal[
     "set_member_role",
     "edit_message",
     "delete_message",
+    "open_direct",
+    "read_channel",
+    "mute_member",
 ]
 Answer = Mapping[str, Any]
 ATTEMPTS = 3

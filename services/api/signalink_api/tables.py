@@ -101,6 +101,7 @@ channels = Table(
     Column("version", Integer, nullable=False),
     _time("created_at", nullable=False),
     _time("updated_at", nullable=False),
+    _text("direct_key", nullable=True),
 )
 
 channel_members = Table(
@@ -145,4 +146,16 @@ messages = Table(
     _uuid("edited_by", nullable=True),
     _time("deleted_at"),
     _uuid("deleted_by", nullable=True),
+)
+
+devices = Table(
+    "devices",
+    metadata,
+    _id(),
+    _uuid("user_id"),
+    _text("kind"),
+    _text("push_token"),
+    _text("name"),
+    _time("created_at", nullable=False),
+    _time("last_seen_at", nullable=False),
 )

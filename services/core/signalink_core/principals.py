@@ -91,6 +91,7 @@ PRINCIPALS: Final[dict[str, Principal]] = {
         Principal(
             "analytics",
             postgres_role="signalink_analytics",
+            redis_acl=f"{CONNECTION} {LIMITS}",
             kafka_acls=(
                 *_topics(_READ, "messages", "analytics", "presence"),
                 _group("signalink-analytics"),
@@ -100,7 +101,7 @@ PRINCIPALS: Final[dict[str, Principal]] = {
         Principal(
             "notifications",
             postgres_role="signalink_notifications",
-            redis_acl=f"{CONNECTION} %R~signalink:presence:* {PRESENCE_READ}",
+            redis_acl=f"{CONNECTION} {LIMITS} (%R~signalink:presence:* {PRESENCE_READ})",
             kafka_acls=(
                 *_topics(_READ, "messages", "presence"),
                 *_topics(("read", "write", "describe"), "notifications"),

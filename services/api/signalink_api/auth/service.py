@@ -153,7 +153,8 @@ class AuthService:
         """End the session everywhere; ending an ended one changes nothing."""
         async with self._database.begin() as db:
             await repository.lock_family(db, family)
-            await repository.revoke_family(db, family, "logout")
+            if await repository.revoke_family(db, family, "logout"):
+                await repository.record_fact(db, "user.logged_out", user_id)
         self._ended(family, utc_now())
         log.info("session_ended", user_id=str(user_id), session_id=str(family), reason="logout")
 

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from typing import Any
-from uuid import UUID
+from uuid import UUID, SafeUUID
 
 import asyncpg
 import orjson
@@ -16,6 +16,7 @@ CLOSE_SECONDS = 5.0
 COMMAND_SECONDS = 10.0
 """A backstop for a dead network; the server's own statement_timeout of 5 s comes first."""
 UNACKNOWLEDGED_MS = 10_000
+_new, _set = object.__new__, object.__setattr__  # a UUID is immutable by its own __setattr__
 
 
 class Pool(asyncpg.Pool):
@@ -90,7 +91,11 @@ def _encode_uuid(value: UUID | str) -> bytes:
 
 
 def _decode_uuid(raw: bytes) -> UUID:
-    return UUID(bytes=raw)
+    """As UUID(bytes=raw) makes it, at less than half the cost: there are several in every row."""
+    made = _new(UUID)
+    _set(made, "int", int.from_bytes(raw))
+    _set(made, "is_safe", SafeUUID.unknown)
+    return made
 
 
 def _encode_json(value: Any) -> str:

@@ -51,19 +51,18 @@ def decode_live(payload: bytes) -> Event:
 
 def kafka_headers(event: Event) -> list[tuple[str, bytes]]:
     """Headers of the record whose value is `kafka_value(event)`; `traceparent` exactly once, when there is one."""
-    attributes: dict[str, object] = {
-        "ce_specversion": "1.0",
-        "ce_id": event.id,
-        "ce_source": event.source,
-        "ce_type": event.type,
-        "ce_time": clock.isoformat(event.time),
-        "ce_subject": event.subject,
-        "ce_dataschema": event.dataschema,
-        "ce_epoch": event.epoch,
-    }
-    if event.channel is not None:
-        attributes |= {"ce_channel": event.channel, "ce_seq": event.seq}
-    headers = [(name, str(value).encode()) for name, value in attributes.items()]
+    headers = [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", str(event.id).encode()),
+        ("ce_source", event.source.encode()),
+        ("ce_type", event.type.encode()),
+        ("ce_time", clock.isoformat(event.time).encode()),
+        ("ce_subject", event.subject.encode()),
+        ("ce_dataschema", event.dataschema.encode()),
+        ("ce_epoch", b"%d" % event.epoch),
+    ]
+    if event.channel is not None and event.seq is not None:
+        headers += (("ce_channel", str(event.channel).encode()), ("ce_seq", b"%d" % event.seq))
     headers.append(("content-type", CONTENT_TYPE))
     if event.traceparent:
         headers.append(("traceparent", event.traceparent.encode()))

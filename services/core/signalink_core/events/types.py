@@ -23,6 +23,8 @@ CHANNEL_ARCHIVED = PREFIX + "channel.archived"
 CHANNEL_CREATED = PREFIX + "channel.created"
 USER_REGISTERED = PREFIX + "user.registered"
 USER_LOGGED_IN = PREFIX + "user.logged_in"
+USER_LOGGED_OUT = PREFIX + "user.logged_out"
+MESSAGE_READ = PREFIX + "message.read"
 PRESENCE_CHANGED = PREFIX + "presence.changed"
 NOTIFICATION_REQUESTED = PREFIX + "notification.requested"
 
@@ -144,6 +146,20 @@ class UserLoggedIn(EventData):
     user_id: UUID
 
 
+class UserLoggedOut(EventData):
+    """Fact for analytics: a user ended a session."""
+
+    user_id: UUID
+
+
+class MessageRead(EventData):
+    """Fact for analytics: a member has read up to `seq`; told when all is read, else at most once a minute."""
+
+    user_id: UUID
+    channel_id: UUID
+    seq: int
+
+
 class PresenceChanged(EventData):
     """A user is in another state, over all devices. Best effort: it may be missing or come twice; `time` orders."""
 
@@ -184,6 +200,8 @@ TYPES: dict[str, type[EventData]] = {
     CHANNEL_CREATED: ChannelCreated,
     USER_REGISTERED: UserRegistered,
     USER_LOGGED_IN: UserLoggedIn,
+    USER_LOGGED_OUT: UserLoggedOut,
+    MESSAGE_READ: MessageRead,
     PRESENCE_CHANGED: PresenceChanged,
     NOTIFICATION_REQUESTED: NotificationRequested,
 }
