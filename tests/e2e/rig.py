@@ -63,7 +63,7 @@ class Platform:
             arguments += ["--set", f"{key}={value}"]
         try:
             began = time.monotonic()
-            self._signalink(arguments, UP_SECONDS)
+            self.signalink(arguments, UP_SECONDS)
             status = self.status()
             self._ports: Mapping[str, int] = self._state_of().ports
             self.urls: Mapping[str, str] = status["urls"]
@@ -81,13 +81,14 @@ class Platform:
     def _take_down(self) -> None:
         if self.keep:
             shutil.copytree(self.state / "logs", self.folder / "logs", dirs_exist_ok=True)
-        self._signalink(["down", "--purge"], DOWN_SECONDS)
+        self.signalink(["down", "--purge"], DOWN_SECONDS)
         if self.keep:
             say(f"logs and histories are kept in {self.folder}")
         else:
             shutil.rmtree(self.folder)
 
-    def _signalink(self, arguments: Sequence[str], seconds: int, *, codes: Sequence[int] = (0,)) -> str:
+    def signalink(self, arguments: Sequence[str], seconds: int, *, codes: Sequence[int] = (0,)) -> str:
+        """Answer what a command prints; PlatformFailed for another exit code than those expected."""
         environment = os.environ | {"SIGNALINK_STATE": str(self.state)}
         done = subprocess.run(
             [str(COMMAND), *arguments], env=environment, capture_output=True, text=True, timeout=seconds, check=False
@@ -104,7 +105,7 @@ class Platform:
 
     def status(self) -> Mapping[str, Any]:
         """Answer `signalink status --json`; exit 1 (something is not healthy) is an answer too."""
-        report: Mapping[str, Any] = json.loads(self._signalink(["status", "--json"], 30, codes=(0, 1)))
+        report: Mapping[str, Any] = json.loads(self.signalink(["status", "--json"], 30, codes=(0, 1)))
         return report
 
     def process(self, name: str) -> Mapping[str, Any]:

@@ -134,11 +134,13 @@ class KafkaSettings(SettingsGroup):
     bootstrap: str
     """Comma list of `host:port`."""
     user: str | None = None
-    """SCRAM user; required unless security is `plaintext`."""
+    """SCRAM user; required with SASL."""
     password_file: Path | None = None
     """File that holds the SCRAM password."""
-    security: Literal["plaintext", "sasl_plaintext", "sasl_ssl"] = "sasl_plaintext"
-    """How clients prove who they are; SASL means SCRAM-SHA-512."""
+    security: Literal["plaintext", "sasl_plaintext", "sasl_ssl", "aws_msk_iam"] = "sasl_plaintext"
+    """How clients prove who they are; SASL means SCRAM-SHA-512, `aws_msk_iam` TLS and a token of the AWS role."""
+    aws_region: str = ""
+    """Region of the Amazon MSK cluster; for `aws_msk_iam`."""
     topic_prefix: str = ""
     """Put before every topic and group name."""
 
@@ -156,13 +158,18 @@ class KafkaSettings(SettingsGroup):
 
     def client_kwargs(self) -> dict[str, Any]:
         """Connection arguments that every aiokafka client takes."""
+        iam = self.security == "aws_msk_iam"
         kwargs: dict[str, Any] = {
             "bootstrap_servers": self.bootstrap,
-            "security_protocol": self.security.upper(),
+            "security_protocol": "SASL_SSL" if iam else self.security.upper(),
         }
-        if self.security == "sasl_ssl":
+        if self.security in {"sasl_ssl", "aws_msk_iam"}:
             kwargs["ssl_context"] = ssl.create_default_context()
-        if self.security != "plaintext":
+        if iam:
+            from signalink_core.kafka import tokens
+
+            kwargs |= {"sasl_mechanism": "OAUTHBEARER", "sasl_oauth_token_provider": tokens.aws_msk(self.aws_region)}
+        elif self.security != "plaintext":
             if self.user is None or self.password_file is None:
                 raise ConfigurationError(
                     f"Kafka security is {self.security} but the user or the password file is missing.",

@@ -3,22 +3,18 @@
 For a person who asks where a message is. `reader` reads whole topics, the consumer consumes; neither is done here.
 """
 
-import asyncio
-import contextlib
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
+from aiokafka.errors import UnknownTopicOrPartitionError
 
-from signalink_core.kafka.errors import KafkaUnavailable, TopicMissing
+from signalink_core.kafka import reading
 from signalink_core.kafka.records import partition_of
 from signalink_core.settings import KafkaSettings
 
-FETCH_MS: Final = 500
 FETCH_RECORDS: Final = 1000
-STOP_SECONDS: Final = 1.0
 MOST_RECORDS: Final = 20_000
 ANSWER_SECONDS: Final = 5.0
 
@@ -54,27 +50,9 @@ async def find_record(
 
     Raises TopicMissing, or KafkaUnavailable when Kafka does not answer in time.
     """
-    consumer = AIOKafkaConsumer(
-        **kafka.client_kwargs(),
-        client_id="signalink-search",
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        request_timeout_ms=int(within * 1000),
-    )
-    try:
-        async with asyncio.timeout(within):
-            await consumer.start()
-            return await _search(consumer, kafka.topic(topic), key, str(event_id).encode(), since_ms, most)
-    except UnknownTopicOrPartitionError as error:
-        raise TopicMissing(f"Kafka has no topic {kafka.topic(topic)}.", next_step="apply its manifest.") from error
-    except (KafkaError, OSError, TimeoutError) as error:
-        raise KafkaUnavailable(
-            f"Kafka did not answer within {within:g} s ({type(error).__name__}).",
-            next_step="check that the broker runs.",
-        ) from error
-    finally:
-        with contextlib.suppress(TimeoutError, KafkaError, OSError):
-            await asyncio.wait_for(consumer.stop(), STOP_SECONDS)
+    options = {"client_id": "signalink-search", "request_timeout_ms": int(within * 1000)}
+    async with reading.client(kafka, topic, within=within, assigned=False, **options) as consumer:
+        return await _search(consumer, kafka.topic(topic), key, str(event_id).encode(), since_ms, most)
 
 
 async def _search(
@@ -90,7 +68,9 @@ async def _search(
     consumer.seek(place, start.offset)
     read = 0
     while read < most and await consumer.position(place) < end:
-        fetched = await consumer.getmany(place, timeout_ms=FETCH_MS, max_records=min(FETCH_RECORDS, most - read))
+        fetched = await consumer.getmany(
+            place, timeout_ms=reading.FETCH_MS, max_records=min(FETCH_RECORDS, most - read)
+        )
         for record in fetched.get(place, []):
             read += 1
             if _is(record, event_id):

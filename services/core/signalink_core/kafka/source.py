@@ -29,6 +29,8 @@ SESSION_MS: Final = 6_000
 HEARTBEAT_MS: Final = 1_000
 START_SECONDS: Final = 20.0
 CALL_SECONDS: Final = 5.0
+REQUEST_MS: Final = SESSION_MS + 4_000
+"""Joining waits until a member that died is given up: with less, the join itself would be given up and begun again."""
 LEAVE_SECONDS: Final = 2.0
 FRESH_SECONDS: Final = 2.0
 FOR_EVER_MS: Final = 24 * 3600 * 1000
@@ -43,7 +45,7 @@ class Source(Protocol):
         ...
 
     async def stop(self) -> None:
-        """Leave the group; at most 4 s. Never raises."""
+        """Leave the group; at most 6 s. Never raises."""
         ...
 
     async def open(self, offsets: Mapping[Place, int | None]) -> Mapping[Place, int]:
@@ -77,6 +79,7 @@ class KafkaSource:
     def __init__(self, kafka: KafkaSettings, group: str, topics: Sequence[str], node: str) -> None:
         self._kafka, self._group, self._topics, self._node = kafka, group, topics, node
         self._client: AIOKafkaConsumer | None = None
+        self._committing = asyncio.Lock()
 
     async def start(self, assigned: Assigned, revoked: Revoked) -> None:
         self._client = client = AIOKafkaConsumer(
@@ -103,7 +106,7 @@ class KafkaSource:
             "rebalance_timeout_ms": SESSION_MS,
             "heartbeat_interval_ms": HEARTBEAT_MS,
             "max_poll_interval_ms": FOR_EVER_MS,
-            "request_timeout_ms": int(CALL_SECONDS * 1000),
+            "request_timeout_ms": REQUEST_MS,
             "metadata_max_age_ms": 60_000,
         }
 
@@ -111,6 +114,8 @@ class KafkaSource:
         client, self._client = self._client, None
         if client is None:
             return
+        with contextlib.suppress(TimeoutError):  # a commit in flight would fail unheard when its connection goes
+            await asyncio.wait_for(self._committing.acquire(), LEAVE_SECONDS)
         try:
             await asyncio.wait_for(client.stop(), LEAVE_SECONDS)
         except (TimeoutError, KafkaError, OSError):
@@ -157,7 +162,7 @@ class KafkaSource:
 
     async def commit(self, offsets: Mapping[Place, int]) -> None:
         with contextlib.suppress(TimeoutError, KafkaError, OSError):
-            async with asyncio.timeout(CALL_SECONDS):
+            async with asyncio.timeout(CALL_SECONDS), self._committing:
                 await self._joined().commit({self._tp(place): offset for place, offset in offsets.items()})
 
     def _joined(self) -> AIOKafkaConsumer:
