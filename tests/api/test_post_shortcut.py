@@ -142,3 +142,39 @@ async def test_it_is_measured_as_the_route_it_is(world: World) -> None:
     assert (
         f'{name}_count{{http_route="/v1/channels/{{channel_id}}/messages",method="POST",status="201"}}' in page.decode()
     )
+
+
+async def statuses(world: World, count: int, **headers: str) -> list[int]:
+    """Of posts to a channel by somebody who has posted before, one after the other."""
+    ann = await world.ready_made()
+    path = f"/v1/channels/{ann.id}/messages"
+    bodies = [{"client_id": f"k{n}", "body": "hello"} for n in range(count)]
+    return [(await ann.call("POST", path, json=body, headers=headers)).status_code for body in bodies]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, LONG_WAY, {"Authorization": "Bearer nonsense"}, {"Authorization": "Basic abc"}],
+    ids=["short", "long", "no token of ours", "no token"],
+)
+async def test_the_address_is_counted_once_whichever_way_a_post_goes(
+    make_world: MakeWorld, headers: dict[str, str]
+) -> None:
+    world: World = await make_world(limits={"requests_per_second_per_ip": 3})
+    found = await statuses(world, 4, **headers)
+    assert found[3] == 429
+    assert 429 not in found[:3]
+
+
+async def test_a_short_post_above_the_address_limit_is_refused_like_any_request(make_world: MakeWorld) -> None:
+    world: World = await make_world(limits={"requests_per_second_per_ip": 1})
+    ann = await world.ready_made()
+    path, body = f"/v1/channels/{ann.id}/messages", {"client_id": "k", "body": "hello"}
+    answers = [await ann.call("POST", path, json=body) for _ in range(2)]
+    refused = answers[1].json()
+    assert (answers[1].status_code, refused["code"]) == (429, "rate_limited")
+    assert int(answers[1].headers["retry-after"]) >= 1
+    other = await ann.get("/v1/users/me")
+    assert {key: other.json()[key] for key in ("code", "title", "type")} == {
+        key: refused[key] for key in ("code", "title", "type")
+    }

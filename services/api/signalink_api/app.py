@@ -22,8 +22,8 @@ from signalink_api.database import Database
 from signalink_api.devices import endpoints as device_endpoints
 from signalink_api.devices.service import DeviceService
 from signalink_api.messages import endpoints as message_endpoints
+from signalink_api.messages import shortcut
 from signalink_api.messages.service import MessageService
-from signalink_api.messages.shortcut import PostShortcut
 from signalink_api.page import Page
 from signalink_api.parts import Parts
 from signalink_api.problems import CATALOGUE
@@ -100,7 +100,7 @@ class Api(Lifecycle):
             await self.enter(part)
         parts = self._parts(redis)
         app = create_app(parts)
-        self.asgi = guarded(PostShortcut(app, parts, _route_of_posts()), self.settings, self.limiter)
+        self.asgi = guarded(shortcut.PostShortcut(app, parts, _route_of_posts()), self.settings, self.limiter)
 
     def _parts(self, redis: Redis) -> Parts:
         settings, secret = self.settings, self.settings.server_secret()
@@ -189,7 +189,12 @@ def guarded(app: App, settings: Settings, limiter: Limiter) -> App:
     """The app as the public port serves it: guard outside, then the page, then CORS with its list, then the routes."""
     edge, api = settings.edge, settings.api
     policy = public.policy(
-        edge, settings.limits, url=edge.api_url, hosts=api.hosts, trusted_proxies=api.trusted_proxies
+        edge,
+        settings.limits,
+        url=edge.api_url,
+        hosts=api.hosts,
+        trusted_proxies=api.trusted_proxies,
+        defers=shortcut.is_post,
     )
     spoken_to = [url for url in (edge.gateway_url, edge.analytics_url, edge.notifications_url) if url]
     paged = Page(public.cors(app, edge.ws_origins), folder=api.ui_dir, speaks_to=spoken_to)

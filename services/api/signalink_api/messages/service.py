@@ -56,7 +56,9 @@ class MessageService:
 
     async def post(self, user_id: UUID, channel_id: UUID, asked: PostRequest, key: str | None) -> tuple[Message, bool]:
         """The message as it was first posted, and whether this post made it. `key` is the Idempotency-Key header."""
-        return await self.submit(self.draft(user_id, channel_id, asked, key))
+        draft = self.draft(user_id, channel_id, asked, key)
+        verdict = await self.submit(draft)
+        return _posted(draft, verdict), verdict.kind == "created"
 
     def draft(self, user_id: UUID, channel_id: UUID, asked: PostRequest, key: str | None) -> Draft:
         """What was asked, in the writer's words. Raises Invalid."""
@@ -70,15 +72,15 @@ class MessageService:
             reply_to=asked.reply_to,
         )
 
-    async def submit(self, draft: Draft, *before: Hit) -> tuple[Message, bool]:
-        """As `post`. `before`: limits that are counted first, in the same round trip."""
+    async def submit(self, draft: Draft, *before: Hit) -> Verdict:
+        """As `post`: created or replayed. `before`: limits that are counted first, in the same round trip."""
         rules = self._rules
         hits = (*before, (rules.posts_user, draft.sender_id), (rules.posts_channel, draft.channel_id))
         await self._limiter.hit_each(hits)
         verdict = await self._writer.post(draft)
         if not verdict.posted:
             raise await self._refusal(verdict, draft)
-        return _posted(draft, verdict), verdict.kind == "created"
+        return verdict
 
     async def get(self, user_id: UUID, message_id: UUID) -> Message:
         async with self._database.read() as db:

@@ -8,19 +8,23 @@ It took a post from 550 us of the api's CPU to 270 (docs/performance.md).
 import re
 from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+import orjson
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
 
-from signalink_api.messages.schemas import Message, PostRequest
+from signalink_api.messages.schemas import PostRequest
 from signalink_api.parts import Parts
 from signalink_api.problems import CATALOGUE
-from signalink_api.writer import Draft
+from signalink_api.writer import Draft, Verdict
+from signalink_core import clock
 from signalink_core.auth import tokens
 from signalink_core.auth.tokens import Claims
 from signalink_core.errors import SignalinkError
+from signalink_core.guard.asgi import Owed
 from signalink_core.web import answers
 
 Event = MutableMapping[str, Any]
@@ -28,11 +32,12 @@ Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
 App = Callable[[Event, Receive, Send], Awaitable[None]]
 
-PATH = re.compile("/v1/channels/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})/messages")
+PATH = re.compile("/v1/channels/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/messages")
 JSON = b"application/json"
 UNUSUAL = frozenset({b"idempotency-key", b"transfer-encoding", b"content-encoding", b"expect"})
 _parse = PostRequest.model_validate_json
-_write = Message.__pydantic_serializer__.to_json
+CHANNEL_AT = slice(13, 49)
+"""Where the id is in a path that fits."""
 
 
 class PostShortcut:
@@ -44,18 +49,25 @@ class PostShortcut:
         self._route = route
 
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
-        found = PATH.fullmatch(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
-        token = None if found is None else _token(scope["headers"])
-        if found is None or token is None:
+        if not is_post(scope):
             await self._app(scope, receive, send)
             return
+        owed: Owed = scope["state"]["owed"]
+        token = _token(scope["headers"])
+        if token is None:
+            await owed.pay()
+            await self._app(scope, receive, send)
+            return
+        if not self._parts.verifier.remembers(token):
+            await owed.pay()  # a signature costs more than counting
         read = await _read(receive)
-        good = await self._good(UUID(found[1]), token, read)
+        good = await self._good(_channel(scope["path"]), token, read)
         if good is None:
+            await owed.pay()
             await self._app(scope, _again(read, receive), send)
             return
         scope["route"] = self._route
-        await self._post(*good, scope, receive, send)
+        await self._post(*good, owed, scope, receive, send)
 
     async def _good(self, channel_id: UUID, token: str, read: list[Event]) -> tuple[Claims, Draft] | None:
         """Who posts what; None when anything about it needs a closer look."""
@@ -70,17 +82,51 @@ class PostShortcut:
         except (SignalinkError, ValidationError):
             return None
 
-    async def _post(self, claims: Claims, draft: Draft, scope: Event, receive: Receive, send: Send) -> None:
+    async def _post(self, claims: Claims, draft: Draft, owed: Owed, scope: Event, receive: Receive, send: Send) -> None:
         parts = self._parts
         try:
-            message, created = await parts.messages.submit(draft, (parts.rules.requests_user, claims.sub))
+            verdict = await parts.messages.submit(draft, *owed.take(), (parts.rules.requests_user, claims.sub))
         except SignalinkError as error:
             await answers.document(scope, error, CATALOGUE)(scope, receive, send)
             return
-        content = _write(message)
+        content = _written(draft, verdict)
+        status = 201 if verdict.kind == "created" else 200
         headers = [(b"content-length", b"%d" % len(content)), (b"content-type", JSON)]
-        await send({"type": "http.response.start", "status": 201 if created else 200, "headers": headers})
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
+
+
+def is_post(scope: Event) -> bool:
+    """Whether a request looks like a post: what the guard leaves the counting of its address to."""
+    return scope["type"] == "http" and scope["method"] == "POST" and PATH.fullmatch(scope["path"]) is not None
+
+
+@lru_cache(maxsize=4096)
+def _channel(path: str) -> UUID:
+    return UUID(path[CHANNEL_AT])
+
+
+def _written(draft: Draft, verdict: Verdict) -> bytes:
+    """The answer as `Message` is written, at a fifth of its cost; a test compares them."""
+    content: bytes = orjson.dumps(
+        {
+            "id": verdict.message_id,
+            "channel_id": draft.channel_id,
+            "seq": verdict.seq,
+            "epoch": verdict.epoch,
+            "sender_id": draft.sender_id,
+            "client_id": draft.client_id,
+            "body": draft.body,
+            "format": draft.format,
+            "metadata": draft.metadata,
+            "reply_to": draft.reply_to,
+            "thread_root": verdict.thread_root,
+            "created_at": None if verdict.created_at is None else clock.isoformat(verdict.created_at),
+            "edited_at": None,
+            "deleted_at": None,
+        }
+    )
+    return content
 
 
 def _token(headers: list[tuple[bytes, bytes]]) -> str | None:

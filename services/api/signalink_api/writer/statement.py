@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from signalink_core import clock
 from signalink_core.events import Event
 from signalink_core.events.types import MESSAGE_CREATED
 
+_text = lru_cache(maxsize=4096)(str)
 CALL = "SELECT messaging.post_messages($1)"
 BUSY = "busy"
 
@@ -36,9 +38,15 @@ def verdict(entry: Entry, answer: Mapping[str, Any]) -> Verdict:
         message_id=message_id,
         seq=answer["seq"],
         epoch=answer["epoch"],
-        created_at=datetime.fromisoformat(answer["created_at"]),
+        created_at=_moment(answer["created_at"]),
         thread_root=None if root is None else UUID(root),
     )
+
+
+@lru_cache(maxsize=64)
+def _moment(text: str) -> datetime:
+    """All rows of a batch have the same."""
+    return datetime.fromisoformat(text)
 
 
 def event(entry: Entry, created: Verdict) -> Event:
@@ -55,9 +63,9 @@ def event(entry: Entry, created: Verdict) -> Event:
         traceparent=entry.traceparent,
         data={
             "id": str(created.message_id),
-            "channel_id": str(draft.channel_id),
+            "channel_id": _text(draft.channel_id),
             "seq": created.seq,
-            "sender_id": str(draft.sender_id),
+            "sender_id": _text(draft.sender_id),
             "client_id": draft.client_id,
             "body": draft.body,
             "format": draft.format,

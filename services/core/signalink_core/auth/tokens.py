@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -100,7 +101,7 @@ class TokenVerifier:
         audience, issuer, claims; DependencyUnavailable when the keys cannot be had.
         """
         audiences = (audience,) if isinstance(audience, str) else audience
-        digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        digest = _digest(token)
         claims = self._remembered(digest)
         if claims is None:
             claims = await self._decode(token, audiences)
@@ -108,6 +109,10 @@ class TokenVerifier:
         if claims.audience not in audiences:
             raise TokenInvalid("audience")
         return claims
+
+    def remembers(self, token: str) -> bool:
+        """Whether verifying it again would cost no signature."""
+        return _digest(token) in self._seen
 
     def _remembered(self, digest: bytes) -> Claims | None:
         claims = self._seen.get(digest)
@@ -157,6 +162,12 @@ class TokenVerifier:
             raise TokenInvalid("expired")
         if max(issued, begins) - LEEWAY_SECONDS > now:
             raise TokenInvalid("early")
+
+
+@lru_cache(maxsize=1)
+def _digest(token: str) -> bytes:
+    """Of the last token; it is asked for twice in a row."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 def _checked_header(token: str) -> dict[str, str]:

@@ -33,6 +33,26 @@ class Limits(Protocol):
     async def hit(self, rule: Rule, key: object, *, transport: Transport) -> None: ...
 
 
+class Owed:
+    """The address's hit of one request, counted once: by the app together with its own, or by `pay`."""
+
+    __slots__ = ("_hit", "_limits")
+
+    def __init__(self, limits: Limits, rule: Rule, address: str) -> None:
+        self._limits = limits
+        self._hit: tuple[Rule, str] | None = (rule, address)
+
+    def take(self) -> tuple[tuple[Rule, str], ...]:
+        """The hit, for who counts it now; empty when it was counted."""
+        hit, self._hit = self._hit, None
+        return () if hit is None else (hit,)
+
+    async def pay(self) -> None:
+        """Count it if it was not. Raises RateLimited."""
+        for rule, address in self.take():
+            await self._limits.hit(rule, address, transport="http")
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What one public app lets in. Empty `hosts`: any single host. `tls`: it is reached over TLS, so HSTS is sent."""
@@ -44,6 +64,8 @@ class Policy:
     body_bytes: int = controls.BODY_BYTES
     body_seconds: float = 10.0  # from the app's first read to the body's end
     tls: bool = False
+    defers: Callable[[Message], bool] = field(default=lambda _: False)
+    """HTTP requests whose app counts the address's hit itself (`state["owed"]`), in one round trip with its own."""
 
 
 @lru_cache(maxsize=1024)
@@ -76,13 +98,16 @@ class Guard:
 
     async def _serve(self, view: View, exchange: "_Exchange") -> None:
         try:
-            address = await self._admit(view)
+            address, owed = await self._admit(view, exchange.scope)
             exchange.scope["state"] = {
                 **exchange.scope.get("state", {}),
                 "request_id": exchange.request_id,
                 "client_ip": address,
+                "owed": owed,
             }
             await self._app(exchange.scope, exchange.receive, exchange.send)
+            if owed is not None:
+                await owed.pay()
         except SignalinkError as error:
             await exchange.refuse(error)
         except Exception as error:
@@ -93,15 +118,17 @@ class Guard:
         finally:
             exchange.measure(view)
 
-    async def _admit(self, view: View) -> str:
+    async def _admit(self, view: View, scope: Message) -> tuple[str, Owed | None]:
         policy = self._policy
         address = controls.client_ip(view, policy.trusted_proxies)
         controls.check_host(view, policy.hosts)
         controls.check_size(view, policy.body_bytes)
         rule = policy.rules.requests_ip if view.transport == "http" else policy.rules.connects_ip
-        await self._limits.hit(rule, address, transport=view.transport)
+        owed = Owed(self._limits, rule, address) if view.transport == "http" and policy.defers(scope) else None
+        if owed is None:
+            await self._limits.hit(rule, address, transport=view.transport)
         controls.check_origin(view, policy.origins)
-        return address
+        return address, owed
 
 
 class _Step:

@@ -1,6 +1,6 @@
 """An app as its public port serves it: guard outside, then CORS with its exact list, then the routes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from starlette.middleware.cors import CORSMiddleware
 
@@ -24,6 +24,7 @@ def policy(
     url: str,
     hosts: Sequence[str] = (),
     trusted_proxies: Sequence[controls.Network] = (),
+    defers: Callable[[Message], bool] = lambda _: False,
 ) -> Policy:
     """Who may knock. `url`: the address people use; `hosts`: further names. TLS is what that address says."""
     return Policy(
@@ -32,6 +33,7 @@ def policy(
         hosts=controls.hosts_of(url) | frozenset(hosts),
         trusted_proxies=trusted_proxies,
         tls=over_tls(url),
+        defers=defers,
     )
 
 
