@@ -2,6 +2,8 @@
 -- in pieces, under a new generation; they are shown from the moment at which `rollups` names that generation, all at
 -- once. A rebuild writes another generation beside the shown one. Read through the views of 40_views.sql.
 
+CREATE SEQUENCE analytics.generations AS integer CYCLE;
+
 CREATE TABLE analytics.message_hours (LIKE analytics.message_metrics INCLUDING DEFAULTS, generation integer NOT NULL);
 ALTER TABLE analytics.message_hours DROP COLUMN part, ADD PRIMARY KEY (window_start, generation);
 CREATE TABLE analytics.message_days (LIKE analytics.message_hours INCLUDING ALL);

@@ -13,6 +13,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON
     analytics.rebuilds
     TO signalink_analytics;
 GRANT SELECT, UPDATE ON analytics.progress TO signalink_analytics;
+GRANT USAGE ON SEQUENCE analytics.generations TO signalink_analytics;
 GRANT SELECT ON
     analytics.message_by_minute, analytics.message_by_hour, analytics.message_by_day,
     analytics.channel_by_hour, analytics.channel_by_day, analytics.user_by_hour, analytics.user_by_day,
