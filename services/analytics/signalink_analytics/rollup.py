@@ -171,7 +171,7 @@ async def _distinct(conn: asyncpg.Connection, level: Level, start: datetime, gen
             generation,
             after,
         )
-        users.update(row["user_id"] for row in rows)
+        users.update([row["user_id"] for row in rows])
         if len(rows) < USERS_AT_ONCE:
             return users
         after = rows[-1]["user_id"]

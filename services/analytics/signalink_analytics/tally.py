@@ -86,15 +86,6 @@ class Tally:
             self.users.setdefault(key, [0] * len(USER_COLUMNS))[_USER[kind.column]] += 1
 
 
-def lengths(counters: Counters) -> Counters:
-    """The histogram of lengths in a channel's counters."""
-    return counters[_LENGTHS_AT:_RESPONSES_AT]
-
-
-def responses(counters: Counters) -> Counters:
-    return counters[_RESPONSES_AT:]
-
-
-def counted(event_type: str) -> bool:
-    """Whether events of this type are in any figure but presence."""
-    return event_type in KINDS
+def channel_row(counters: Counters) -> tuple[Counters, Counters, Counters]:
+    """A channel's counters, its histogram of lengths and that of responses."""
+    return counters[:_LENGTHS_AT], counters[_LENGTHS_AT:_RESPONSES_AT], counters[_RESPONSES_AT:]
