@@ -57,9 +57,9 @@ class Distinct:
 
 
 def _empty() -> Any:
-    from hyperloglog import HyperLogLog
+    from hyperloglog.hll import HyperLogLog
 
-    return HyperLogLog(_ASKED)
+    return HyperLogLog(_ASKED)  # type: ignore[no-untyped-call]
 
 
 def _opened(sketch: bytes) -> Any:

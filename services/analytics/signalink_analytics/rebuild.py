@@ -1,9 +1,9 @@
 """Figures made anew from the log while the consumer counts and readers read (docs/decisions/0051).
 
 One window is one short transaction: the window's lock alone (who counts in it waits, others do not), the log's events
-that were counted so far, the new rows instead of the old ones. Readers see the window as it was or as it is, and what is
-counted afterwards is added to the new rows. Hours and days that have such windows are rolled up anew, beside those that
-are shown, and then shown at once. Windows that were right are not written.
+that were counted so far, the new rows instead of the old ones. Readers see the window as it was or as it is, and what
+is counted afterwards is added to the new rows. Hours and days that have such windows are rolled up anew, beside those
+that are shown, and then shown at once. Windows that were right are not written.
 """
 
 import asyncio
@@ -54,7 +54,12 @@ Told = Callable[[Progress], None]
 
 
 async def rebuild(
-    conn: asyncpg.Connection, since: datetime, kept: Retention, *, told: Told = lambda progress: None, group: str = GROUP
+    conn: asyncpg.Connection,
+    since: datetime,
+    kept: Retention,
+    *,
+    told: Told = lambda progress: None,
+    group: str = GROUP,
 ) -> Progress:
     """Make every window from `since` up to now anew; `conn` is the service's role and does nothing else meanwhile.
 
@@ -63,7 +68,9 @@ async def rebuild(
     now: datetime = await conn.fetchval(keeper.NOW)
     start = _start(since.astimezone(UTC), now, kept)
     if since > now:
-        raise RebuildRefused(f"{since.isoformat()} is in the future.", next_step="name a moment in the past with --from.")
+        raise RebuildRefused(
+            f"{since.isoformat()} is in the future.", next_step="name a moment of the past with --from."
+        )
     await _check_log(conn, start, group)
     await _alone(conn)
     try:
@@ -89,8 +96,7 @@ async def _check_log(conn: asyncpg.Connection, start: datetime, group: str) -> N
     if gone is not None and start <= gone:
         first = _floor(gone, HOUR) + HOUR
         raise RebuildRefused(
-            f"The log lacks events before {gone.isoformat()}: retention removed them, and figures from the rest would be "
-            "too small.",
+            f"The log lacks events before {gone.isoformat()}: retention removed them, so figures would be too small.",
             next_step=f"rebuild --from {first.strftime('%Y-%m-%dT%H:%M:%SZ')} or later.",
         )
 
@@ -99,7 +105,7 @@ async def _alone(conn: asyncpg.Connection) -> None:
     """Neither another rebuild nor rollups and retention; the keeper's pass in hand is waited for."""
     try:
         async with asyncio.timeout(WAIT_SECONDS):
-            while not await conn.fetchval(keeper.TRY_ALONE):
+            while not await conn.fetchval(keeper.TRY_ALONE):  # noqa: ASYNC110 - the holder is another process
                 await asyncio.sleep(full_jitter(3))
     except TimeoutError as error:
         raise RebuildRefused(
@@ -172,7 +178,7 @@ class _Rebuild:
             changed = await self._now(window, start) != _shape(tally)
             if changed:
                 for table in TABLES:
-                    await conn.execute(f"DELETE FROM analytics.{table} WHERE window_start = $1", start)  # noqa: S608
+                    await conn.execute(f"DELETE FROM analytics.{table} WHERE window_start = $1", start)
                 await writing.add(conn, tally, 0)
         self._progress.windows += 1
         self._progress.changed += changed
@@ -210,14 +216,14 @@ class _Rebuild:
         """The figures of the window as they are, in the shape of `_shape`."""
         conn = self._conn
         sums = ", ".join(f"sum({column})::bigint AS {column}" for column in MESSAGE_COLUMNS)
-        total = await conn.fetchrow(f"SELECT {sums} FROM analytics.message_metrics WHERE window_start = $1", start)  # noqa: S608
+        total = await conn.fetchrow(f"SELECT {sums} FROM analytics.message_metrics WHERE window_start = $1", start)
         channels = await conn.fetch(
-            f"SELECT channel_id::text, {', '.join(CHANNEL_COLUMNS)}, lengths, responses "  # noqa: S608
+            f"SELECT channel_id::text, {', '.join(CHANNEL_COLUMNS)}, lengths, responses "
             "FROM analytics.channel_metrics WHERE window_start = $1",
             start,
         )
         users = await conn.fetch(
-            f"SELECT user_id::text, channel_id::text, {', '.join(USER_COLUMNS)} "  # noqa: S608
+            f"SELECT user_id::text, channel_id::text, {', '.join(USER_COLUMNS)} "
             "FROM analytics.user_metrics WHERE window_start = $1",
             start,
         )
@@ -230,7 +236,7 @@ class _Rebuild:
 
 def _shape(tally: Tally) -> Any:
     """Of one window: the platform's counters, those per channel, those per user and channel."""
-    (total,) = [tuple(row) for row in tally.messages.values()] or [None]
+    total = next((tuple(row) for row in tally.messages.values()), None)
     channels: dict[str, Any] = defaultdict(tuple)
     for (_, channel), row in tally.channels.items():
         counters, lengths, responses = channel_row(row)

@@ -1,4 +1,4 @@
-"""Writing a tally: increments to the windows' tables, in the caller's transaction. Used by the consumer and the rebuild."""
+"""Writing a tally: increments to the windows' tables, in the caller's transaction. The consumer's and the rebuild's."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
