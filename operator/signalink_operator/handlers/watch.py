@@ -6,6 +6,7 @@ Each setting answers a known trap of kopf; a test asserts every one of them on t
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Iterable
 from typing import Any
 
@@ -29,6 +30,7 @@ def settings() -> kopf.OperatorSettings:
     built.watching.server_timeout = SERVER_SECONDS
     built.networking.request_timeout = REQUEST_SECONDS
     built.networking.connect_timeout = CONNECT_SECONDS
+    built.process.ultimate_exiting_timeout = None
     built.peering.standalone = True
     built.posting.enabled = False
     built.posting.loggers = False
@@ -59,8 +61,15 @@ def _login(connection: kopf.ConnectionInfo) -> Any:
     return login
 
 
+class _Everything(frozenset[Any]):
+    """kopf cancels at its end every task of the loop that it does not find in here: none of ours, please."""
+
+    def __contains__(self, item: object) -> bool:
+        return True
+
+
 class Watch(Lifecycle):
-    """Runs kopf. `namespaces` empty: all of them. `stop` is set when kopf ends because it got the signal to."""
+    """Runs kopf. `namespaces` empty: all of them. `stop` is set by the signals that end the process."""
 
     def __init__(
         self,
@@ -86,7 +95,7 @@ class Watch(Lifecycle):
             self._running_kopf.result()
 
     async def _run(self, ready: asyncio.Event) -> None:
-        await kopf.operator(
+        tasks = await kopf.spawn_tasks(
             registry=self._registry,
             settings=settings(),
             clusterwide=not self._namespaces,
@@ -94,11 +103,19 @@ class Watch(Lifecycle):
             ready_flag=ready,
             stop_flag=self._stopping,
         )
-        if self._stopping.is_set():
-            return
-        if self._stop_process is None:
+        self._take_signals_back()
+        await kopf.run_tasks(tasks, ignored=_Everything())
+        if not self._stopping.is_set():
             raise RuntimeError("kopf has ended by itself")
-        self._stop_process.set()  # kopf takes the signals of the process over and returns when one comes
+
+    def _take_signals_back(self) -> None:
+        """kopf takes the process's signals over; ours stops the parts in their order, and kopf among them."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            if self._stop_process is None:
+                loop.remove_signal_handler(number)
+            else:
+                loop.add_signal_handler(number, self._stop_process.set)
 
     async def _stop(self) -> None:
         self._stopping.set()

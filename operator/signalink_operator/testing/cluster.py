@@ -36,7 +36,7 @@ PATH = re.compile(
 
 
 class Cluster(Lifecycle):
-    """`url` is its address. `writes`: (method, path) of every call that may change something, in order."""
+    """`url` is its address. `writes`: (method, path) of every call that may change something, refused ones too."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -121,6 +121,8 @@ class Cluster(Lifecycle):
             self.objects.create("customresourcedefinitions", "", body)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
+        if request.method != "GET":
+            self.writes.append((request.method, request.path))
         try:
             self._maybe_fail(request)
             found = _discovery(request.path)
@@ -130,7 +132,6 @@ class Cluster(Lifecycle):
             if match is None:
                 raise Refused(404, f"no such path {request.path}")
             if request.method != "GET":
-                self.writes.append((request.method, request.path))
                 return _json(await self._change(request, match))
             if "watch" in request.query:
                 return await self._watch(request, match["resource"], match["namespace"])
