@@ -33,7 +33,7 @@ log = logging.get_logger(__name__)
 
 
 class Operator(Lifecycle):
-    """All parts of one operator. Starting returns at once; `working` is set when the Lease is held and all is listed."""
+    """All parts of one operator. Starting returns at once; `working`: the Lease is held and all is listed."""
 
     def __init__(
         self, settings: Settings, topics: Topics, access: kopf.ConnectionInfo, stop: asyncio.Event | None = None

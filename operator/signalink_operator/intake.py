@@ -71,8 +71,8 @@ class Intake(Lifecycle):
     async def _list(self, kind: str) -> tuple[list[Resource], int]:
         """Namespace by namespace where they are named, since rights may go no further; else all at once."""
         if not self._namespaces or any(set(name) & GLOB for name in self._namespaces):
-            return await self._kube.list(kind)
-        parts = [await self._kube.list(kind, namespace) for namespace in self._namespaces]
+            return await self._kube.list_all(kind)
+        parts = [await self._kube.list_all(kind, namespace) for namespace in self._namespaces]
         return [resource for found, _ in parts for resource in found], min(version for _, version in parts)
 
     async def _full_passes(self) -> None:

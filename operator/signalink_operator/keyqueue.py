@@ -16,7 +16,7 @@ from signalink_operator.model import Key
 
 
 class KeyQueue:
-    """First in, first out. `most`: keys it holds; `batch` and `linger_seconds`: what ends a batch, whichever is first."""
+    """First in, first out. `most`: keys it holds; `batch` and `linger_seconds`: what ends a batch."""
 
     def __init__(
         self,

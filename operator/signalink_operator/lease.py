@@ -1,7 +1,7 @@
 """One writer at a time: a coordination.k8s.io Lease that is taken before anything is watched, and renewed for life.
 
-A holder is dead when its Lease did not change for as long as it holds, measured by our own clock; clocks of two machines
-are never compared. Who cannot renew in two thirds of that stops, so it has stopped before somebody else begins.
+A holder is dead when its Lease did not change for as long as it holds, measured by our own clock: clocks of two
+machines are never compared. Who cannot renew in two thirds of that stops, so it has ended before another begins.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The passes: takes batches of keys, observes Kafka, plans, acts, writes statuses. Deciding is left to `plans`.
 
-A batch has two halves. The one that talks to Kafka runs for one batch at a time, in one thread; while a batch writes its
-statuses the next one may already be at Kafka. A key is in one batch at a time, so it is never worked on twice at once.
+A batch has two halves. The one that talks to Kafka runs for one batch at a time, in one thread; while a batch writes
+its statuses the next one may already be at Kafka. A key is in one batch at a time: it is never worked on twice at once.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ log = logging.get_logger(__name__)
 class Topics(Protocol):
     """What the passes need of Kafka; `adapters.kafka.KafkaTopics` is the real one, called in a thread."""
 
-    def observe(self, names: Sequence[str]) -> Mapping[str, ObservedTopic | None | Failure]: ...
+    def observe(self, names: Sequence[str]) -> Mapping[str, ObservedTopic | Failure | None]: ...
     def act(self, plans: Mapping[str, topic_plan.Plan]) -> Mapping[str, ObservedTopic | Failure]: ...
 
 

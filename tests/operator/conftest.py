@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import kopf
 import pytest
-
 from operatorworld import Api, real_api
+
 from signalink_operator.testing import Cluster, MemoryTopics
 
 

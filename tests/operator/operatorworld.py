@@ -65,7 +65,8 @@ class Api:
         return await self.http.request(method, path, json=body, headers={"Content-Type": kind})
 
     def path(self, name: str = "", plural: str = "topics", namespace: str | None = None) -> str:
-        return f"/apis/signalink.dev/v1/namespaces/{namespace or self.namespace}/{plural}" + (f"/{name}" if name else "")
+        where = f"/apis/signalink.dev/v1/namespaces/{namespace or self.namespace}/{plural}"
+        return f"{where}/{name}" if name else where
 
     async def apply(self, name: str, spec: Mapping[str, Any] | None = None, **meta: Any) -> httpx.Response:
         """Create a Topic; annotations, labels, finalizers, namespace as keywords."""
@@ -182,7 +183,7 @@ async def working(
 def real_access() -> kopf.ConnectionInfo:
     """The cluster that KUBECONFIG names; without one the test is skipped, or fails where `kube` is required."""
     if os.environ.get("KUBECONFIG"):
-        found = kopf.login_with_kubeconfig()
+        found = kopf.login_with_kubeconfig(settings=kopf.OperatorSettings())
         assert found is not None
         return found
     reason = "no KUBECONFIG: nothing ran on a real Kubernetes API"
@@ -198,7 +199,8 @@ async def real_api() -> AsyncIterator[Api]:
     for path in sorted(CRDS.glob("*.yaml")):
         definition = yaml.safe_load(path.read_text(encoding="utf-8"))
         where = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{definition['metadata']['name']}"
-        answer = await api.call("PATCH", f"{where}?fieldManager=tests&force=true", definition, "application/apply-patch+yaml")
+        where += "?fieldManager=tests&force=true"
+        answer = await api.call("PATCH", where, definition, "application/apply-patch+yaml")
         assert answer.status_code < 300, answer.text
     await eventually(lambda: _served(api), within=20)
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": api.namespace}}

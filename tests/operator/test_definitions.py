@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
-
 from operatorworld import CRDS, Api, real_api, resource
+
 from signalink_operator import model
 from signalink_operator.plans import intent
 

@@ -5,8 +5,8 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from operatorworld import resource
+
 from signalink_operator.model import Key
 from signalink_operator.plans import intent
 from signalink_operator.plans.intent import FINALIZER, decide
@@ -69,7 +69,10 @@ def test_t12_an_unmanaged_resource_claims_nothing_and_forgets_its_topic() -> Non
     assert decide(unmanaged, None).forgets
 
 
-@given(st.lists(st.tuples(st.sampled_from(["2026-01-01", "2026-01-02"]), st.sampled_from("ab"), st.sampled_from("xyz"))))
+RANKS = st.tuples(st.sampled_from(["2026-01-01", "2026-01-02"]), st.sampled_from("ab"), st.sampled_from("xyz"))
+
+
+@given(st.lists(RANKS))
 def test_t15_the_owner_is_the_oldest_then_by_namespace_then_by_name(ranks: list[tuple[str, str, str]]) -> None:
     found = [resource(name=name, namespace=space, created=when) for when, space, name in ranks]
     random.Random(1).shuffle(found)

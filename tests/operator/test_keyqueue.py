@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
-
 from operatorworld import resource
+
 from signalink_core.errors import QueueFull
 from signalink_operator.keyqueue import KeyQueue
 from signalink_operator.model import Key

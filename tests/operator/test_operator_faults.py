@@ -5,8 +5,8 @@ import threading
 
 import httpx
 import pytest
-
 from operatorworld import Api, own_settings, working
+
 from signalink_core.errors import ConfigurationError, QueueFull
 from signalink_core.telemetry import metrics
 from signalink_core.telemetry import names as metric_names
@@ -25,9 +25,7 @@ DENIALS = [
 
 
 @pytest.mark.parametrize(("call", "reason"), DENIALS)
-async def test_t18_a_denied_change_names_its_right(
-    emulated: Api, memory: MemoryTopics, call: str, reason: str
-) -> None:
+async def test_t18_a_denied_change_names_its_right(emulated: Api, memory: MemoryTopics, call: str, reason: str) -> None:
     if call != "create_topics":
         memory.topics["orders"] = ObservedTopic("orders", "id", 1, 1)
     memory.failing[call] = Failure(reason, "Topic authorization failed.")
@@ -121,6 +119,16 @@ async def test_finalizers_of_others_stay(emulated: Api, memory: MemoryTopics) ->
         await eventually(theirs_alone)
 
 
+async def test_t21_a_batch_is_one_call_per_kind_of_action(emulated: Api, memory: MemoryTopics) -> None:
+    for n in range(5):
+        await emulated.apply(f"t-{n}", {"partitions": 2})
+    async with working(emulated, memory, batch_wait_ms=50):
+        for n in range(5):
+            await emulated.until(f"t-{n}", "True")
+    names = tuple(f"t-{n}" for n in range(5))
+    assert memory.calls == [("describe_topics", names), ("create_topics", names)]
+
+
 async def test_t22_a_full_queue_ends_the_process(emulated: Api, memory: MemoryTopics) -> None:
     memory.hold = threading.Event()
     async with working(emulated, memory, queue_keys=2, batch_keys=1) as world:
@@ -185,9 +193,7 @@ async def test_of_two_operators_one_works_and_the_other_takes_over_when_it_goes(
     await other.stop()
 
 
-async def test_an_operator_that_loses_its_lease_ends(
-    cluster: Cluster, emulated: Api, memory: MemoryTopics
-) -> None:
+async def test_an_operator_that_loses_its_lease_ends(cluster: Cluster, emulated: Api, memory: MemoryTopics) -> None:
     async with working(emulated, memory, lease_seconds=0.6) as world:
         name = ("leases", "default", "signalink-operator-default")
         cluster.objects.merge(name, {"spec": {"holderIdentity": "somebody else"}}, status=False)

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import pytest
-
 from operatorworld import resource
+
 from signalink_operator.model import Condition, Failure, ObservedTopic, Resource
 from signalink_operator.plans import retry, selector, status
 from signalink_operator.plans.topic import Plan, Refuse
@@ -35,7 +35,10 @@ def test_t19_the_observed_generation_follows_each_edit_and_the_time_of_the_condi
 
 def test_the_time_moves_when_the_status_flips() -> None:
     told = after(after(resource(), GOOD, EARLY), BAD, LATE)
-    assert (told.status["conditions"][0]["status"], told.status["conditions"][0]["lastTransitionTime"]) == ("False", LATE)
+    assert (told.status["conditions"][0]["status"], told.status["conditions"][0]["lastTransitionTime"]) == (
+        "False",
+        LATE,
+    )
 
 
 def test_t12_facts_that_do_not_hold_any_more_are_taken_away() -> None:

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 
 from operatorworld import Api, working
+
 from signalink_core.testing import eventually
 from signalink_operator.model import ConfigEntry, Failure, ObservedTopic
 from signalink_operator.plans.intent import FINALIZER

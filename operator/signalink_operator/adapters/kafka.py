@@ -118,7 +118,8 @@ class KafkaTopics:
 
     def _await_ready(self, names: list[str]) -> dict[str, Acted]:
         """The broker answers create before it has made the logs: wait until each partition has a leader."""
-        end, waiting, ready = time.monotonic() + self._deadlines.ready_seconds, list(names), {}
+        end, waiting = time.monotonic() + self._deadlines.ready_seconds, list(names)
+        ready: dict[str, Acted] = {}
         while waiting:
             answers = self._describe(waiting)
             ready |= {name: _described(name, answer) for name, answer in answers.items() if _has_leaders(answer)}
@@ -126,7 +127,7 @@ class KafkaTopics:
             if waiting and time.monotonic() > end:
                 return ready | dict.fromkeys(waiting, Failure("NotReady", "made, but no leader was elected in time"))
             time.sleep(POLL_SECONDS if waiting else 0)
-        return dict(ready)
+        return ready
 
     # -- answers ---------------------------------------------------------------------------------------------------
 
@@ -188,7 +189,8 @@ def _pick(plans: Mapping[str, topic_plan.Plan], kind: type) -> dict[str, Any]:
 
 
 def _config_entries(plan: topic_plan.Plan) -> list[ConfigEntry]:
-    put = [pair for action in plan.actions if isinstance(action, topic_plan.SetConfig) for pair in action.config.items()]
+    sets = [action.config for action in plan.actions if isinstance(action, topic_plan.SetConfig)]
+    put = [pair for config in sets for pair in config.items()]
     gone = [key for action in plan.actions if isinstance(action, topic_plan.DeleteConfig) for key in action.keys]
     return [
         *(ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET) for key, value in put),

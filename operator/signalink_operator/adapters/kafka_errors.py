@@ -1,4 +1,4 @@
-"""Kafka's error codes as reasons of a resource's condition: one table for all calls. What follows is left to `plans`."""
+"""Kafka's error codes as reasons of a resource's condition: one table for all calls. What follows is for `plans`."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -51,16 +51,17 @@ class ApiUnavailable(KubeError):
 
 @dataclass(frozen=True)
 class Connection:
-    """Where the API is and how to prove who asks. `token_file` is read at each use: cluster tokens change every hour."""
+    """Where the API is and how to prove who asks; `token_file`, where there is one, is read at each use."""
 
     server: str
     ssl: ssl.SSLContext | None = None
-    token: str | None = None
+    credentials: Mapping[str, str] = field(default_factory=dict)
     token_file: Path | None = None
 
     def headers(self) -> dict[str, str]:
-        token = self.token_file.read_text(encoding="utf-8").strip() if self.token_file else self.token
-        return {"Authorization": f"Bearer {token}"} if token else {}
+        if self.token_file is None:
+            return dict(self.credentials)
+        return {"Authorization": f"Bearer {self.token_file.read_text(encoding='utf-8').strip()}"}
 
 
 class Kube(Lifecycle):
@@ -81,7 +82,7 @@ class Kube(Lifecycle):
 
     # -- resources ---------------------------------------------------------------------------------------------------
 
-    async def list(self, kind: str, namespace: str | None = None) -> tuple[list[Resource], int]:
+    async def list_all(self, kind: str, namespace: str | None = None) -> tuple[list[Resource], int]:
         """All resources of a kind, in chunks of 500, and the version of the list."""
         found: list[Resource] = []
         query = f"?limit={CHUNK}"

@@ -1,4 +1,4 @@
-"""What resources may say and what was observed, as pure data. Deciding is left to `plans`, wire formats to `adapters`."""
+"""What resources may say and what was observed, as pure data. Deciding is left to `plans`, wires to `adapters`."""
 
 from signalink_operator.model.resource import (
     ANNOTATION_FORCE_RELEASE,

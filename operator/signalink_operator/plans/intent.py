@@ -107,7 +107,7 @@ def _refused(reason: str, message: str) -> Intent:
 
 def _conflict(name: str, other: Key | None, finalizer: FinalizerStep) -> Intent:
     who = f"{other.namespace}/{other.name}" if other is not None else "another resource"
-    message = f"Topic {name} belongs to {who}, which is older. Delete one of the two, or give this one another topicName."
+    message = f"Topic {name} belongs to {who}, which is older. Delete one of the two, or choose another topicName."
     condition = Condition(READY, "False", "ResourceConflict", message)
     return Intent("hold", finalizer=finalizer, conditions=(condition,), forgets=True)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-_TERM = re.compile(r"(?P<no>!)?(?P<key>[A-Za-z0-9][A-Za-z0-9._/-]*)\s*(?:(?P<op>==|=|!=)\s*(?P<value>[A-Za-z0-9._-]*))?")
+_KEY, _VALUE = r"(?P<key>[A-Za-z0-9][A-Za-z0-9._/-]*)", r"(?P<value>[A-Za-z0-9._-]*)"
+_TERM = re.compile(rf"(?P<no>!)?{_KEY}\s*(?:(?P<op>==|=|!=)\s*{_VALUE})?")
 
 
 def terms(selector: str) -> list[tuple[str, str, str | None]]:

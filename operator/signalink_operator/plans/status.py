@@ -24,8 +24,8 @@ _NEXT: Mapping[str, str] = {
     "CreateDenied": "Give the operator's Kafka user CREATE on this topic.",
     "ConfigDenied": "Give the operator's Kafka user ALTER_CONFIGS on this topic.",
     "GrowDenied": "Give the operator's Kafka user ALTER on this topic.",
-    "DeleteDenied": "Give the operator's Kafka user DELETE on this topic, or annotate signalink.dev/force-release=true.",
-    "DeletionDisabled": "Kafka has delete.topic.enable=false; annotate signalink.dev/force-release=true to keep the topic.",
+    "DeleteDenied": "Give the operator's Kafka user DELETE on this topic.",
+    "DeletionDisabled": "Kafka has delete.topic.enable=false.",
     "InvalidReplicas": "Ask for no more replicas than there are brokers.",
 }
 
@@ -62,8 +62,7 @@ def managed(plan: topic_plan.Plan | None, failure: Failure | None) -> tuple[Cond
 def blocked(failure: Failure) -> tuple[Condition, ...]:
     """The conditions of a deleted resource whose topic could not be taken away."""
     text = sentence(failure)
-    if "force-release" not in text:
-        text += " Annotate signalink.dev/force-release=true to let the resource go and keep the topic."
+    text += " Annotate signalink.dev/force-release=true to let the resource go and keep the topic."
     return (Condition(intents.READY, "False", BLOCKED, text), Condition(BLOCKED, "True", failure.reason, text))
 
 

@@ -22,7 +22,7 @@ from signalink_operator.testing.objects import Body, Name, Objects, Refused
 CORE = {"namespaces": ("Namespace", False), "events": ("Event", True)}
 EXTENSIONS = {"customresourcedefinitions": ("CustomResourceDefinition", False)}
 COORDINATION = {"leases": ("Lease", True)}
-OWN = {plural: (kind, True) for kind, plural in PLURALS.items()}
+OWN: Mapping[str, tuple[str, bool]] = {plural: (kind, True) for kind, plural in PLURALS.items()}
 GROUPS: Mapping[str, Mapping[str, tuple[str, bool]]] = {
     "apiextensions.k8s.io": EXTENSIONS,
     "coordination.k8s.io": COORDINATION,
@@ -54,7 +54,7 @@ class Cluster(Lifecycle):
     async def apply(self, kind: str, namespace: str, name: str, **document: Any) -> Body:
         """Create a resource; `spec`, `annotations`, `labels`, `finalizers`, `created` as keywords."""
         meta = {key: document[key] for key in ("annotations", "labels", "finalizers") if key in document}
-        body = {"apiVersion": f"{GROUP}/v1", "kind": kind, "metadata": {"name": name, **meta}}
+        body: Body = {"apiVersion": f"{GROUP}/v1", "kind": kind, "metadata": {"name": name, **meta}}
         async with self._news:
             made = self.objects.create(PLURALS[kind], namespace, {**body, "spec": document.get("spec", {})})
             if "created" in document:

@@ -34,7 +34,7 @@ class MemoryTopics:
     def writes(self) -> list[tuple[str, tuple[str, ...]]]:
         return [call for call in self.calls if call[0] in set(_CALL_OF.values())]
 
-    def observe(self, names: Sequence[str]) -> dict[str, ObservedTopic | None | Failure]:
+    def observe(self, names: Sequence[str]) -> dict[str, ObservedTopic | Failure | None]:
         self.calls.append(("describe_topics", tuple(names)))
         if self.hold is not None:
             self.hold.wait(30)
