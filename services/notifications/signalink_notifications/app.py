@@ -22,16 +22,23 @@ from signalink_core.lifecycle import Lifecycle, until_stopped
 from signalink_core.log.relay import OutboxRelay
 from signalink_core.readiness import Readiness, State
 from signalink_core.telemetry import logging
+from signalink_core.web.cursors import CursorSigner
+from signalink_core.web.edge import Revoked
 from signalink_core.web.revocations import DEPENDENCY as POSTGRES
 from signalink_core.web.revocations import Revocations
 from signalink_core.web.watch import RedisWatch
 from signalink_notifications import SCHEMA, public
 from signalink_notifications.database import Database
+from signalink_notifications.history.service import HistoryService
+from signalink_notifications.mutes.service import MuteService
 from signalink_notifications.parts import Parts
+from signalink_notifications.planner import planner
+from signalink_notifications.preferences.service import PreferenceService
 from signalink_notifications.settings import SERVICE, Settings
+from signalink_notifications.unsubscribe.links import UnsubscribeLinks
 
-OUTBOX = "outbox"
-"""Before the names of what the relay depends on; the planner's begin with `planner`."""
+OUTBOX, PLANNER = "outbox", "planner"
+"""Before the names of what each depends on."""
 REDIS_CONNECTIONS = 4
 log = logging.get_logger(__name__)
 
@@ -42,18 +49,14 @@ class Notifications(Lifecycle):
     def __init__(self, settings: Settings) -> None:
         super().__init__()
         self.settings = settings
-        self.readiness = Readiness((POSTGRES, f"{OUTBOX}_kafka", f"{OUTBOX}_log"))
+        self.readiness = Readiness((POSTGRES, f"{OUTBOX}_kafka", f"{OUTBOX}_log", f"{PLANNER}_kafka"))
         self.database = Database(settings.postgres, connections=settings.notifications.connections)
         self.producer = KafkaProducer(settings.kafka, client_id=settings.process.node)
         self.keys = JwksClient(settings.auth.jwks_url)
         self.limiter = Limiter(settings.redis, replicas=settings.notifications.replicas)
         self.revocations = Revocations(settings.postgres, self.readiness)
-        self.parts = Parts(
-            verifier=TokenVerifier(self.keys, settings.auth.issuer),
-            revocations=self.revocations,
-            limiter=self.limiter,
-            rules=Rules.of(settings.limits),
-        )
+        verifier = TokenVerifier(self.keys, settings.auth.issuer)
+        self.parts = parts_of(settings, self.database, verifier, self.revocations, self.limiter)
         app = public.guarded(public.create_app(self.parts), settings, self.limiter)
         self._public = HttpServer(app, host=settings.process.host, port=settings.process.http_port)
         self._internal = InternalServer(settings.process, self.readiness)
@@ -92,15 +95,38 @@ class Notifications(Lifecycle):
 
     def _workers(self, pool: Pool) -> list[Lifecycle]:
         """What works with Kafka. The dispatcher is entered here."""
+        node = self.settings.process.node
         return [
-            OutboxRelay(
+            planner.consumer(
+                self.settings.kafka,
                 pool,
                 self.producer,
-                node=self.settings.process.node,
-                schema=SCHEMA,
-                report=reporting(self.readiness, OUTBOX),
+                policy=planner.policy_of(self.settings.notifications),
+                node=node,
+                report=reporting(self.readiness, PLANNER),
+            ),
+            OutboxRelay(
+                pool, self.producer, node=node, schema=SCHEMA, report=reporting(self.readiness, OUTBOX)
             ),
         ]
+
+
+def parts_of(
+    settings: Settings, database: Database, verifier: TokenVerifier, revocations: Revoked, limiter: Limiter
+) -> Parts:
+    """What the public routes need."""
+    own = settings.notifications
+    secret = own.secret()
+    return Parts(
+        verifier=verifier,
+        revocations=revocations,
+        limiter=limiter,
+        rules=Rules.of(settings.limits),
+        preferences=PreferenceService(database, time_zone=own.default_time_zone, digest_minutes=own.digest_minutes),
+        mutes=MuteService(database),
+        history=HistoryService(database, CursorSigner(secret)),
+        links=UnsubscribeLinks(secret, own.url),
+    )
 
 
 def reporting(readiness: Readiness, part: str) -> Report:

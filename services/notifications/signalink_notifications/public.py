@@ -7,11 +7,20 @@ from fastapi import APIRouter, FastAPI
 
 from signalink_core.guard.asgi import App, Limits
 from signalink_core.web import application, public
+from signalink_notifications.history import endpoints as history_endpoints
+from signalink_notifications.mutes import endpoints as mute_endpoints
 from signalink_notifications.parts import Parts
+from signalink_notifications.preferences import endpoints as preference_endpoints
 from signalink_notifications.problems import CATALOGUE
 from signalink_notifications.settings import Settings
+from signalink_notifications.unsubscribe import endpoints as unsubscribe_endpoints
 
-ROUTERS: tuple[APIRouter, ...] = ()
+ROUTERS: tuple[APIRouter, ...] = (
+    preference_endpoints.router,
+    mute_endpoints.router,
+    history_endpoints.router,
+    unsubscribe_endpoints.router,
+)
 
 
 def create_app(parts: Parts | None = None) -> FastAPI:
