@@ -5,6 +5,7 @@ They run in threads of the calling process, so tests and the long proofs use the
 them and a resolver that answers differently each time. What is sent to them is the dispatcher's business.
 """
 
+import asyncio
 import contextlib
 import datetime
 import email
@@ -15,6 +16,7 @@ import socket
 import ssl
 import threading
 import time
+import urllib.parse
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -121,7 +123,10 @@ class Mail:
 
 
 class SmtpServer(Server):
-    """`mails` is the mailbox. An Answer's status is an SMTP code, said to DATA, or to RCPT with `at_recipient`."""
+    """`mails` is the mailbox. An Answer's status is an SMTP code, said to DATA, or to RCPT with `at_recipient`.
+
+    A `login` is wanted over TLS only.
+    """
 
     def __init__(
         self, *, tls: ssl.SSLContext | None = None, implicit: bool = False, login: tuple[str, str] | None = None
@@ -141,7 +146,7 @@ class SmtpServer(Server):
         if self._tls is not None and not self._implicit:
             options |= {"tls_context": self._tls, "require_starttls": True}
         if self._login is not None:
-            options |= {"authenticator": self._authenticate, "auth_required": True, "auth_require_tls": False}
+            options |= {"authenticator": self._authenticate, "auth_required": True}
         context = self._tls if self._implicit else None
         self._controller = Controller(self, hostname=LOOPBACK, port=self.port, ssl_context=context, **options)
         self._controller.start()
@@ -153,7 +158,7 @@ class SmtpServer(Server):
 
     def _authenticate(self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
         given = (data.login.decode(), data.password.decode()) if isinstance(data, LoginPassword) else None
-        return AuthResult(success=given == self._login)
+        return AuthResult(success=given == self._login, handled=False)
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, server: Any, session: Any, envelope: Any, address: str, options: Any
@@ -175,14 +180,10 @@ class SmtpServer(Server):
         return f"250 2.0.0 OK queued as {len(self.mails):08d}"
 
     async def _said(self) -> str | None:
-        import asyncio
-
         answer = self.answers.take()
         if answer is None:
             return None
-        ends = time.monotonic() + answer.seconds
-        while time.monotonic() < ends:
-            await asyncio.sleep(SLICE_SECONDS)
+        await asyncio.sleep(answer.seconds)
         if answer.status < 400:
             return None
         self.refused += 1
@@ -271,7 +272,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Listener
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *said: Any) -> None:
         """Silent."""
 
     def do_GET(self) -> None:
@@ -369,11 +370,9 @@ class FcmServer(HttpServer):
         return self._send(request)
 
     def _token(self, request: Request) -> Answer:
-        import urllib.parse
-
         form = urllib.parse.parse_qs(request.body.decode())
         claims = jwt.decode(
-            form["assertion"][0], self._key.public_key(), algorithms=["RS256"], audience=f"{self.url}/token"
+            form["assertion"][0], self._key.public_key(), algorithms=["RS256"], options={"verify_aud": False}
         )
         assert claims["iss"].endswith("gserviceaccount.com")
         token = f"access-{len(self.tokens)}"

@@ -54,7 +54,9 @@ class EmailChannel:
         try:
             async with asyncio.timeout(self._settings.timeout_seconds):
                 await client.connect()
-                _, said = await client.send_message(mail, sender=self._sender.addr_spec, recipients=[recipient.addr_spec])
+                _, said = await client.send_message(
+                    mail, sender=self._sender.addr_spec, recipients=[recipient.addr_spec]
+                )
                 return Sent(said)
         except (TimeoutError, aiosmtplib.SMTPTimeoutError):
             return Again("timeout")

@@ -6,6 +6,7 @@ collapse id, and takes the place of the first on the device.
 """
 
 import asyncio
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 from uuid import uuid4
@@ -20,7 +21,7 @@ from signalink_core import clock
 from signalink_core.errors import ConfigurationError
 from signalink_core.lifecycle import Lifecycle
 from signalink_notifications.channels import content
-from signalink_notifications.channels.port import Again, Never, Outcome, Outgoing, Sent, Target
+from signalink_notifications.channels.port import Again, Never, Notice, Outcome, Outgoing, Sent, Target
 from signalink_notifications.delivery.retries import retry_after
 from signalink_notifications.delivery.settings import PushSettings
 
@@ -51,7 +52,7 @@ class PushChannel(Lifecycle):
     async def _stop(self) -> None:
         if not self.disabled:
             self._threads.shutdown(wait=False, cancel_futures=True)
-            firebase_admin.delete_app(self._app)
+            await asyncio.to_thread(firebase_admin.delete_app, self._app)  # it runs a loop of its own
 
     def provider(self, target: Target) -> str:
         return "fcm"
@@ -69,7 +70,7 @@ class PushChannel(Lifecycle):
         except GoogleAuthError:
             return Again("fcm_login")
         except ValueError:
-            return Never("token_malformed", gone=True)
+            return Never("message_invalid")
 
 
 def judged(error: exceptions.FirebaseError) -> Outcome:
@@ -101,10 +102,16 @@ def _blames_the_token(response: Any) -> bool:
 
 
 def message(outgoing: Outgoing) -> messaging.Message:
-    """For one device. Raises ValueError for a token that is none."""
+    """For one device. Its registration token, which the library would have replaced by an installation id, is what
+    devices registered with."""
     notice, key = outgoing.notices[0], str(outgoing.key)
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+        return _message(outgoing.target.address, notice, key)
+
+
+def _message(token: str, notice: Notice, key: str) -> messaging.Message:
     return messaging.Message(
-        token=outgoing.target.address,
+        token=token,
         notification=messaging.Notification(
             title=content.title(notice), body=content.line(content.body(notice), LONGEST_BODY)
         ),

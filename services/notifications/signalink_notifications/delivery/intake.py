@@ -77,7 +77,8 @@ def rows_of(delivered: Delivered) -> list[dict[str, Any]]:
         "record_value": (record.value or b"").decode(errors="replace"),
     }
     return [
-        {"id": uuid7(), "channel": channel, **common, **_digest(data, channel)} for channel in sorted(set(data.channels))
+        {"id": uuid7(), "channel": channel, **common, **_digest(data, channel)}
+        for channel in sorted(set(data.channels))
     ]
 
 

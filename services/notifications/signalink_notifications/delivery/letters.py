@@ -31,9 +31,7 @@ class Letters:
         """Raises DependencyUnavailable while Kafka does not confirm (nothing is kept then), and Stale."""
         originals = await self._deliveries.originals(held)
         parked = [_parked(one, f"{channel}_{reason}") for one in originals]
-        records = [
-            dead_letters.letter(_stored(one), GROUP, row) for one, row in zip(originals, parked, strict=True)
-        ]
+        records = [dead_letters.letter(_stored(one), GROUP, row) for one, row in zip(originals, parked, strict=True)]
         for problem in await self._producer.send_batches(records):
             if problem is not None:
                 raise DependencyUnavailable(f"The letter was not confirmed: {problem.detail}")

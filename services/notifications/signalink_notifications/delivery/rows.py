@@ -23,7 +23,9 @@ LOCK_SPACE: Final = 1397311308
 LOCKS: Final = {"email": 11, "push": 12, "webhook": 13}
 MOST_TOGETHER: Final = 100
 """Mails in one digest."""
-COLUMNS: Final = "id, event_id, user_id, attempts, round_from, digest, asked_at, idempotency_key, receipts, fence, state"
+COLUMNS: Final = (
+    "id, event_id, user_id, attempts, round_from, digest, asked_at, idempotency_key, receipts, fence, state"
+)
 
 # $1 lock space, $2 lock. One process at a time takes rows of a channel, so that no digest is taken in two parts.
 TURN: Final = "SELECT pg_try_advisory_xact_lock($1, $2)"

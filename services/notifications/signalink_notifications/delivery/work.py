@@ -202,7 +202,9 @@ class Work:
         try:
             await self._means.letters.give_up(self._name, held, reason)
         except DependencyUnavailable:
-            await self._deliveries.settle(held, "pending", reason="letter_unconfirmed", error=reason, wait=KAFKA_WAIT_SECONDS)
+            await self._deliveries.settle(
+                held, "pending", reason="letter_unconfirmed", error=reason, wait=KAFKA_WAIT_SECONDS
+            )
             raise
         self._count("failed", len(held))
 
