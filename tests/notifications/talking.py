@@ -1,4 +1,4 @@
-"""People who talk: users, channels and messages written through the api's own functions, and the events that come of it."""
+"""People who talk: users, channels and messages made by the api's own functions, and the events that come of it."""
 
 from typing import Any
 from uuid import UUID

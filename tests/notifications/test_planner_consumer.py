@@ -110,7 +110,8 @@ async def _is(stage: Stage, user: UUID, state: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    "point", ["consumer.before_effect", "consumer.after_effect", "consumer.crash", "relay.after_read", "relay.after_cursor"]
+    "point",
+    ["consumer.before_effect", "consumer.after_effect", "consumer.crash", "relay.after_read", "relay.after_cursor"],
 )
 async def test_a_process_killed_at_any_point_tells_everybody_once(stage: Stage, point: str) -> None:
     await _killed(stage, point)

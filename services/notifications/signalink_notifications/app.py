@@ -1,8 +1,8 @@
 """The composition root: builds every client, starts planner, relay and dispatcher when Postgres is there, serves
 preferences, says what is ready, drains.
 
-Starts in any order: without Postgres or Kafka the process lives and is not ready, without Redis it is degraded. Stopping
-finishes requests and batches in hand, gives the relay's leases back, leaves the groups, then closes what it opened.
+Starts in any order: without Postgres or Kafka the process lives and is not ready, without Redis it is degraded.
+Stopping finishes requests and batches in hand, gives the relay's leases back, leaves the groups, closes what it opened.
 """
 
 import asyncio

@@ -40,7 +40,8 @@ async def others(db: asyncpg.Connection, user_id: UUID, channel_id: UUID) -> int
 
 
 async def put(db: asyncpg.Connection, user_id: UUID, channel_id: UUID, until: datetime | None) -> asyncpg.Record:
-    return await db.fetchrow(PUT, user_id, channel_id, until)
+    row: asyncpg.Record = await db.fetchrow(PUT, user_id, channel_id, until)
+    return row
 
 
 async def drop(db: asyncpg.Connection, user_id: UUID, channel_id: UUID) -> None:

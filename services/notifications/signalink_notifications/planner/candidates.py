@@ -17,8 +17,8 @@ from signalink_notifications.planner import texts
 from signalink_notifications.planner.quiet import Quiet
 from signalink_notifications.planner.rules import Mails, Occasion, Person
 
-# $1 messages as `Asked.row` gives them, $2 the digest's minutes of who chose none. `lower(username)` and the folded text
-# are compared with what was lowered and folded by Python, so both sides have gone through the same rules.
+# $1 messages as `Asked.row` gives them, $2 the digest's minutes of who chose none. Names are ASCII and keywords are kept
+# folded, so what Postgres compares has gone through the same rules as what Python found.
 CANDIDATES: Final = """
 WITH asked AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset($1) AS a (
@@ -47,11 +47,12 @@ WITH asked AS MATERIALIZED (
     ) said
     WHERE said.words IS NOT NULL
 ), each AS (
-    SELECT n, user_id, array_agg(DISTINCT kind) AS kinds, (array_agg(words) FILTER (WHERE words IS NOT NULL))[1:1] AS words
+    SELECT n, user_id, array_agg(DISTINCT kind) AS kinds, array_agg(words) FILTER (WHERE words IS NOT NULL) AS words
     FROM found GROUP BY n, user_id
 )
 SELECT clock_timestamp() AS now, f.n, f.user_id, f.kinds, f.words, t.seq, t.sender_id, t.deleted, c.disabled,
-    EXISTS (SELECT FROM messaging.blocked_people b WHERE b.user_id = f.user_id AND b.blocked_id = t.sender_id) AS blocked,
+    EXISTS (SELECT FROM messaging.blocked_people b WHERE (b.user_id, b.blocked_id) = (f.user_id, t.sender_id))
+        AS blocked,
     EXISTS (SELECT FROM messaging.push_devices d WHERE d.user_id = f.user_id) AS has_device,
     held.entitled, held.last_read_seq,
     EXISTS (

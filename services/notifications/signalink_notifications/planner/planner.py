@@ -116,9 +116,7 @@ class Planner:
             names.NOTIFICATIONS_PLANNED_TOTAL.labels(kind=kind, verdict=verdict).inc(count)
 
 
-def plan(
-    found: Sequence[Candidate], policy: Policy
-) -> tuple[list[Plan], Counter[tuple[NotificationKind, str]]]:
+def plan(found: Sequence[Candidate], policy: Policy) -> tuple[list[Plan], Counter[tuple[NotificationKind, str]]]:
     """What to append, and how many of each kind ended how. A user's mails of one batch count for each other."""
     plans: list[Plan] = []
     counts: Counter[tuple[NotificationKind, str]] = Counter()

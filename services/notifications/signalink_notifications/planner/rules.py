@@ -87,7 +87,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Tell them: as `kind`, through `channels`, not before the end of their quiet hours; a `digest` waits for others."""
+    """Tell them as `kind`, through `channels`, not before the end of their quiet hours; a digest waits for others."""
 
     kind: NotificationKind
     channels: tuple[NotificationChannel, ...]

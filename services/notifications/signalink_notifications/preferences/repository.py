@@ -26,7 +26,8 @@ WHERE user_id = $1
 
 
 async def of_user(db: asyncpg.Connection, user_id: UUID) -> asyncpg.Record | None:
-    return await db.fetchrow(OF_USER, user_id)
+    row: asyncpg.Record | None = await db.fetchrow(OF_USER, user_id)
+    return row
 
 
 async def choices(db: asyncpg.Connection, user_id: UUID) -> dict[tuple[str, str], bool]:

@@ -75,7 +75,7 @@ class PreferencesPatch(Request):
     time_zone: TimeZone = ""
     quiet_hours: QuietHoursRequest | None = None
     digest_minutes: Minutes | None = None
-    keywords: Annotated[list[Keyword], Field(max_length=MOST_KEYWORDS), AfterValidator(_each_once)] = []
+    keywords: Annotated[list[Keyword], Field(max_length=MOST_KEYWORDS), AfterValidator(_each_once)] = Field([])
     email: bool = True
 
 
@@ -114,7 +114,7 @@ class NewWebhook(Webhook):
 
 
 class Preferences(Answer):
-    """`digest_minutes` null: `default_digest_minutes` holds. `email` false: no mail at all, whatever the choices say."""
+    """`digest_minutes` null: `default_digest_minutes` holds. `email` false: no mail at all, whatever choices say."""
 
     time_zone: str
     quiet_hours: QuietHours | None

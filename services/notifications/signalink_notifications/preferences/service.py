@@ -93,7 +93,8 @@ class PreferenceService:
 def _columns(asked: PreferencesPatch) -> dict[str, Any]:
     """What the named fields mean for the row; `email` is another statement's."""
     named = asked.model_fields_set
-    values = {field: getattr(asked, field) for field in ("time_zone", "digest_minutes", "keywords") if field in named}
+    kept = ("time_zone", "digest_minutes", "keywords")
+    values: dict[str, Any] = {field: getattr(asked, field) for field in kept if field in named}
     if "quiet_hours" in named:
         values |= _times(asked.quiet_hours)
     return values

@@ -10,8 +10,14 @@ depends_on: str | None = None
 
 PLANS_OF_A_USER = "CREATE INDEX plans_told_idx ON notifications.plans (user_id, planned_at, notification_id)"
 
+PROBED = """
+GRANT USAGE ON SCHEMA notifications TO signalink_prober;
+GRANT SELECT ON notifications.events, notifications.relay_cursors, notifications.log_state TO signalink_prober;
+"""
+
 
 def upgrade() -> None:
     """The core's tables for this schema, with the rights of its role."""
     migrate.run_script(PLANS_OF_A_USER)
+    migrate.run_script(PROBED)
     migrate.run_script(offsets.tables("notifications", "signalink_notifications"))
