@@ -1,4 +1,4 @@
-"""The circuit breaker on a clock of its own: opens after failures in a row, lets one call try, never blocks for good."""
+"""The circuit breaker on a clock of its own: opens after some failures, lets one call try, never blocks for ever."""
 
 from hypothesis import given
 from hypothesis import strategies as st

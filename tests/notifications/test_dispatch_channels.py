@@ -1,4 +1,4 @@
-"""The contract of every channel, on real providers' protocols and on the twin: what is taken, and what failing means."""
+"""The contract of every channel, on real providers' protocols and on the twin: what is taken, what failing means."""
 
 from channelrigs import EmailRig, MemoryRig, PushRig, Rig, outgoing, rig
 

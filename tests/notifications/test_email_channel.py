@@ -96,7 +96,7 @@ def test_email_headers_and_html_survive_whatever_people_call_themselves_and_writ
     sent = outgoing(BOB, notice(sender_name=name, channel_name=place, body=body, kind=kind), user_name=name)
     raw = compose(sent, Address("S", addr_spec="s@signalink.example"), Address(addr_spec=BOB.address)).as_bytes()
     mail = email.message_from_bytes(raw, policy=email.policy.default)
-    assert sorted(name.lower() for name in mail.keys()) == [
+    assert sorted(name.lower() for name, _ in mail.items()) == [
         "auto-submitted", "content-type", "date", "from", "list-unsubscribe", "list-unsubscribe-post", "message-id",
         "mime-version", "subject", "to",
     ]  # fmt: skip

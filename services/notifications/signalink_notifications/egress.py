@@ -18,8 +18,7 @@ from signalink_core.errors import BadRequest, DependencyUnavailable
 PORTS: Final = frozenset({443, 8443})
 LONGEST_URL: Final = 2000
 RESOLVE_SECONDS: Final = 3.0
-IPv4Address, IPv6Address = ipaddress.IPv4Address, ipaddress.IPv6Address
-Address = IPv4Address | IPv6Address
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _NOT_PUBLIC_V4: Final = tuple(
     ipaddress.IPv4Network(network)
@@ -117,14 +116,14 @@ class Checked:
 
 def is_public(address: Address) -> bool:
     """Whether it is on the internet; an IPv4 address inside an IPv6 one is judged as itself."""
-    if isinstance(address, IPv4Address):
+    if isinstance(address, ipaddress.IPv4Address):
         return not any(address in network for network in _NOT_PUBLIC_V4)
     if address.scope_id is not None:
         return False
     if address in _MAPPED or address in _NAT64:
-        return is_public(IPv4Address(int(address) & 0xFFFFFFFF))
+        return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
     if address in _6TO4:
-        return is_public(IPv4Address((int(address) >> 80) & 0xFFFFFFFF))
+        return is_public(ipaddress.IPv4Address((int(address) >> 80) & 0xFFFFFFFF))
     return address in _PUBLIC_V6 and not any(address in network for network in _NOT_PUBLIC_V6)
 
 

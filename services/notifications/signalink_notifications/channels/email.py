@@ -138,7 +138,8 @@ def _html(outgoing: Outgoing) -> str:
     link = html.escape(outgoing.unsubscribe_url, quote=True)
     foot = f'<hr><p><small><a href="{link}">No more mails</a></small></p>' if link else ""
     hello = html.escape(content.line(outgoing.user_name))
-    return f'<!doctype html><html><head><meta charset="utf-8"></head><body><p>Hello {hello},</p>{parts}{foot}</body></html>'
+    body = f"<p>Hello {hello},</p>{parts}{foot}"
+    return f'<!doctype html><html><head><meta charset="utf-8"></head><body>{body}</body></html>'
 
 
 def _when(notice: Notice) -> str:

@@ -13,14 +13,14 @@ from signalink_core.telemetry import logging, names
 
 MOST_PROVIDERS: Final = 10_000
 PROBE_SECONDS: Final = 60.0
-"""A probe that nobody reported on (its process was busy, its task cancelled) is given up after so long."""
+"""A probe that nobody reported on is given up after so long: its task was cancelled."""
 State = Literal["closed", "open", "half_open"]
 log = logging.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Open after `failures` in a row, for `open_seconds`, twice as long each time a probe fails, up to `cap_seconds`."""
+    """Open after `failures` in a row, for `open_seconds`, twice as long each time a probe fails, up to the cap."""
 
     failures: int = 5
     open_seconds: float = 10.0

@@ -5,7 +5,7 @@ Owns the SQL over messaging's views and this schema's preferences. What follows 
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import asyncpg
@@ -23,7 +23,9 @@ SELECT d.id, d.notification_id, d.user_id, d.channel, d.kind, d.channel_id, d.me
     t.message_id IS NOT NULL AND NOT t.deleted AS there, t.body, t.created_at AS written_at,
     s.display_name AS sender_name, k.name AS channel_name, k.kind AS channel_kind, held.entitled,
     held.last_read_seq >= d.message_seq AND d.told_at < t.created_at + interval '1 s' AS read,
-    EXISTS (SELECT FROM messaging.blocked_people b WHERE b.user_id = d.user_id AND b.blocked_id = d.sender_id) AS blocked,
+    EXISTS (
+        SELECT FROM messaging.blocked_people b WHERE b.user_id = d.user_id AND b.blocked_id = d.sender_id
+    ) AS blocked,
     EXISTS (
         SELECT FROM notifications.mutes m
         WHERE m.user_id = d.user_id AND m.channel_id = d.channel_id AND (m.until IS NULL OR m.until > clock_timestamp())
@@ -38,8 +40,10 @@ LEFT JOIN messaging.channel_kinds k ON k.channel_id = d.channel_id
 LEFT JOIN notifications.preferences p ON p.user_id = d.user_id
 LEFT JOIN notifications.choices c ON c.user_id = d.user_id AND c.kind = d.kind AND c.channel = d.channel
 LEFT JOIN LATERAL (
-    SELECT coalesce(bool_or(e.history = 'all' OR d.message_seq BETWEEN e.from_seq AND coalesce(e.to_seq, d.message_seq)),
-                    false) AS entitled, coalesce(max(e.last_read_seq), 0) AS last_read_seq
+    SELECT
+        coalesce(bool_or(e.history = 'all' OR d.message_seq BETWEEN e.from_seq AND coalesce(e.to_seq, d.message_seq)),
+            false) AS entitled,
+        coalesce(max(e.last_read_seq), 0) AS last_read_seq
     FROM messaging.entitlements e WHERE e.channel_id = d.channel_id AND e.user_id = d.user_id
 ) held ON true
 WHERE d.id = ANY ($1::uuid[])
@@ -90,13 +94,13 @@ def _now(row: asyncpg.Record, devices: Sequence[asyncpg.Record]) -> Now:
     )
 
 
-def _quiet_until(row: Mapping[str, Any]) -> datetime | None:
+def _quiet_until(row: asyncpg.Record) -> datetime | None:
     if row["quiet_from"] is None:
         return None
     return Quiet(row["time_zone"], row["quiet_from"], row["quiet_until"]).ends(row["at"])
 
 
-def _notice(row: Mapping[str, Any]) -> Notice:
+def _notice(row: asyncpg.Record) -> Notice:
     return Notice(
         notification_id=row["notification_id"],
         kind=row["kind"],
@@ -112,7 +116,7 @@ def _notice(row: Mapping[str, Any]) -> Notice:
     )
 
 
-def _targets(row: Mapping[str, Any], devices: Sequence[Mapping[str, Any]]) -> list[Target]:
+def _targets(row: asyncpg.Record, devices: Sequence[asyncpg.Record]) -> list[Target]:
     match row["channel"]:
         case "email":
             return [Target("", row["email"])] if row["email"] else []

@@ -1,12 +1,12 @@
 """From records of topic `notifications` to rows of deliveries, in the transaction that moves the consumer's offset.
 
-Owns the statement that makes a repeat find its row, and what a redriven record does: its failed deliveries are attempted
-anew. Nothing here waits for a provider, so no provider holds up a partition.
+Owns the statement that makes a repeat find its row, and what a redriven record does: its failed deliveries are
+attempted anew. Nothing here waits for a provider, so no provider holds up a partition.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import asyncpg
 
@@ -55,8 +55,7 @@ async def apply(tx: asyncpg.Connection, batch: Batch) -> None:
 
 def rows_of(delivered: Delivered) -> list[dict[str, Any]]:
     """One row per channel that was planned, each channel once."""
-    data = delivered.data()
-    assert isinstance(data, NotificationRequested)
+    data = cast(NotificationRequested, delivered.data())
     record, event = delivered.record, delivered.event
     origin = delivered.redriven or Origin(record.topic, record.partition, record.offset)
     common = {

@@ -1,7 +1,7 @@
 """The table of deliveries: what is inserted with the record's offset, who works on what, and what came of it.
 
-`now()` and not `clock_timestamp()`: the mails of a digest are due, and their leases end, at one moment. Owns its SQL and
-the fence: a process takes due rows for the length of a lease, and whatever it records later counts only
+`now()` and not `clock_timestamp()`: the mails of a digest are due, and their leases end, at one moment. Owns its SQL
+and the fence: a process takes due rows for the length of a lease, and whatever it records later counts only
 while nobody else took them. Sending, and deciding, is `sending`'s.
 """
 
@@ -34,7 +34,7 @@ _TAKE: Final = f"""
 UPDATE notifications.deliveries d
 SET holder = $2, lease_until = now() + $3::interval, fence = d.fence + 1
 FROM due WHERE d.id = due.id RETURNING {", ".join(f"d.{name}" for name in COLUMNS.split(", "))}
-"""
+"""  # noqa: S608 - constants
 # $1 channel, $2 holder, $3 lease, $4 rows
 CLAIM: Final = f"""
 WITH due AS (
@@ -127,7 +127,7 @@ class Held:
         return self.digest and self.attempts == 0
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> "Held":
+    def of(cls, row: asyncpg.Record) -> "Held":
         return cls(
             row["id"],
             row["event_id"],
@@ -163,7 +163,7 @@ class Deliveries:
         self._pool, self._holder, self._lease = pool, holder, timedelta(seconds=lease_seconds)
 
     async def claim(self, channel: str, most: int) -> list[list[Held]]:
-        """At most so many due groups: one row each, or the mails of one digest. None while another process takes some."""
+        """At most so many due groups: one row each, or the mails of one digest; none while another process takes."""
         async with self._pool.acquire() as conn, conn.transaction():
             if not await conn.fetchval(TURN, LOCK_SPACE, LOCKS[channel]):
                 return []

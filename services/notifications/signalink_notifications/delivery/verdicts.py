@@ -77,10 +77,9 @@ def judge(now: Now, *, channel: str, asked_at: datetime, expire: timedelta, disa
         (not now.targets, "no_target"),
         (disabled, "channel_disabled"),
     )
-    for holds, reason in reasons:
-        if holds:
-            return Skip(reason)
+    reason = next((reason for holds, reason in reasons if holds), None)
+    if reason is not None or now.notice is None:
+        return Skip(reason or "deleted")
     if now.quiet_until is not None and now.quiet_until > now.at:
         return Wait(now.quiet_until)
-    assert now.notice is not None
     return Send(now.notice, now.targets)

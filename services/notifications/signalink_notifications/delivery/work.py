@@ -1,12 +1,12 @@
-"""One group of deliveries on its way: what is true now, the attempt recorded, the provider called, what came of it recorded.
+"""One group of deliveries on its way: what is true now, the attempt recorded, the provider called, the end recorded.
 
 No transaction is open while a provider is called. The attempt is recorded before the call, so a crash in its middle
 repeats that one call and no other; who was stopped for longer than the lease neither calls nor records.
 """
 
+import asyncio
 import random
 import time
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,6 +28,7 @@ from signalink_notifications.delivery.rows import Deliveries, Held, Stale
 from signalink_notifications.delivery.verdicts import Now, Send, Skip, Wait
 
 KAFKA_WAIT_SECONDS: Final = 5.0
+_LEFT: Final[tuple[type[BaseException], ...]] = (*AWAY, DependencyUnavailable, Stale)
 log = logging.get_logger(__name__)
 
 
@@ -232,7 +233,7 @@ class Work:
             if not self._begun:
                 await self._deliveries.begin(self._group, self._group[0].key)
             await self._again("internal_error", None)
-        except (Stale, DependencyUnavailable, *AWAY) as error:
+        except _LEFT as error:
             log.warning("delivery_left", channel=self._name, count=len(self._group), reason=type(error).__name__)
 
 
