@@ -52,8 +52,8 @@ def settings_of(folder: Path, database: Database, valkey: ValkeyServer, **kafka:
 class Desk:
     """One running api; `call` speaks as a user, or as nobody."""
 
-    def __init__(self, signer: TokenSigner, parts: Parts, client: httpx.AsyncClient, revocations: Revocations) -> None:
-        self.signer, self.parts, self.client, self.revocations = signer, parts, client, revocations
+    def __init__(self, signer: TokenSigner, parts: Parts, client: httpx.AsyncClient) -> None:
+        self.signer, self.parts, self.client = signer, parts, client
 
     async def call(self, user: UUID | None, method: str, path: str, **more: Any) -> httpx.Response:
         session = more.pop("session", None) or uuid4()
@@ -82,12 +82,12 @@ async def opened(settings: Settings, folder: Path) -> AsyncIterator[Desk]:
         keys = await enter(JwksClient("http://api.example/jwks", transport=served))
         limiter = await enter(Limiter(settings.redis))
         database = await enter(Connections(settings.postgres, connections=4))
-        revocations = Revocations(settings.postgres, Readiness())
+        revocations = await enter(Revocations(settings.postgres, Readiness()))
         parts = app.parts_of(settings, database, TokenVerifier(keys, "signalink"), revocations, limiter)
         guarded = public.guarded(public.create_app(parts), settings, limiter)
         transport = httpx.ASGITransport(guarded)  # type: ignore[arg-type]
         client = await enter(httpx.AsyncClient(transport=transport, base_url=URL))
-        yield Desk(TokenSigner(ring, "signalink"), parts, client, revocations)
+        yield Desk(TokenSigner(ring, "signalink"), parts, client)
 
 
 @pytest.fixture

@@ -3,6 +3,9 @@
 Looks at the event log and at every other outbox of its shape that the prober may read.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from signalink_core.log import outbox, state
 from signalink_core.telemetry import names
 from signalink_prober.database import Database
@@ -23,8 +26,11 @@ class Backlog:
             for schema in await state.outboxes(connection):
                 for row in await outbox.Outbox(schema).backlog(connection, outbox.SHARDS):
                     pending += row["pending"]
-                    labels = {"outbox": schema, "shard": str(row["shard"])}
-                    oldest = row["oldest"].timestamp() if row["oldest"] else 0
-                    names.OUTBOX_PENDING_ROWS.labels(**labels).set(row["pending"])
-                    names.OUTBOX_OLDEST_PENDING_TIMESTAMP_SECONDS.labels(**labels).set(oldest)
+                    _show(schema, row)
         return pending
+
+
+def _show(schema: str, row: Mapping[str, Any]) -> None:
+    shard, oldest = str(row["shard"]), row["oldest"].timestamp() if row["oldest"] else 0
+    names.OUTBOX_PENDING_ROWS.labels(outbox=schema, shard=shard).set(row["pending"])
+    names.OUTBOX_OLDEST_PENDING_TIMESTAMP_SECONDS.labels(outbox=schema, shard=shard).set(oldest)

@@ -1,4 +1,4 @@
-"""Statements on a user's blocks."""
+"""Statements on a user's blocks; who may be blocked is decided in `service`."""
 
 from typing import Any
 from uuid import UUID

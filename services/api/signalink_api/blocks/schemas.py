@@ -1,4 +1,4 @@
-"""Bodies of the block routes."""
+"""Bodies of the block routes: owns what a user sees of whom they blocked."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""Bodies of the mute routes."""
+"""Bodies of the mute routes: owns what may be asked of a mute; whether the channel is one's own is `service`'s."""
 
 from uuid import UUID
 

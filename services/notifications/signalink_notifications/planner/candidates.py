@@ -17,8 +17,8 @@ from signalink_notifications.planner import texts
 from signalink_notifications.planner.quiet import Quiet
 from signalink_notifications.planner.rules import Mails, Occasion, Person
 
-# $1 messages as `Asked.row` gives them, $2 the digest's minutes of who chose none. Names are ASCII and keywords are kept
-# folded, so what Postgres compares has gone through the same rules as what Python found.
+# $1 messages as `Asked.row` gives them, $2 the digest's minutes of who chose none. Names are ASCII and keywords are
+# kept folded, so what Postgres compares has gone through the same rules as what Python found.
 CANDIDATES: Final = """
 WITH asked AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset($1) AS a (
