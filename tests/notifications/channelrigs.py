@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from providers import Answer, Authority, FcmServer, Server, SmtpServer, WebhookReceiver
+from authorities import Authority
+from providers import Answer, FcmServer, Server, SmtpServer, WebhookReceiver
 
 from signalink_core.ids import uuid7
 from signalink_notifications.channels.email import EmailChannel

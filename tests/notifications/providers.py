@@ -1,16 +1,13 @@
 """Providers that speak the real protocols and record what they took: SMTP (aiosmtpd), FCM v1 with its token endpoint,
 a webhook receiver with TLS. Each fails on demand: a status, Retry-After, slowness, a redirect, a hang-up, being down.
 
-They run in threads of the calling process, so tests and the long proofs use them alike. Owns keys and certificates for
-them and a resolver that answers differently each time. What is sent to them is the dispatcher's business.
+They run in threads of the calling process, so tests and the long proofs use them alike. Certificates for them are in
+`authorities`; what is sent to them is the dispatcher's business.
 """
 
 import asyncio
-import contextlib
-import datetime
 import email
 import email.policy
-import ipaddress
 import json
 import socket
 import ssl
@@ -18,8 +15,8 @@ import threading
 import time
 import urllib.parse
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -29,10 +26,8 @@ from typing import Any, Self
 import jwt
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 LOOPBACK = "127.0.0.1"
 PROJECT = "signalink-test"
@@ -222,7 +217,7 @@ class HttpServer(Server):
     def up(self) -> None:
         if self._server is not None:
             return
-        self._server = _Listener(self)
+        self._server = _Threads(self)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(SLICE_SECONDS,), daemon=True)
         self._thread.start()
 
@@ -246,7 +241,7 @@ class HttpServer(Server):
             self.requests.append(request)
 
 
-class _Listener(ThreadingHTTPServer):
+class _Threads(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True
     block_on_close = False
@@ -270,13 +265,10 @@ class _Listener(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: _Listener
+    server: _Threads
 
     def log_message(self, *said: Any) -> None:
         """Silent."""
-
-    def do_GET(self) -> None:
-        self.do_POST()
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -284,9 +276,7 @@ class _Handler(BaseHTTPRequestHandler):
         request = Request(self.path, headers, body, time.time())
         self.server.owner.record(request)
         answer = self.server.owner.handle(request)
-        ends = time.monotonic() + answer.seconds
-        while time.monotonic() < ends:
-            time.sleep(min(SLICE_SECONDS, max(0.0, ends - time.monotonic())))
+        time.sleep(answer.seconds)
         self.close_connection = True
         if answer.hang_up:
             return
@@ -297,7 +287,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Location", answer.location)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(answer.body)))
-        self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(answer.body)
 
@@ -407,70 +396,3 @@ def _fcm_error(status: int, code: str, fcm: str, field: str | None = None) -> An
         details.append({"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": [violation]})
     error = {"code": status, "message": f"refused: {fcm}", "status": code, "details": details}
     return Answer(status, body=json.dumps({"error": error}).encode())
-
-
-# -- certificates and names --------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Authority:
-    """A certificate authority of one's own in `folder`; `ca_file` is what a client must trust."""
-
-    folder: Path
-    key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
-
-    def __post_init__(self) -> None:
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Signalink test authority")])
-        self._name = name
-        certificate = self._builder(name, self.key).add_extension(x509.BasicConstraints(True, None), critical=True)
-        self.ca_file = self.folder / "ca.pem"
-        signed = certificate.sign(self.key, hashes.SHA256())
-        self.ca_file.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
-
-    def _builder(self, name: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-        now = datetime.datetime.now(datetime.UTC)
-        return (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(self._name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(hours=1))
-            .not_valid_after(now + datetime.timedelta(days=2))
-        )
-
-    def server(self, *names: str) -> ssl.SSLContext:
-        """A server's context whose certificate is for these names and addresses (loopback without any)."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        first = (names or (LOOPBACK,))[0]
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, first)])
-        alternatives = x509.SubjectAlternativeName([_general(one) for one in names or (LOOPBACK, "localhost")])
-        signed = self._builder(name, key).add_extension(alternatives, critical=False).sign(self.key, hashes.SHA256())
-        path = self.folder / f"server-{first.replace(':', '_')}.pem"
-        secret = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        path.write_bytes(secret + signed.public_bytes(serialization.Encoding.PEM))
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(path)
-        return context
-
-
-def _general(name: str) -> x509.GeneralName:
-    with contextlib.suppress(ValueError):
-        return x509.IPAddress(ipaddress.ip_address(name))
-    return x509.DNSName(name)
-
-
-class RebindingResolver:
-    """Answers each question with the next of its answers, and the last one for ever: what rebinding DNS does."""
-
-    def __init__(self, *answers: Sequence[str]) -> None:
-        self._answers: Iterator[Sequence[str]] = iter(answers)
-        self._last: Sequence[str] = ()
-        self.asked: list[str] = []
-
-    async def resolve(self, host: str, port: int) -> Sequence[str]:
-        self.asked.append(host)
-        self._last = next(self._answers, self._last)
-        return self._last

@@ -5,9 +5,9 @@ import socket
 from collections.abc import Sequence
 
 import pytest
+from authorities import RebindingResolver
 from hypothesis import given
 from hypothesis import strategies as st
-from providers import RebindingResolver
 
 from signalink_core.errors import DependencyUnavailable
 from signalink_notifications.egress import Place, SystemResolver, UrlRefused, inspect, is_loopback, is_public

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from authorities import Authority
 from channelrigs import SENDER, notice, outgoing
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from providers import Answer, Authority, SmtpServer
+from providers import Answer, SmtpServer
 
 from signalink_core.errors import ConfigurationError
 from signalink_core.ids import uuid7

@@ -59,7 +59,7 @@ class Sender(Lifecycle):
             await self._pause(full=len(groups) == free)
 
     async def _pause(self, *, full: bool) -> None:
-        """Until there is room, or for a moment."""
+        """Until one more can be worked on, or for a moment."""
         if self._working and full:
             await asyncio.wait(
                 self._working, timeout=self._means.limits.poll_seconds, return_when=asyncio.FIRST_COMPLETED
