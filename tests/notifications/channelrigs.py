@@ -21,7 +21,7 @@ from signalink_notifications.egress import Place
 
 WRITTEN = datetime(2026, 11, 27, 12, 30, tzinfo=UTC)
 SENDER = "Signalink <notify@signalink.example>"
-QUICK = {"timeout_seconds": 1.5}
+QUICK = {"timeout_seconds": 3.0}
 
 
 def notice(**fields: Any) -> Notice:

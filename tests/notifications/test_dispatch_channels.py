@@ -54,5 +54,5 @@ async def test_dispatch_channel_says_again_when_its_provider_is_away(rig: Rig) -
 
 
 async def test_dispatch_channel_gives_up_waiting_after_its_timeout(rig: Rig) -> None:
-    rig.answer(200, seconds=4)
+    rig.answer(200, seconds=7)
     assert await rig.channel.send(outgoing(rig.target())) == Again("timeout")
