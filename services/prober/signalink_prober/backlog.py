@@ -3,8 +3,7 @@
 Looks at the event log and at every other outbox of its shape that the prober may read.
 """
 
-from collections.abc import Mapping
-from typing import Any
+import asyncpg
 
 from signalink_core.log import outbox, state
 from signalink_core.telemetry import names
@@ -30,7 +29,7 @@ class Backlog:
         return pending
 
 
-def _show(schema: str, row: Mapping[str, Any]) -> None:
+def _show(schema: str, row: asyncpg.Record) -> None:
     shard, oldest = str(row["shard"]), row["oldest"].timestamp() if row["oldest"] else 0
     names.OUTBOX_PENDING_ROWS.labels(outbox=schema, shard=shard).set(row["pending"])
     names.OUTBOX_OLDEST_PENDING_TIMESTAMP_SECONDS.labels(outbox=schema, shard=shard).set(oldest)

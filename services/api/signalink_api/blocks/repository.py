@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from signalink_api.tables import blocks, users
 
 
-async def of_user(db: AsyncConnection, user_id: UUID) -> list[Row[Any]]:
+async def of_user(db: AsyncConnection, user_id: UUID) -> list[Row[Any, Any, Any]]:
     """The youngest first."""
     columns = (blocks.c.blocked_id.label("user_id"), users.c.username, blocks.c.created_at)
     statement = select(*columns).join(users, users.c.id == blocks.c.blocked_id).where(blocks.c.user_id == user_id)
