@@ -57,7 +57,7 @@ e2e: $(VENV)/.dev $(if $(filter browser,$(NAME)),$(PAGE)) ## Run one long proof:
 	@test -n "$(NAME)" && test -f "tests/e2e/$(NAME)/main.py" || { echo "make e2e: there is no proof called '$(NAME)'. Next: make e2e NAME=<one of: $(notdir $(patsubst %/main.py,%,$(wildcard tests/e2e/*/main.py)))>" >&2; exit 64; }
 	@$(BIN)/python tests/e2e/$(NAME)/main.py $(if $(SIZE),--size $(SIZE)) $(if $(SEED),--seed $(SEED))
 
-bench: $(VENV)/.dev ## Measure one thing beside its limits and peers: NAME=fanout|idle|latency|post|relay, SIZE=small|full
+bench: $(VENV)/.dev ## Measure one thing beside its limits and peers: NAME=fanout|idle|latency|post|relay|analytics, SIZE=small|full
 	@test -n "$(NAME)" && test -f "tests/bench/$(NAME)/main.py" || { echo "make bench: there is no benchmark called '$(NAME)'. Next: make bench NAME=<one of: $(notdir $(patsubst %/main.py,%,$(wildcard tests/bench/*/main.py)))>" >&2; exit 64; }
 	@$(BIN)/python tests/bench/$(NAME)/main.py $(if $(SIZE),--size $(SIZE))
 

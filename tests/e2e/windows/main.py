@@ -43,9 +43,13 @@ PARTITIONS = 36
 BEGIN, END = 7.0, 14.0
 """Seconds of a minute in which a part begins: the last window is closed and may still be corrected."""
 TOLD_BY = 33.0
-"""By this second all of it must be in Kafka: from 35 on a partition that was read to its end has given the window up."""
+"""By this second all of it must be in Kafka: from 35 on a partition at its end has given the window up."""
 SHARES = (("on time", 0.62), ("corrected", 0.25), ("late", 0.12), ("future", 0.01))
-OTHERS = ((types.MESSAGE_EDITED, "edited_by"), (types.MESSAGE_DELETED, "deleted_by"), (types.MEMBER_JOINED, "user_id"))
+OTHERS = (
+    (types.MESSAGE_EDITED, "edited_by"),
+    (types.MESSAGE_DELETED, "deleted_by"),
+    (types.MEMBER_JOINED, "user_id"),
+)
 USERS = [UUID(int=n) for n in range(1, 40)]
 WITHIN = 90.0
 DAMAGE = (
