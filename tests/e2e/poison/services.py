@@ -1,4 +1,4 @@
-"""What the platform's own services must make of the mixture: their dead letters, and the figures of what is behind them.
+"""What the platform's services must make of the mixture: their dead letters, and the figures of what is behind them.
 
 Owns which group reads which topics. The effect that fails in this program's group is none of theirs, so to them those
 records are good ones.
