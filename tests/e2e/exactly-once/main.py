@@ -29,7 +29,7 @@ from rig import REPLAY_PROFILE, Platform, concluded, say
 from signalink_core.kafka import reader
 from signalink_core.testing import eventually
 
-SIZES = {"small": (1_000, 1, 0.5), "full": (10_000, 3, 0.1)}
+SIZES = {"small": (1_000, 1, 0.4), "full": (10_000, 3, 0.1)}
 """Fewest messages, how often the list of deaths is gone through, seconds between two posts of one poster."""
 SCALE = {"analytics": 2, "notifications": 2}
 DRAIN_SECONDS = 90.0
