@@ -1,7 +1,7 @@
 """The composition root: builds every client, counts when Postgres is there, keeps, serves, says what is ready, drains.
 
-Starts in any order: without Postgres or Kafka the process lives and is not ready, and tries again. Stopping finishes the
-batches in hand, gives their partitions back, leaves the group, then closes what it opened.
+Starts in any order: without Postgres or Kafka the process lives and is not ready, and tries again. Stopping finishes
+the batches in hand, gives their partitions back, leaves the group, then closes what it opened.
 """
 
 import asyncio
@@ -52,7 +52,8 @@ class Analytics(Lifecycle):
     async def _work(self) -> None:
         """Runs until a part crashes, which ends the process: its supervisor starts a fresh one."""
         settings = self.settings
-        pool = await self.enter(await database.wait_for(settings.postgres, settings.windows.concurrency, self.readiness))
+        concurrency = settings.windows.concurrency
+        pool = await self.enter(await database.wait_for(settings.postgres, concurrency, self.readiness))
         parts: tuple[Lifecycle, ...] = (
             Keeper(pool, settings.kafka, self.effect, settings.windows, settings.retention),
             self._consumer(pool),
@@ -64,9 +65,7 @@ class Analytics(Lifecycle):
 
     def _consumer(self, pool: Pool) -> KafkaConsumerManager:
         settings = self.settings
-        limits = ConsumerLimits(
-            batch_records=settings.windows.batch_records, concurrency=settings.windows.concurrency
-        )
+        limits = ConsumerLimits(batch_records=settings.windows.batch_records, concurrency=settings.windows.concurrency)
         return KafkaConsumerManager(
             settings.kafka,
             group=GROUP,

@@ -1,7 +1,6 @@
-"""The process's connections to Postgres for counting and keeping, opened as soon as it answers. Readers have their own."""
+"""Connections to Postgres for counting and keeping, opened as soon as it answers. Readers have their own."""
 
 import asyncio
-
 
 from signalink_core.database.pool import Pool, open_pool
 from signalink_core.lifecycle import full_jitter
@@ -23,5 +22,3 @@ async def wait_for(settings: PostgresSettings, concurrency: int, readiness: Read
             attempt += 1
             readiness.set("postgres", "down", repr(error))
             await asyncio.sleep(full_jitter(attempt, cap=2.0))
-
-

@@ -75,7 +75,7 @@ class WindowEffect:
 
     async def _pass(self, tx: asyncpg.Connection, batch: Batch, reached: int | None, before: int | None) -> None:
         if reached is not None and reached != before:
-            await tx.execute(statements.PASS, self._group, batch.topic, batch.partition, reached)
+            await tx.execute(statements.MOVE_ON, self._group, batch.topic, batch.partition, reached)
 
     async def _odd(self, tx: asyncpg.Connection, batch: Batch, passing: Passing) -> None:
         """Events out of their time: kept, counted, told."""
@@ -84,15 +84,15 @@ class WindowEffect:
         if passing.late:
             await tx.execute(statements.LATE, *_late_rows(batch, passing.late))
             names.ANALYTICS_LATE_EVENTS_TOTAL.labels(topic=batch.topic).inc(len(passing.late))
-            log.info("events_late", **_fields(batch), count=len(passing.late), event_id=str(passing.late[0].delivered.event.id))
+            first = str(passing.late[0].delivered.event.id)
+            log.info("events_late", **_fields(batch), count=len(passing.late), event_id=first)
         if passing.clamped:
             await tx.execute(statements.CLAMPED, *_clamped_rows(batch, passing.clamped))
             names.ANALYTICS_CLAMPED_EVENTS_TOTAL.labels(topic=batch.topic).inc(len(passing.clamped))
             ahead = max(each.at - each.counted_at for each in passing.clamped) / 1000
             first = str(passing.clamped[0].delivered.event.id)
-            log.warning(
-                "events_from_the_future", **_fields(batch), count=len(passing.clamped), ahead_seconds=ahead, event_id=first
-            )
+            told = {**_fields(batch), "count": len(passing.clamped), "ahead_seconds": ahead, "event_id": first}
+            log.warning("events_from_the_future", **told)
 
 
 def _fields(batch: Batch) -> dict[str, Any]:

@@ -20,9 +20,11 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What a batch finds in the store. `now`: Postgres's clock. `own`: its partition's watermark. `others`: the smallest
-    of all other partitions, None while one of them has told nothing. `final`: windows that end at or before it are
-    rolled up."""
+    """What a batch finds in the store.
+
+    `now`: Postgres's clock. `own`: its partition's watermark. `others`: the smallest of all other partitions, None
+    while one of them has told nothing. `final`: windows that end at or before it are rolled up.
+    """
 
     now: int
     own: int | None = None

@@ -14,7 +14,7 @@ _MS: Final = timedelta(milliseconds=1)
 
 
 class Late(NamedTuple):
-    """An event that missed its window. `watermark`: what counted when it came. `user`: whose doing it is, if anybody's."""
+    """An event that missed its window. `watermark`: what counted when it came. `user`: whose doing it is, if any's."""
 
     delivered: Delivered
     at: int

@@ -64,13 +64,10 @@ SELECT from_window, until_window, next_window, started_at FROM analytics.rebuild
 WHERE state = 'running' AND heard_at > now() - interval '1 minute' ORDER BY id DESC LIMIT 1
 """
 LEVELS_OF: Final[Mapping[IntervalName, str]] = {"1m": "minute", "1h": "hour", "1d": "day"}
-# $1 level, $2, $3 range
-ROLLED_UP = """
-SELECT active_users, exact, sketch FROM analytics.rollups
-WHERE level = $1 AND window_start >= $2 AND window_start < least($3, analytics.reached($1))
-"""
-AFTER_ROLLUPS = """
-SELECT DISTINCT user_id FROM analytics.user_metrics WHERE window_start >= greatest($1, analytics.reached('hour'))
+# $1 level, $2, $3 range; what is rolled up and has no exact set
+SKETCHES = """
+SELECT sketch FROM analytics.rollups
+WHERE level = $1 AND window_start >= $2 AND window_start < least($3, analytics.reached($1)) AND NOT exact
 """
 ONLINE = "SELECT count(*) FROM analytics.presence_now WHERE state <> 'offline'"
 ONLINE_AMONG = """
@@ -232,17 +229,29 @@ async def distinct_users(db: asyncpg.Connection, segments: Sequence[Segment], ch
     return found
 
 
-async def rolled_up(db: asyncpg.Connection, segments: Sequence[Segment]) -> Rows:
-    """What is rolled up of hours and days: distinct users and their sketch, one row for each period."""
-    rows: list[Mapping[str, Any]] = []
+async def sketches(db: asyncpg.Connection, segments: Sequence[Segment]) -> list[bytes]:
+    """Those of the hours and days whose users were too many for an exact set."""
+    found: list[bytes] = []
     for segment in segments:
-        rows += await db.fetch(ROLLED_UP, LEVELS_OF[segment.interval], segment.start, segment.end)
-    return rows
+        rows = await db.fetch(SKETCHES, LEVELS_OF[segment.interval], segment.start, segment.end)
+        found += [row["sketch"] for row in rows]
+    return found
 
 
-async def users_after_rollups(db: asyncpg.Connection, since: datetime) -> list[UUID]:
-    """Users of the minutes that are in no rollup yet, from `since` on."""
-    return [row["user_id"] for row in await db.fetch(AFTER_ROLLUPS, since)]
+async def users_without_sketch(db: asyncpg.Connection, segments: Sequence[Segment]) -> list[str]:
+    """Users of all other windows of the segments, spelled as in the sketches."""
+    parts: list[str] = []
+    arguments: list[Any] = []
+    for segment in segments:
+        first, end, level = range(len(arguments) + 1, len(arguments) + 4)
+        arguments += [segment.start, segment.end, LEVELS_OF[segment.interval]]
+        parts.append(
+            f"SELECT user_id FROM {_USERS[segment.interval]} u WHERE window_start >= ${first} AND window_start < ${end}"
+            f" AND NOT EXISTS (SELECT FROM analytics.rollups r WHERE r.level = ${level}"
+            f" AND r.window_start = u.window_start AND NOT r.exact AND r.window_start < analytics.reached(${level}))"
+        )
+    rows = await db.fetch(f"SELECT DISTINCT user_id::text AS id FROM ({' UNION ALL '.join(parts)}) users", *arguments)
+    return [row["id"] for row in rows]
 
 
 async def online(db: asyncpg.Connection, channels: Sequence[UUID] | None) -> int:

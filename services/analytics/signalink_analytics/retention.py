@@ -20,10 +20,11 @@ class Cut:
     column: str
     days: int
     below: str | None = None
+    only: str = ""
 
     def where(self) -> str:
         kept = f" AND {self.column} < analytics.reached('{self.below}')" if self.below else ""
-        return f"{self.column} < $1{kept}"
+        return f"{self.column} < $1{kept}{self.only}"
 
 
 def cuts(kept: Retention) -> list[Cut]:
@@ -33,6 +34,8 @@ def cuts(kept: Retention) -> list[Cut]:
         *(Cut(table, "window_start", kept.keep_minutes_days, "hour") for table in MINUTE_TABLES),
         *(Cut(table, "window_start", kept.keep_hours_days, "day") for table in reversed(rollup.HOUR.tables)),
         *(Cut(table, "window_start", kept.keep_days_days) for table in reversed(rollup.DAY.tables)),
+        Cut("rollups", "window_start", kept.keep_hours_days, "day", " AND level = 'hour'"),
+        Cut("rollups", "window_start", kept.keep_days_days, None, " AND level = 'day'"),
         Cut("late_events", "recorded_at", late),
         Cut("clamped_events", "recorded_at", late),
         Cut("presence_changes", "changed_at", presence),
@@ -43,10 +46,8 @@ def cuts(kept: Retention) -> list[Cut]:
 
 async def forget(conn: asyncpg.Connection, kept: Retention, now: datetime) -> dict[str, int]:
     """Table -> rows that went, of those that had any."""
-    gone = {cut.table: await rollup.remove(conn, cut.table, cut.where(), now - timedelta(days=cut.days)) for cut in cuts(kept)}
-    for level, days in ((rollup.HOUR, kept.keep_hours_days), (rollup.DAY, kept.keep_days_days)):
-        where = "level = $2 AND window_start < $1"
-        gone["rollups"] = gone.get("rollups", 0) + await rollup.remove(
-            conn, "rollups", where, now - timedelta(days=days), level.name
-        )
+    gone: dict[str, int] = {}
+    for cut in cuts(kept):
+        rows = await rollup.remove(conn, cut.table, cut.where(), now - timedelta(days=cut.days))
+        gone[cut.table] = gone.get(cut.table, 0) + rows
     return {table: rows for table, rows in gone.items() if rows}

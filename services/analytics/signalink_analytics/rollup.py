@@ -120,14 +120,16 @@ async def _channels(conn: asyncpg.Connection, level: Level, start: datetime, gen
     columns = ", ".join(CHANNEL_COLUMNS)
     sums = ", ".join(f"sum(f.{column})" for column in CHANNEL_COLUMNS)
     statement = f"""
-        INSERT INTO analytics.{level.tables[1]} (window_start, generation, channel_id, {columns}, lengths, responses, senders)
+        INSERT INTO analytics.{level.tables[1]}
+            (window_start, generation, channel_id, {columns}, lengths, responses, senders)
         SELECT $1, $3, c.*, coalesce(s.senders, 0) FROM (
             SELECT f.channel_id, {sums}, analytics.total(f.lengths), analytics.total(f.responses)
             FROM analytics.{level.sources[1]} f {level.shown}
             WHERE f.window_start >= $1 AND f.window_start < $2 AND {_piece("f.channel_id")} GROUP BY 1
         ) c LEFT JOIN (
             SELECT f.channel_id, count(DISTINCT f.user_id) AS senders FROM analytics.{level.sources[2]} f {level.shown}
-            WHERE f.window_start >= $1 AND f.window_start < $2 AND f.messages > 0 AND {_piece("f.channel_id")} GROUP BY 1
+            WHERE f.window_start >= $1 AND f.window_start < $2 AND f.messages > 0 AND {_piece("f.channel_id")}
+            GROUP BY 1
         ) s USING (channel_id)
     """
     await _in_pieces(conn, statement, level.sources[1], start, level, generation)
@@ -136,7 +138,8 @@ async def _channels(conn: asyncpg.Connection, level: Level, start: datetime, gen
 async def _users(conn: asyncpg.Connection, level: Level, start: datetime, generation: int) -> None:
     sums = ", ".join(f"sum(f.{column})" for column in USER_COLUMNS)
     statement = f"""
-        INSERT INTO analytics.{level.tables[2]} (window_start, generation, user_id, channel_id, {", ".join(USER_COLUMNS)})
+        INSERT INTO analytics.{level.tables[2]}
+            (window_start, generation, user_id, channel_id, {", ".join(USER_COLUMNS)})
         SELECT $1, $3, f.user_id, f.channel_id, {sums} FROM analytics.{level.sources[2]} f {level.shown}
         WHERE f.window_start >= $1 AND f.window_start < $2 AND {_piece("f.user_id")} GROUP BY f.user_id, f.channel_id
     """
@@ -166,12 +169,13 @@ async def _distinct(conn: asyncpg.Connection, level: Level, start: datetime, gen
     while True:
         rows = await conn.fetch(
             f"SELECT DISTINCT user_id::text AS user_id FROM analytics.{level.tables[2]} "
-            f"WHERE window_start = $1 AND generation = $2 AND user_id > $3::text::uuid ORDER BY 1 LIMIT {USERS_AT_ONCE}",
+            f"WHERE window_start = $1 AND generation = $2 AND user_id > $3::text::uuid "
+            f"ORDER BY 1 LIMIT {USERS_AT_ONCE}",
             start,
             generation,
             after,
         )
-        users.update(row["user_id"] for row in rows)
+        users.update([row["user_id"] for row in rows])
         if len(rows) < USERS_AT_ONCE:
             return users
         after = rows[-1]["user_id"]

@@ -12,6 +12,7 @@ from signalink_analytics.kinds import CHANNEL_COLUMNS, MESSAGE_COLUMNS, USER_COL
 LOCK_SPACE: Final = 1397311309
 """First half of the advisory locks of this schema; the second is a window's slot, or one of those below."""
 SLOTS: Final = 64
+Key = tuple[str, str, str]
 KEEPER: Final = 1_001
 REBUILD: Final = 1_002
 
@@ -25,12 +26,13 @@ ENTER_ALONE: Final = f"SELECT count(pg_advisory_xact_lock({LOCK_SPACE}, slot)) F
 MARKS: Final = """
 SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now,
     floor(extract(epoch FROM own.watermark) * 1000)::bigint AS own,
-    floor(extract(epoch FROM others.watermark) * 1000)::bigint AS others,
+    CASE WHEN others.count > 0 THEN floor(extract(epoch FROM others.watermark) * 1000)::bigint
+         WHEN others.count = 0 THEN 9223372036854775 END AS others,
     floor(extract(epoch FROM nullif(p.reached, '-infinity')) * 1000)::bigint AS final
 FROM analytics.progress p
 LEFT JOIN analytics.offsets own ON own.consumer_group = $1 AND own.topic = $2 AND own.partition = $3
 LEFT JOIN (
-    SELECT min(o.watermark) AS watermark FROM analytics.offsets o
+    SELECT min(o.watermark) AS watermark, count(*) AS count FROM analytics.offsets o
     WHERE o.consumer_group = $1 AND (o.topic, o.partition) <> ($2, $3)
     HAVING count(o.watermark) = count(*) AND count(*) >= $4::int - 1
 ) others ON true
@@ -44,7 +46,7 @@ HAVING count(watermark) = count(*) AND count(*) >= $2::int
 # $1 group, $2 how many partitions there are, $3 the allowed lateness: until when all is over, in whole hours
 OVER: Final = f"SELECT analytics.hour_of(w.watermark - $3::interval) FROM ({WATERMARK}) w"
 # $1 group, $2 topic, $3 partition, $4 watermark
-PASS: Final = """
+MOVE_ON: Final = """
 UPDATE analytics.offsets SET watermark = greatest(watermark, timestamptz 'epoch' + $4::bigint * interval '1 ms')
 WHERE consumer_group = $1 AND topic = $2 AND partition = $3
 """
@@ -66,8 +68,8 @@ WHERE (c.epoch, c.seq) < (excluded.epoch, excluded.seq)
 # $1 events, $2 topic, $3 partition, $4 offsets, $5 types, $6 channels, $7 seqs, $8 users, $9 times, $10 windows,
 # $11 watermarks
 LATE: Final = """
-INSERT INTO analytics.late_events (event_id, topic, partition, record_offset, type, channel_id, seq, user_id, event_time,
-    window_start, watermark, late_seconds)
+INSERT INTO analytics.late_events (event_id, topic, partition, record_offset, type, channel_id, seq, user_id,
+    event_time, window_start, watermark, late_seconds)
 SELECT event_id, $2, $3, record_offset, type, channel_id::uuid, seq, user_id::uuid, epoch.of + at * interval '1 ms',
     epoch.of + "window" * interval '1 min', epoch.of + watermark * interval '1 ms',
     (watermark - ("window" + 1) * 60000) / 1000.0
@@ -87,16 +89,16 @@ ON CONFLICT (event_id) DO NOTHING
 """
 
 
-def _upsert(table: str, keys: Sequence[tuple[str, str, str]], columns: Sequence[str], arrays: Sequence[str] = ()) -> str:
+def _upsert(table: str, keys: Sequence[Key], columns: Sequence[str], arrays: Sequence[str] = ()) -> str:
     """Adds to the rows that are there. `keys`: column, its expression over the parameters' names, its type."""
     names = [name for name, _, _ in keys]
     types = [kind for _, _, kind in keys] + ["bigint"] * len(columns) + ["text"] * len(arrays)
     given = ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(types, 1))
     added = [f"{column} = m.{column} + excluded.{column}" for column in columns]
     added += [f"{column} = analytics.plus(m.{column}, excluded.{column})" for column in arrays]
+    values = [*(expression for _, expression, _ in keys), *columns, *(f"{array}::bigint[]" for array in arrays)]
     return (
-        f"INSERT INTO analytics.{table} AS m ({', '.join([*names, *columns, *arrays])}) "
-        f"SELECT {', '.join([*(expression for _, expression, _ in keys), *columns, *(f'{a}::bigint[]' for a in arrays)])} "
+        f"INSERT INTO analytics.{table} AS m ({', '.join([*names, *columns, *arrays])}) SELECT {', '.join(values)} "
         f"FROM unnest({given}) r ({', '.join([*(f'k_{name}' for name in names), *columns, *arrays])}) "
         f"ON CONFLICT ({', '.join(names)}) DO UPDATE SET {', '.join(added)}"
     )
@@ -106,7 +108,10 @@ _WINDOW: Final = ("window_start", "to_timestamp(k_window_start * 60)", "bigint")
 # Parameters are arrays: the keys in the order of the table's, the columns of `kinds`, then the histograms as text.
 COUNT_MESSAGES: Final = _upsert("message_metrics", (_WINDOW, ("part", "k_part", "smallint")), MESSAGE_COLUMNS)
 COUNT_CHANNELS: Final = _upsert(
-    "channel_metrics", (_WINDOW, ("channel_id", "k_channel_id::uuid", "text")), CHANNEL_COLUMNS, ("lengths", "responses")
+    "channel_metrics",
+    (_WINDOW, ("channel_id", "k_channel_id::uuid", "text")),
+    CHANNEL_COLUMNS,
+    ("lengths", "responses"),
 )
 COUNT_USERS: Final = _upsert(
     "user_metrics",

@@ -10,7 +10,6 @@ from typing import Any, Final, TypeAlias
 from signalink_analytics.histograms import LENGTHS, RESPONSES, length_index, response_index
 from signalink_analytics.kinds import (
     CHANNEL_COLUMNS,
-    KINDS,
     MESSAGE_COLUMNS,
     NO_CHANNEL,
     USER_COLUMNS,
@@ -26,7 +25,7 @@ _LENGTHS_AT: Final = len(CHANNEL_COLUMNS)
 _RESPONSES_AT: Final = _LENGTHS_AT + len(LENGTHS) + 1
 _CHANNEL_SIZE: Final = _RESPONSES_AT + len(RESPONSES) + 1
 _RESPONSE_MS: Final = _CHANNEL["response_ms"]
-# A message's counters stand first, in this order, in the rows of channels and users, and behind `events` in the windows'.
+# A message's counters stand first, in this order, in rows of channels and users, and behind `events` in the windows'.
 _MESSAGES, _REPLIES, _CHARACTERS = range(3)
 
 
@@ -86,15 +85,6 @@ class Tally:
             self.users.setdefault(key, [0] * len(USER_COLUMNS))[_USER[kind.column]] += 1
 
 
-def lengths(counters: Counters) -> Counters:
-    """The histogram of lengths in a channel's counters."""
-    return counters[_LENGTHS_AT:_RESPONSES_AT]
-
-
-def responses(counters: Counters) -> Counters:
-    return counters[_RESPONSES_AT:]
-
-
-def counted(event_type: str) -> bool:
-    """Whether events of this type are in any figure but presence."""
-    return event_type in KINDS
+def channel_row(counters: Counters) -> tuple[Counters, Counters, Counters]:
+    """A channel's counters, its histogram of lengths and that of responses."""
+    return counters[:_LENGTHS_AT], counters[_LENGTHS_AT:_RESPONSES_AT], counters[_RESPONSES_AT:]

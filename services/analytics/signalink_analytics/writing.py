@@ -1,4 +1,4 @@
-"""Writing a tally: increments to the windows' tables, in the caller's transaction. Used by the consumer and the rebuild."""
+"""Writing a tally: increments to the windows' tables, in the caller's transaction. The consumer's and the rebuild's."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -6,8 +6,7 @@ from typing import Any
 import asyncpg
 
 from signalink_analytics import statements
-from signalink_analytics.kinds import CHANNEL_COLUMNS
-from signalink_analytics.tally import Counters, Tally, lengths, responses
+from signalink_analytics.tally import Counters, Tally, channel_row
 
 
 async def add(conn: asyncpg.Connection, tally: Tally, part: int) -> None:
@@ -18,18 +17,18 @@ async def add(conn: asyncpg.Connection, tally: Tally, part: int) -> None:
         await conn.execute(statements.COUNT_USERS, *keys, *_columns(tally.users[key] for key in users))
     if tally.channels:
         channels = sorted(tally.channels)
-        rows = [tally.channels[key] for key in channels]
+        counters, lengths, responses = zip(*(channel_row(tally.channels[key]) for key in channels), strict=True)
         await conn.execute(
             statements.COUNT_CHANNELS,
             *zip(*channels, strict=True),
-            *_columns(row[: len(CHANNEL_COLUMNS)] for row in rows),
-            [_array(lengths(row)) for row in rows],
-            [_array(responses(row)) for row in rows],
+            *_columns(counters),
+            [_array(each) for each in lengths],
+            [_array(each) for each in responses],
         )
     if tally.messages:
         windows = sorted(tally.messages)
-        counters = _columns(tally.messages[window] for window in windows)
-        await conn.execute(statements.COUNT_MESSAGES, windows, [part] * len(windows), *counters)
+        columns = _columns(tally.messages[window] for window in windows)
+        await conn.execute(statements.COUNT_MESSAGES, windows, [part] * len(windows), *columns)
 
 
 def _columns(rows: Iterable[Counters]) -> Sequence[Sequence[int]]:

@@ -23,16 +23,16 @@ CREATE TABLE analytics.user_hours (
 CREATE INDEX user_hours_user_idx ON analytics.user_hours (user_id, window_start);
 CREATE TABLE analytics.user_days (LIKE analytics.user_hours INCLUDING ALL);
 
--- One row per period that is shown from its rollup. `active_users`: the distinct users of the period, exact up to
--- 10,000, above that an estimate (`exact` false) with the error of signalink_analytics.distinct.ERROR. `sketch`: their
--- HyperLogLog, always there, for the union of several periods (weeks, months) and for periods whose user rows are gone.
+-- One row per period that is shown from its rollup. `active_users`: the distinct users of the period, exact up to 10,000:
+-- the set are the period's user rows. Above that an estimate (`exact` false) with the error that
+-- signalink_analytics.distinct.ERROR states; then `sketch` is their HyperLogLog, for the union of periods (weeks, months).
 CREATE TABLE analytics.rollups (
     level        text NOT NULL CHECK (level IN ('hour', 'day')),
     window_start timestamptz NOT NULL,
     generation   integer NOT NULL,
     active_users bigint NOT NULL,
     exact        boolean NOT NULL,
-    sketch       bytea NOT NULL,
+    sketch       bytea CHECK (exact = (sketch IS NULL)),
     rolled_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (level, window_start)
 );
