@@ -225,7 +225,9 @@ async def distinct_users(db: asyncpg.Connection, segments: Sequence[Segment], ch
             f"SELECT user_id FROM {_USERS[segment.interval]}"
             f" WHERE window_start >= ${place + 1} AND window_start < ${place + 2}{where}"
         )
-    found: int = await db.fetchval(f"SELECT count(DISTINCT user_id) FROM ({' UNION ALL '.join(parts)}) users", *arguments)
+    found: int = await db.fetchval(
+        f"SELECT count(DISTINCT user_id) FROM ({' UNION ALL '.join(parts)}) users", *arguments
+    )
     return found
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 from figureworld import HOUR, MINUTE, NOW, FigureWorld, points
 
+from signalink_analytics import distinct
 from signalink_core.clock import isoformat
 from signalink_core.ids import uuid7
 
@@ -117,7 +118,7 @@ async def test_hours_and_days_are_the_sums_of_their_minutes_rolled_up_or_not(wor
     )
     await world.sql(
         "INSERT INTO analytics.rollups (level, window_start, generation, active_users, exact, sketch)"
-        " VALUES ('hour', $1, 7, 1, true, '')",
+        " VALUES ('hour', $1, 7, 1, true, NULL)",
         HOUR - HOURS,
     )
     await world.sql("UPDATE analytics.progress SET reached = $1 WHERE name IN ('hour', 'final')", HOUR)
@@ -315,3 +316,33 @@ async def test_before_anything_was_read_freshness_is_unknown(world: FigureWorld)
     ann = await world.api.ready_made()
     found = await world.ok(ann, "/freshness")
     assert (found["watermark"], found["delay_seconds"], found["final_until"], found["topics"]) == (None, None, None, [])
+
+
+async def test_beyond_the_exact_sets_users_are_estimated_from_sketches_and_the_error_is_stated(
+    world: FigureWorld,
+) -> None:
+    ann = await world.api.ready_made(role="admin")
+    people = [str(uuid7()) for _ in range(24_000)]
+    today = HOUR.replace(hour=0)
+    for ago, users in ((3, people[:15_000]), (2, people[9_000:])):
+        made = distinct.Distinct()
+        made.update(users)
+        await world.sql(
+            "INSERT INTO analytics.rollups (level, window_start, generation, active_users, exact, sketch)"
+            " VALUES ('day', $1, 1, $2, false, $3)",
+            today - ago * DAYS,
+            made.count,
+            made.sketch(),
+        )
+    await world.sql("UPDATE analytics.progress SET reached = $1", today - DAYS)
+    fresh = [str(uuid7()) for _ in range(3)]
+    for user, ago in zip(fresh, (2 * HOURS, DAYS, 6 * DAYS), strict=True):
+        await world.count(NOW - ago, user=user, logins=1)
+    await world.count(NOW, user=people[0], logins=1)
+    found = await world.ok(ann, "/active-users")
+    week = found["week"]["users"]
+    assert (week["exact"], week["error"]) == (False, 0.0081)
+    assert week["value"] == pytest.approx(24_003, rel=4 * week["error"])
+    assert found["day"]["users"] == {"value": 3, "exact": True, "error": None}
+    summary = await world.ok(ann, "/summary", interval="1d", start=today - 3 * DAYS, end=today - 2 * DAYS)
+    assert summary["active_users"]["value"] == pytest.approx(15_000, rel=4 * 0.0081)
