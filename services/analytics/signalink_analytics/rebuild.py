@@ -25,6 +25,7 @@ from signalink_core.lifecycle import full_jitter
 
 WINDOW: Final = timedelta(minutes=1)
 HOUR: Final = timedelta(hours=1)
+DAY: Final = timedelta(days=1)
 WAIT_SECONDS: Final = 30.0
 ATTEMPTS: Final = 10
 TABLES: Final = ("user_metrics", "channel_metrics", "message_metrics")
@@ -82,7 +83,7 @@ async def rebuild(
 
 def _start(since: datetime, now: datetime, kept: Retention) -> datetime:
     """A whole hour, or day where hours are gone: what is rolled up is made of all of its parts."""
-    day = _floor(since, timedelta(days=1))
+    day = _floor(since, DAY)
     return day if day < now - timedelta(days=kept.keep_hours_days) else _floor(since, HOUR)
 
 
@@ -117,16 +118,15 @@ async def _alone(conn: asyncpg.Connection) -> None:
 class _Rebuild:
     def __init__(self, conn: asyncpg.Connection, progress: Progress, told: Told, group: str) -> None:
         self._conn, self._progress, self._told, self._group = conn, progress, told, group
-        self._days: set[datetime] = set()
 
     async def run(self) -> Progress:
         progress, conn = self._progress, self._conn
         number = await conn.fetchval(BEGIN, progress.start, progress.until)
         try:
             while progress.at < progress.until:
-                await self._hour(number)
-            for day in sorted(self._days):
-                await self._roll(rollup.DAY, day)
+                await self._day()
+                await conn.execute(HEARD, number, progress.at, progress.windows, progress.changed, progress.events)
+                self._told(progress)
         except BaseException:
             if not conn.is_closed():
                 await conn.execute(END, number, "failed")
@@ -135,21 +135,20 @@ class _Rebuild:
         self._told(progress)
         return progress
 
-    async def _hour(self, number: int) -> None:
-        progress = self._progress
-        hour, end = progress.at, min(progress.at + HOUR, progress.until)
-        before = progress.changed
-        for row in await self._conn.fetch(logreads.WINDOWS, hour, end):
+    async def _day(self) -> None:
+        """Up to the end of a day, of which only windows that hold anything are looked at."""
+        progress, changed = self._progress, set[datetime]()
+        end = min(_floor(progress.at, DAY) + DAY, progress.until)
+        for row in await self._conn.fetch(logreads.WINDOWS, progress.at, end):
             progress.at = row["start"] + WINDOW
-            await self._window_in_time(row["start"])
+            if await self._window_in_time(row["start"]):
+                changed.add(_floor(row["start"], HOUR))
             self._told(progress)
-        progress.at = end
-        if progress.changed > before:
+        for hour in sorted(changed):
             await self._roll(rollup.HOUR, hour)
-            self._days.add(_floor(hour, timedelta(days=1)))
-        values = (progress.at, progress.windows, progress.changed, progress.events)
-        await self._conn.execute(HEARD, number, *values)
-        self._told(progress)
+        if changed:
+            await self._roll(rollup.DAY, _floor(min(changed), DAY))
+        progress.at = end
 
     async def _roll(self, level: rollup.Level, start: datetime) -> None:
         """Only what is shown from its rollup; the rest is summed from below."""
@@ -157,25 +156,23 @@ class _Rebuild:
             await rollup.roll(self._conn, level, start)
             self._progress.rolled_up += 1
 
-    async def _window_in_time(self, start: datetime) -> None:
-        """A busy window's lock may have to be asked for more than once."""
-        for attempt in range(1, ATTEMPTS + 1):
+    async def _window_in_time(self, start: datetime) -> bool:
+        """A busy window's lock may have to be asked for more than once. Whether its figures were others."""
+        for attempt in range(1, ATTEMPTS):
             try:
                 return await self._window(start)
             except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
-                if attempt == ATTEMPTS:
-                    raise
                 await asyncio.sleep(full_jitter(attempt))
-        return None
+        return await self._window(start)
 
-    async def _window(self, start: datetime) -> None:
+    async def _window(self, start: datetime) -> bool:
         """Everything is read before the first write: only from then on the transaction holds up the relay."""
         conn, window = self._conn, int(start.timestamp()) // 60
         async with conn.transaction():
             await writing.enter(conn, [window], alone=True)
             rows = await conn.fetch(logreads.EVENTS, self._group, start, start + WINDOW)
             tally = await self._tally(window, rows)
-            changed = await self._now(window, start) != _shape(tally)
+            changed: bool = await self._now(start) != _shape(tally)
             if changed:
                 for table in TABLES:
                     await conn.execute(f"DELETE FROM analytics.{table} WHERE window_start = $1", start)
@@ -183,6 +180,7 @@ class _Rebuild:
         self._progress.windows += 1
         self._progress.changed += changed
         self._progress.events += len(rows)
+        return changed
 
     async def _tally(self, window: int, rows: Sequence[Any]) -> Tally:
         tally = Tally()
@@ -212,7 +210,7 @@ class _Rebuild:
             found |= {(row["channel"], row["seq"]): (canonical(row["sender"]), row["at"]) for row in rows}
         return found
 
-    async def _now(self, window: int, start: datetime) -> Any:
+    async def _now(self, start: datetime) -> Any:
         """The figures of the window as they are, in the shape of `_shape`."""
         conn = self._conn
         sums = ", ".join(f"sum({column})::bigint AS {column}" for column in MESSAGE_COLUMNS)

@@ -58,19 +58,20 @@ _SUMS: Final = ", ".join(f"sum(f.{column})" for column in MESSAGE_COLUMNS)
 
 
 async def close(conn: asyncpg.Connection, group: str, partitions: int, lateness: timedelta) -> datetime | None:
-    """Say how far everything is over, hour by hour; None: that is not known.
-
-    Waits for those who count at this moment, then reads the watermark again: who counts after that sees it as well, and
-    counts nothing before.
-    """
+    """Say how far everything is over, hour by hour; None: that is not known."""
     over = await conn.fetchval(statements.OVER, group, partitions, lateness)
     final: datetime | None = await conn.fetchval(REACHED, "final")
     if over is None or (final is not None and over <= final):
         return final
+    await finish(conn, over)
+    return over  # type: ignore[no-any-return]
+
+
+async def finish(conn: asyncpg.Connection, moment: datetime) -> None:
+    """From now on nothing is counted before this moment; who is still counting is waited for."""
     async with conn.transaction():
         await writing.enter(conn, range(statements.SLOTS), alone=True)
-        await conn.execute(REACH, "final", over)
-    return over  # type: ignore[no-any-return]
+        await conn.execute(REACH, "final", moment)
 
 
 async def catch_up(conn: asyncpg.Connection, level: Level, until: datetime) -> int:

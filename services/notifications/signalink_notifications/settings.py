@@ -49,6 +49,8 @@ class NotificationSettings(SettingsGroup):
     """How long a mail of a digest waits for others, where the user did not choose; 0: no digests."""
     digest_after: Annotated[int, Field(ge=1, le=1000)] = 3
     """So many mails in the digest's time go at once; further ones wait for each other."""
+    oldest_hours: Annotated[int, Field(ge=1, le=8760)] = 24
+    """What was posted longer ago is told nobody: after a long outage, or when this service is new."""
     default_time_zone: str = "UTC"
     """IANA zone of quiet hours of users who named none."""
     hosts: Annotated[tuple[str, ...], NoDecode] = ()
