@@ -8,6 +8,7 @@ from uuid import UUID
 import httpx
 import pytest
 from apiworld import GENEROUS, ORIGIN, Person, World, make_settings
+from consoles import commands, missing_line, opened
 from happenings import Channel
 
 from signalink_analytics import SCHEMA, app
@@ -103,6 +104,29 @@ async def test_what_was_posted_is_told_on_the_public_port(
         metrics = (await client.get(f"http://127.0.0.1:{process.port}/metrics")).text
         assert 'http_route="/v1/analytics/summary"' in metrics
         assert (await client.get(f"http://127.0.0.1:{process.public_port}/metrics")).status_code == 404
+
+
+README = Path(__file__).parents[3] / "services/analytics/README.md"
+
+
+@pytest.mark.engine("postgres", "valkey", "kafka")
+async def test_the_commands_of_the_readme_print_what_it_says(
+    api: tuple[World, str], database: Database, valkey: ValkeyServer, topics: Topics, tmp_path: Path
+) -> None:
+    world, url = api
+    assert (await world.register("grace", "nanoseconds are a foot")).status_code == 201
+    public = groups(database, valkey, topics, url, tmp_path / "secret")
+    async with app.Analytics(settings(database, topics), public) as process:
+        places = {"http://127.0.0.1:8000": url, "http://127.0.0.1:8003": f"http://127.0.0.1:{process.public_port}"}
+        shown = commands(README.read_text("utf-8"))
+        assert len(shown) == 5
+        async with opened() as shell:
+            for command, said in shown:
+                for place, real in places.items():
+                    command = command.replace(place, real)
+                code, printed = await shell.run(command)
+                missing = missing_line(said, printed)
+                assert (code, missing) == (0, None), f"$ {command}\n{printed}"
 
 
 def test_without_a_good_secret_the_process_says_so(tmp_path: Path) -> None:
