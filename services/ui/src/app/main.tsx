@@ -6,6 +6,8 @@ import "./styles/base.css";
 import "./styles/parts.css";
 import "./styles/workspace.css";
 import "./styles/messages.css";
+import "./styles/pages.css";
+import "./styles/analytics.css";
 import { App } from "./App";
 
 const root = document.getElementById("root");

@@ -1,5 +1,7 @@
-/* The HTTP api, typed by the generated schema: adds the token, renews it once when it was refused, throws Problems. */
+/* The HTTP api and the services beside it, typed by the generated schemas: adds the token, renews it once when it was refused, throws Problems. */
 import createClient from "openapi-fetch";
+import type { components as figures, paths as AnalyticsPaths } from "./analytics.d.ts";
+import type { components as wishes, paths as NotificationsPaths } from "./notifications.d.ts";
 import type { components, paths } from "./schema.d.ts";
 import { Problem } from "./problem.ts";
 import { CLIENT_HEADERS, type Session, call } from "./session.ts";
@@ -10,10 +12,30 @@ export type Message = components["schemas"]["Message"];
 export type MessagePage = components["schemas"]["MessagePage"];
 export type Ticket = components["schemas"]["Ticket"];
 
+export type Addresses = components["schemas"]["Addresses"];
+export type PreferencesDocument = wishes["schemas"]["Preferences"];
+export type PreferencesPatch = wishes["schemas"]["PreferencesPatch"];
+export type Device = components["schemas"]["Device"];
+
 export type Http = ReturnType<typeof createClient<paths>>;
+export type AnalyticsHttp = ReturnType<typeof createClient<AnalyticsPaths>>;
+export type NotificationsHttp = ReturnType<typeof createClient<NotificationsPaths>>;
 
 export function createHttp(session: Session, origin: string): Http {
-  return createClient<paths>({ baseUrl: origin, fetch: (request) => authorised(session, request) });
+  return createClient<paths>(options(session, origin));
+}
+
+/** The same session speaks to the other services: they check the api's tokens themselves. */
+export function createAnalytics(session: Session, address: string): AnalyticsHttp {
+  return createClient<AnalyticsPaths>(options(session, address));
+}
+
+export function createNotifications(session: Session, address: string): NotificationsHttp {
+  return createClient<NotificationsPaths>(options(session, address));
+}
+
+function options(session: Session, baseUrl: string) {
+  return { baseUrl, fetch: (request: Request) => authorised(session, request) };
 }
 
 async function authorised(session: Session, request: Request): Promise<Response> {

@@ -18,3 +18,6 @@ export function dayOf(at: string, now = new Date()): string {
   yesterday.setDate(now.getDate() - 1);
   return date.toDateString() === yesterday.toDateString() ? "Yesterday" : day.format(date);
 }
+
+const short = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+export const whenOf = (at: string): string => short.format(new Date(at));

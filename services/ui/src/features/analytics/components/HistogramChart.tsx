@@ -1,0 +1,45 @@
+/* How values are spread over classes. */
+import { Chart } from "@/components/Chart";
+import { type Class, type Naming, classAt, classNames, counted } from "../model/histogram";
+import { plain } from "../model/windows";
+
+interface Props {
+  readonly title: string;
+  readonly classes: readonly Class[];
+  readonly unit: (count: number) => string;
+  readonly name: Naming;
+  readonly whole?: boolean;
+}
+
+export function HistogramChart({ title, classes, unit, name, whole = false }: Props) {
+  const names = classNames(classes, name, whole);
+  const middle = classAt(classes, 0.5);
+  const most = classAt(classes, 0.95);
+  const sum = counted(classes);
+  const says =
+    middle === null || most === null
+      ? `No ${unit(0)} in this time.`
+      : `${plain(sum)} ${unit(sum)}; half of them within “${names[middle]}”, 95 of 100 within “${names[most]}”.`;
+  return (
+    <Chart
+      title={title}
+      says={says}
+      look="bars"
+      at={classes.map((_, index) => index)}
+      step={1}
+      series={[{ label: "Count", tone: "accent", values: classes.map(({ count }) => count) }]}
+      tick={(at) => tickName(classes, Math.floor(at), name)}
+      name={(at) => names[Math.floor(at)] ?? ""}
+      unit={unit(2)}
+      classes
+    />
+  );
+}
+
+/** Under the axis there is room for the bound only. */
+function tickName(classes: readonly Class[], index: number, name: Naming): string {
+  const upTo = classes[index]?.upTo;
+  const below = classes[index - 1]?.upTo;
+  if (typeof upTo === "number") return `≤ ${name(upTo)}`;
+  return typeof below === "number" ? `> ${name(below)}` : "";
+}
