@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { freshnessWords } from "@/features/analytics/model/freshness";
-import { classAt, classNames, counted, duration } from "@/features/analytics/model/histogram";
+import { distinct, times } from "@/features/analytics/model/counts";
+import { classAt, classNames, counted, duration, shareWords } from "@/features/analytics/model/histogram";
 import { RANGES, STEP_MS, beginOf, rangeOf } from "@/features/analytics/model/ranges";
 import { type Window, described, highest, split, total } from "@/features/analytics/model/windows";
 
@@ -44,9 +45,9 @@ describe("a series", () => {
   });
 
   test("is said in a sentence", () => {
-    expect(described(windows, messages, name)).toBe("9 messages, most of them at 2: 5. The last window is still counting.");
-    expect(described(windows.slice(0, 3), messages, name)).toBe("8 messages, most of them at 2: 5.");
-    expect(described([{ start: 0, value: 1, complete: false }], messages, name)).toBe("1 message, most of them at 0: 1. The last window is still counting.");
+    expect(described(windows, messages, name)).toBe("9 messages; the busiest window, at 2, has 5. The last window is still counting.");
+    expect(described(windows.slice(0, 3), messages, name)).toBe("8 messages; the busiest window, at 2, has 5.");
+    expect(described([{ start: 0, value: 1, complete: false }], messages, name)).toBe("1 message; the busiest window, at 0, has 1. The last window is still counting.");
     expect(described(windows.slice(1, 2), messages, name)).toBe("No messages in this time.");
     expect(described(windows.map((each) => ({ ...each, complete: false })), messages, name)).toContain("The last 4 windows are still counting.");
   });
@@ -71,10 +72,22 @@ describe("a histogram", () => {
     expect(classAt([{ upTo: 1, count: 0 }], 0.5)).toBeNull();
     expect(classAt(classes, 0)).toBe(0);
   });
+
+  test("says up to which bound a share lies, and when none is known", () => {
+    expect([0.2, 0.5, 0.95].map((share) => shareWords(classes, share, String))).toEqual(["up to 10", "up to 50", "above 50"]);
+    expect(shareWords([{ upTo: 1, count: 0 }], 0.5, String)).toBeNull();
+  });
 });
 
 test("durations are said in the unit people would take", () => {
   expect([0.25, 1, 2.54, 60, 90, 3_600, 129_600].map(duration)).toEqual(["250 ms", "1 s", "2.5 s", "1 min", "1.5 min", "1 h", "1.5 d"]);
+});
+
+test("an estimate says how far it may be off, and a stretch that is cut that there may be more", () => {
+  expect(distinct({ value: 31, exact: true, error: null })).toEqual({ value: "31" });
+  expect(distinct({ value: 31, exact: true, error: null }, true).about).toContain("or more");
+  expect(distinct({ value: 14_301, exact: false, error: 0.0081 })).toEqual({ value: `≈ ${(14_301).toLocaleString()}`, about: expect.stringContaining("0") });
+  expect([times(0), times(1), times(2)]).toEqual(["0 times", "once", "2 times"]);
 });
 
 describe("how fresh the figures are", () => {

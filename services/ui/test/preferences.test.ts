@@ -49,8 +49,8 @@ describe("what is shown of preferences", () => {
 });
 
 test("quiet hours over midnight end the next day", () => {
-  expect(quietWords({ begin: "22:00", end: "07:00" })).toBe("from 22:00 until 07:00 the next day");
-  expect(quietWords({ begin: "12:30", end: "13:30" })).toBe("from 12:30 until 13:30");
+  expect(quietWords({ begin: "22:00", end: "07:00" }, String)).toBe("from 22:00 until 07:00 the next day");
+  expect(quietWords({ begin: "12:30", end: "13:30" }, String)).toBe("from 12:30 until 13:30");
 });
 
 test("a keyword is added once, whatever its case and spaces", () => {

@@ -1,6 +1,6 @@
 /* The HTTP api and the services beside it, typed by the generated schemas: adds the token, renews it once when it was refused, throws Problems. */
 import createClient from "openapi-fetch";
-import type { components as figures, paths as AnalyticsPaths } from "./analytics.d.ts";
+import type { paths as AnalyticsPaths } from "./analytics.d.ts";
 import type { components as wishes, paths as NotificationsPaths } from "./notifications.d.ts";
 import type { components, paths } from "./schema.d.ts";
 import { Problem } from "./problem.ts";

@@ -136,10 +136,11 @@ function useDrawn(box: React.RefObject<HTMLDivElement | null>, props: ChartProps
   useEffect(() => drawn.current?.setData(dataOf(props)), [props]);
 }
 
-/** A value stands over the middle of its width; a step begins where it begins. */
+/** A bar stands over the middle of its width; a step begins where it begins and goes on to its end. */
 function dataOf({ at, step, series, look }: ChartProps): uPlot.AlignedData {
-  const shift = look === "bars" ? step / 2 : 0;
-  return [at.map((place) => place + shift), ...series.map(({ values }) => [...values])];
+  if (look === "bars") return [at.map((place) => place + step / 2), ...series.map(({ values }) => [...values])];
+  const end = (at.at(-1) ?? 0) + step;
+  return [[...at, end], ...series.map(({ values }) => [...values, values.at(-1) ?? null])];
 }
 
 function options(host: HTMLElement, props: () => ChartProps, onPoint: (index: number | null) => void): uPlot.Options {
@@ -152,7 +153,7 @@ function options(host: HTMLElement, props: () => ChartProps, onPoint: (index: nu
     ...zone,
     width: host.clientWidth,
     height: HEIGHT,
-    padding: [10, 10, 0, 0],
+    padding: [10, 32, 0, 0],
     legend: { show: false },
     cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
     scales: { x: { time: !classes, range: () => reach(props()) }, y: { range: (_, __, max) => [0, Math.max(4, max * 1.08)] } },
@@ -162,22 +163,23 @@ function options(host: HTMLElement, props: () => ChartProps, onPoint: (index: nu
         grid: { show: false },
         ticks: { stroke: colour("line"), size: 5 },
         space: TICK_PX,
+        size: 34,
         values: (_, splits) => splits.map((at) => props().tick(at)),
         ...(classes ? { splits: (plot) => classSplits(props(), plot.width) } : {}),
       },
       { ...text, grid: { stroke: colour("line"), width: 1 }, ticks: { show: false }, size: 46, incrs: WHOLE, values: (_, splits) => splits.map((value) => short.format(value)) },
     ],
     series: [{}, ...series.map((each) => drawing(look, each, colour))],
-    hooks: { setCursor: [(plot) => onPoint(plot.cursor.idx ?? null)] },
+    hooks: { setCursor: [({ cursor: { idx } }) => onPoint(idx === null || idx === undefined ? null : Math.min(idx, props().at.length - 1))] },
   };
 }
 
 const short = new Intl.NumberFormat(undefined, { notation: "compact" });
 const WHOLE = [1, 2, 5].flatMap((digit) => Array.from({ length: 10 }, (_, power) => digit * 10 ** power)).toSorted((one, other) => one - other);
 
-function reach({ at, step, look }: ChartProps): [number, number] {
+function reach({ at, step }: ChartProps): [number, number] {
   const first = at[0] ?? 0;
-  return [first, (at.at(-1) ?? first) + (look === "bars" ? step : 0)];
+  return [first, (at.at(-1) ?? first) + step];
 }
 
 /** Classes are named under their middle; where they are narrow only every second, third … is. */

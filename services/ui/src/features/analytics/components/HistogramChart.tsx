@@ -1,6 +1,6 @@
 /* How values are spread over classes. */
 import { Chart } from "@/components/Chart";
-import { type Class, type Naming, classAt, classNames, counted } from "../model/histogram";
+import { type Class, type Naming, classNames, counted, shareWords } from "../model/histogram";
 import { plain } from "../model/windows";
 
 interface Props {
@@ -13,13 +13,9 @@ interface Props {
 
 export function HistogramChart({ title, classes, unit, name, whole = false }: Props) {
   const names = classNames(classes, name, whole);
-  const middle = classAt(classes, 0.5);
-  const most = classAt(classes, 0.95);
   const sum = counted(classes);
-  const says =
-    middle === null || most === null
-      ? `No ${unit(0)} in this time.`
-      : `${plain(sum)} ${unit(sum)}; half of them within “${names[middle]}”, 95 of 100 within “${names[most]}”.`;
+  const half = shareWords(classes, 0.5, name);
+  const says = half === null ? `No ${unit(0)} in this time.` : `${plain(sum)} ${unit(sum)}; half of them ${half}, 95 of 100 ${shareWords(classes, 0.95, name)}.`;
   return (
     <Chart
       title={title}

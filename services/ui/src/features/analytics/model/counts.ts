@@ -15,6 +15,6 @@ const percent = new Intl.NumberFormat(undefined, { style: "percent", maximumFrac
 
 /** A number of different users; an estimate says how far it may be off, and a cut stretch that there may be more. */
 export function distinct({ value, exact, error }: Distinct, cut = false): { readonly value: string; readonly about?: string } {
-  if (!exact) return { value: `about ${plain(value)}`, ...(error === null ? {} : { about: `± ${percent.format(error)}` }) };
+  if (!exact) return { value: `≈ ${plain(value)}`, ...(error === null ? {} : { about: `± ${percent.format(error)}` }) };
   return { value: plain(value), ...(cut ? { about: "or more: not all of it is kept" } : {}) };
 }

@@ -8,7 +8,7 @@ export interface Class {
 
 export type Naming = (value: number) => string;
 
-/** "up to 10", "11 to 50", "above 50" for whole numbers; with `open` bounds "0.1 s to 1 s". */
+/** "up to 10", "11 to 50", "above 50" for whole numbers, else "1 s to 10 s". */
 export function classNames(classes: readonly Class[], name: Naming, whole: boolean): readonly string[] {
   return classes.map(({ upTo }, index) => {
     const below = classes[index - 1]?.upTo ?? null;
@@ -32,6 +32,14 @@ export function classAt(classes: readonly Class[], share: number): number | null
     if (count > 0 && sum >= wanted) return index;
   }
   return null;
+}
+
+/** Up to which bound a share of all counts lies; null: nothing was counted. */
+export function shareWords(classes: readonly Class[], share: number, name: Naming): string | null {
+  const index = classAt(classes, share);
+  if (index === null) return null;
+  const bound = classes[index]?.upTo ?? null;
+  return bound === null ? `above ${name(classes[index - 1]?.upTo ?? 0)}` : `up to ${name(bound)}`;
 }
 
 /** Seconds as people say them: 250 ms, 2.5 s, 5 min, 2 h, 1 d. */

@@ -31,7 +31,7 @@ export function described(windows: readonly Window[], what: (count: number) => s
   const counting = windows.filter(({ complete }) => !complete).length;
   const open = counting === 0 ? "" : counting === 1 ? " The last window is still counting." : ` The last ${counting} windows are still counting.`;
   const sum = total(windows);
-  return `${plain(sum)} ${what(sum)}, most of them ${name(most.start)}: ${plain(most.value)}.${open}`;
+  return `${plain(sum)} ${what(sum)}; the busiest window, ${name(most.start)}, has ${plain(most.value)}.${open}`;
 }
 
 const numbers = new Intl.NumberFormat();

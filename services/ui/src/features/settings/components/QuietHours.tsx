@@ -2,6 +2,7 @@
 import { type FormEvent, useState } from "react";
 import { Check, Select } from "@/components/fields";
 import { Button, Field, ProblemNote, fieldProblem } from "@/components/parts";
+import { clockOf } from "@/lib/time";
 import { OWN_ZONE, clockIn, zones } from "@/lib/zones";
 import { useChange } from "../api/preferences";
 import { type Preferences, quietWords } from "../model/preferences";
@@ -37,7 +38,7 @@ export function QuietHours({ preferences }: { readonly preferences: Preferences 
       <Check label="Keep quiet at certain hours" checked={on} onChange={(checked) => edit({ on: checked })} />
       {on && <Hours draft={{ on, begin, end, zone }} error={change.error} onEdit={edit} />}
       <ProblemNote error={change.error} fields={FIELDS} />
-      <Saving busy={change.isPending} changed={changed} saved={quiet === null ? "Nothing is held back." : `Quiet ${quietWords(quiet)} (${timeZone}).`} />
+      <Saving busy={change.isPending} changed={changed} saved={quiet === null ? "Nothing is held back." : `Quiet ${quietWords(quiet, clockOf)} (${timeZone}).`} />
     </form>
   );
 }

@@ -63,8 +63,8 @@ export function withKeyword(keywords: readonly string[], written: string): reado
 }
 
 /** Quiet hours in words: over midnight they end the next day. */
-export function quietWords({ begin, end }: QuietHours): string {
-  return `from ${begin} until ${end}${end < begin ? " the next day" : ""}`;
+export function quietWords({ begin, end }: QuietHours, clock: (time: string) => string): string {
+  return `from ${clock(begin)} until ${clock(end)}${end < begin ? " the next day" : ""}`;
 }
 
 /** A span of minutes as it is said. */
