@@ -37,6 +37,15 @@ describe("a service beside the api", () => {
     expect(request?.credentials).toBe("same-origin");
   });
 
+  test("is not blamed when the session cannot be renewed", async () => {
+    answers = () => {
+      throw new TypeError("Failed to fetch");
+    };
+    const http = createNotifications(new Session(() => undefined), "http://notifications.test");
+    await expect(answer(http.GET("/v1/mutes"))).rejects.toMatchObject({ message: "Signalink cannot be reached." });
+    expect(to("notifications.test")).toEqual([]);
+  });
+
   test("that refuses an old token is asked again with a new one, once", async () => {
     let made = 0;
     answers = (request) => {
@@ -55,7 +64,11 @@ describe("a service beside the api", () => {
       return json({ detail: "Not valid.", code: "validation", errors: [{ field: "body.time_zone", message: "Must be an IANA time zone", kind: "time_zone" }] }, 422);
     };
     const http = createNotifications(new Session(() => undefined), "http://notifications.test");
-    await expect(answer(http.GET("/v1/preferences"))).rejects.toMatchObject({ code: "offline", passes: true });
+    await expect(answer(http.GET("/v1/preferences"))).rejects.toMatchObject({
+      code: "offline",
+      passes: true,
+      message: "The notifications service cannot be reached.",
+    });
     const refused = await answer(http.PATCH("/v1/preferences", { body: { time_zone: "Nowhere" } })).catch((error: unknown) => error);
     expect(refused).toBeInstanceOf(Problem);
     expect((refused as Problem).fields).toEqual([{ field: "time_zone", message: "Must be an IANA time zone" }]);

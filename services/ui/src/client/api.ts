@@ -22,27 +22,28 @@ export type AnalyticsHttp = ReturnType<typeof createClient<AnalyticsPaths>>;
 export type NotificationsHttp = ReturnType<typeof createClient<NotificationsPaths>>;
 
 export function createHttp(session: Session, origin: string): Http {
-  return createClient<paths>(options(session, origin));
+  return createClient<paths>({ baseUrl: origin, fetch: (request) => authorised(session, request, call) });
 }
 
 /** The same session speaks to the other services: they check the api's tokens themselves. */
 export function createAnalytics(session: Session, address: string): AnalyticsHttp {
-  return createClient<AnalyticsPaths>(options(session, address));
+  return createClient<AnalyticsPaths>(beside(session, address, "analytics"));
 }
 
 export function createNotifications(session: Session, address: string): NotificationsHttp {
-  return createClient<NotificationsPaths>(options(session, address));
+  return createClient<NotificationsPaths>(beside(session, address, "notifications"));
 }
 
-function options(session: Session, baseUrl: string) {
-  return { baseUrl, fetch: (request: Request) => authorised(session, request) };
+function beside(session: Session, baseUrl: string, name: string) {
+  const send = (request: Request): Promise<Response> => call(request).catch(() => Promise.reject(Problem.away(name)));
+  return { baseUrl, fetch: (request: Request) => authorised(session, request, send) };
 }
 
-async function authorised(session: Session, request: Request): Promise<Response> {
+async function authorised(session: Session, request: Request, send: (request: Request) => Promise<Response>): Promise<Response> {
   const again = request.clone();
-  const response = await call(signed(request, session.token ?? (await session.refresh())));
+  const response = await send(signed(request, session.token ?? (await session.refresh())));
   if (response.status !== 401) return response;
-  return call(signed(again, await session.refresh()));
+  return send(signed(again, await session.refresh()));
 }
 
 function signed(request: Request, token: string): Request {

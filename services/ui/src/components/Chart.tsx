@@ -4,11 +4,14 @@ import { type ReactNode, useEffect, useLayoutEffect, useRef, useState, useSyncEx
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { isDark, watchTheme } from "@/lib/theme";
+import { sentence } from "./parts";
 
 export interface ChartSeries {
   readonly label: string;
   /** A colour of styles/tokens.css, without the dashes. */
   readonly tone: "accent" | "counting" | "good" | "away" | "dnd";
+  /** What a value of it is called: "3 messages". */
+  readonly unit: string;
   /** Null: nothing is known here, nothing is drawn. */
   readonly values: readonly (number | null)[];
 }
@@ -27,7 +30,6 @@ export interface ChartProps {
   readonly tick: (at: number) => string;
   /** The name of one value: for the reader under the pointer and for the table. */
   readonly name: (at: number) => string;
-  readonly unit: string;
   /** Days are cut in UTC, so their axis is in UTC too. */
   readonly utc?: boolean;
   /** Classes instead of times: one tick for each that has room. */
@@ -108,10 +110,10 @@ function AsTable({ title, at, series, name }: ChartProps) {
   );
 }
 
-function readout({ at, series, name, unit }: ChartProps, index: number): string {
+function readout({ at, series, name }: ChartProps, index: number): string {
   const known = series.filter(({ values }) => values[index] !== null && values[index] !== undefined);
-  const parts = known.map(({ label, values }) => `${values[index]} ${series.length > 1 ? label.toLowerCase() : unit}`);
-  return `${name(at[index] ?? 0)}: ${parts.length > 0 ? parts.join(", ") : "not counted yet"}`;
+  const parts = known.map(({ unit, values }) => `${values[index]} ${unit}`);
+  return sentence(`${name(at[index] ?? 0)}: ${parts.length > 0 ? parts.join(", ") : "nothing is known"}`);
 }
 
 function useDrawn(box: React.RefObject<HTMLDivElement | null>, props: ChartProps, onPoint: (index: number | null) => void): void {

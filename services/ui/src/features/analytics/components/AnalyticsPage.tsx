@@ -6,7 +6,7 @@ import { ServiceGate } from "@/components/ServiceGate";
 import { Segments } from "@/components/fields";
 import { RANGES, type RangeKey, rangeOf } from "../model/ranges";
 import { ChannelView } from "./ChannelView";
-import { FreshnessLine } from "./FreshnessLine";
+import { Fresh } from "./Fresh";
 import { Overview } from "./Overview";
 
 interface Props {
@@ -34,11 +34,9 @@ export default function AnalyticsPage({ channels, channel, onChannel, onBack }: 
     >
       <ServiceGate of="analytics" absent={ABSENT}>
         <div className="figures">
-          <div className="figures-head">
-            <Segments label="Time" choices={RANGES} chosen={key} onChoose={setKey} />
-            <FreshnessLine />
-          </div>
-          {channel === null ? <Overview range={range} onChannel={onChannel} /> : <ChannelView key={channel} range={range} channel={channel} />}
+          <Fresh aside={<Segments label="Time" choices={RANGES} chosen={key} onChoose={setKey} />}>
+            {channel === null ? <Overview range={range} onChannel={onChannel} /> : <ChannelView key={channel} range={range} channel={channel} />}
+          </Fresh>
         </div>
       </ServiceGate>
     </PageFrame>

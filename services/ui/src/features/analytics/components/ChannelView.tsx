@@ -20,6 +20,7 @@ export function ChannelView({ range, channel }: Props) {
     <Loaded query={useChannelFigures(range, channel)}>
       {({ totals, senders, message_length, response_time, points, range: covered }) => (
         <>
+          <h2 className="hidden">The last {range.label}</h2>
           <Tiles
             label={`In the last ${range.label}`}
             tiles={[

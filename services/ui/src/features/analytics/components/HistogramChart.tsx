@@ -23,10 +23,9 @@ export function HistogramChart({ title, classes, unit, name, whole = false }: Pr
       look="bars"
       at={classes.map((_, index) => index)}
       step={1}
-      series={[{ label: "Count", tone: "accent", values: classes.map(({ count }) => count) }]}
+      series={[{ label: "Count", tone: "accent", unit: unit(2), values: classes.map(({ count }) => count) }]}
       tick={(at) => tickName(classes, Math.floor(at), name)}
       name={(at) => names[Math.floor(at)] ?? ""}
-      unit={unit(2)}
       classes
     />
   );

@@ -27,10 +27,9 @@ export function PresenceChart({ range, of }: Props) {
           look="steps"
           at={points.map(({ at }) => Date.parse(at) / 1000)}
           step={STEP_MS[interval] / 1000}
-          series={STATES.map(({ state, label, tone }) => ({ label, tone, values: points.map((point) => scaled(point[state], factor)) }))}
+          series={STATES.map(({ state, label, tone }) => ({ label, tone, unit: `${of === "me" ? "% " : ""}${label.toLowerCase()}`, values: points.map((point) => scaled(point[state], factor)) }))}
           tick={(seconds) => (interval === "1d" ? dayIn(seconds * 1000, true) : hourOf(seconds * 1000))}
           name={(seconds) => momentName(seconds * 1000, interval)}
-          unit={of === "me" ? "%" : "people"}
           utc={interval === "1d"}
         />
       )}

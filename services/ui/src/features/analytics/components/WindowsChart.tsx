@@ -22,10 +22,9 @@ export function WindowsChart({ title, what, interval, windows }: Props) {
       look="bars"
       at={windows.map(({ start }) => start / 1000)}
       step={STEP_MS[interval] / 1000}
-      series={[{ label: "Counted", tone: "accent", values: final }, ...(open ? [{ label: "Still counting", tone: "counting", values: counting } as const] : [])]}
+      series={[{ label: "Counted", tone: "accent", unit: what(2), values: final }, ...(open ? [{ label: "Still counting", tone: "counting", unit: `${what(2)} so far`, values: counting } as const] : [])]}
       tick={(seconds) => (interval === "1d" ? dayIn(seconds * 1000, true) : hourOf(seconds * 1000))}
       name={name}
-      unit={what(2)}
       utc={interval === "1d"}
     />
   );
