@@ -182,6 +182,18 @@ async def test_logout_ends_access_and_refresh_of_this_session_only(world: World)
     assert (await other.get("/v1/users/me")).status_code == 200
 
 
+async def test_logout_all_ends_every_session_of_the_user_and_nobody_elses(world: World) -> None:
+    ann, bob = await world.person("ann"), await world.person("bob")
+    other = await world.session("ann")
+    assert (await ann.post("/v1/auth/logout-all")).status_code == 204
+    for ended in (ann, other):
+        assert (await ended.get("/v1/users/me")).json()["reason"] == "revoked"
+        assert (await refreshed(world, ended.refresh)).json()["reason"] == "revoked"
+    assert (await bob.get("/v1/users/me")).status_code == 200
+    again = await world.session("ann")
+    assert (await again.get("/v1/users/me")).status_code == 200
+
+
 async def test_a_logout_is_known_to_the_other_processes_within_five_seconds(make_world: MakeWorld) -> None:
     here: World = await make_world()
     there: World = await make_world()

@@ -38,6 +38,7 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("POST", "/v1/auth/login"): row({}, "422 422 422 422 422 422 422 422"),
     ("POST", "/v1/auth/refresh"): row({}, "401 401 401 401 401 401 401 401"),
     ("POST", "/v1/auth/logout"): row(None, "401 204 204 204 204 204 204 204"),
+    ("POST", "/v1/auth/logout-all"): row(None, "401 204 204 204 204 204 204 204"),
     ("GET", "/.well-known/jwks.json"): row(None, OPEN),
     ("GET", "/v1/users/me"): row(None, SIGNED),
     ("PATCH", "/v1/users/me"): row({"status": "x"}, SIGNED),

@@ -49,18 +49,23 @@ class PlatformFailed(Exception):
 class Platform:
     """A context: up on entry, down on exit, whatever happened between. The folder is kept when `keep` is set."""
 
-    def __init__(self, settings: Mapping[str, str], *, faults: bool = False) -> None:
+    def __init__(
+        self, settings: Mapping[str, str], *, faults: bool = False, scale: Mapping[str, int] | None = None
+    ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="signalink-e2e-"))
         self.state = self.folder / "state"
         self.keep = False
         self._settings = settings
         self._faults = faults
+        self._scale = scale or {}
 
     def __enter__(self) -> Self:
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
         arguments = ["up", "--ports", "free", "--json", *(["--faults"] if self._faults else [])]
         for key, value in self._settings.items():
             arguments += ["--set", f"{key}={value}"]
+        for service, count in self._scale.items():
+            arguments += ["--scale", f"{service}={count}"]
         try:
             began = time.monotonic()
             self.signalink(arguments, UP_SECONDS)
@@ -153,7 +158,7 @@ class Platform:
         return document
 
     def _internal(self, process: str) -> str:
-        return f"http://127.0.0.1:{self.process(process)['ports']['metrics']}"
+        return f"http://127.0.0.1:{self.child(process).ports['metrics']}"
 
     def postgres(self, principal: str) -> PostgresSettings:
         """Answer the settings of a principal's account, for dumps."""

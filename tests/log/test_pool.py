@@ -4,10 +4,12 @@ import asyncio
 import socket
 import time
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from signalink_core import faults
 from signalink_core.database import pool
 from signalink_core.settings import PostgresSettings
 from signalink_stacks.local.testing import Database
@@ -40,6 +42,38 @@ async def test_a_server_that_never_answers_costs_the_connect_time_out(monkeypatc
             with pytest.raises(TimeoutError):
                 await attempt
             assert time.monotonic() - began < 2
+
+
+@pytest.fixture
+def faulty() -> Iterator[faults.Faults]:
+    faults.here.enabled = True
+    yield faults.here
+    faults.here.clear()
+    faults.here.enabled = False
+
+
+async def test_a_fault_at_db_connect_looks_like_a_server_that_refuses(
+    database: Database, faulty: faults.Faults
+) -> None:
+    settings = database.settings("api")
+    faulty.put({"point": "db.connect", "action": "error", "count": 2})
+    for attempt in (pool.connect, pool.open_pool):
+        with pytest.raises(ConnectionRefusedError):
+            await attempt(settings)
+    async with await pool.open_pool(settings) as connections, connections.acquire() as connection:
+        assert await connection.fetchval("SELECT 1") == 1
+
+
+async def test_a_hang_at_db_connect_costs_the_connect_time_out(
+    database: Database, faulty: faults.Faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "CONNECT_SECONDS", 0.3)
+    faulty.put({"point": "db.connect", "action": "hang"})
+    for attempt in (pool.connect, pool.open_pool):
+        began = time.monotonic()
+        with pytest.raises(TimeoutError):
+            await attempt(database.settings("api"))
+        assert 0.25 < time.monotonic() - began < 2
 
 
 async def test_uuids_are_plain_and_json_is_python(database: Database) -> None:

@@ -66,6 +66,13 @@ async def logout(request: Request, response: Response, asked: RefreshRequest | N
     cookies.drop(request, response)
 
 
+@router.post("/logout-all", status_code=204, responses=refusals())
+async def logout_all(request: Request, response: Response, caller: identity.SignedIn) -> None:
+    """End all your sessions, on every device. Repeating needs a session, and so ends that one."""
+    await parts.of(request).auth.logout_all(caller.user_id)
+    cookies.drop(request, response)
+
+
 @keys.get("/.well-known/jwks.json", responses=refusals(signed_in=False))
 async def jwks(request: Request, response: Response) -> Jwks:
     """The public keys that access tokens and tickets are signed with."""

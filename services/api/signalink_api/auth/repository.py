@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from signalink_api.tables import audit_log, revocations, sessions, users
+from signalink_core.auth.tokens import ACCESS_LIFETIME
 from signalink_core.ids import uuid7
 from signalink_core.telemetry.trace import current_ids, current_traceparent
 
@@ -54,6 +55,24 @@ async def lock_family(db: AsyncConnection, family_id: UUID) -> None:
     await db.execute(
         select(sessions.c.id).where(sessions.c.family_id == family_id, sessions.c.generation == 0).with_for_update()
     )
+
+
+async def lock_open_families(db: AsyncConnection, user_id: UUID) -> list[UUID]:
+    """The user's sessions with a token that is good still; locked as by `lock_family`, in the order of their ids."""
+    newest = sessions.alias()
+    lives = (
+        select(newest.c.id)
+        .where(newest.c.family_id == sessions.c.family_id, newest.c.rotated_at.is_(None))
+        .where(newest.c.expires_at > func.clock_timestamp() - ACCESS_LIFETIME)
+        .exists()
+    )
+    statement = (
+        select(sessions.c.family_id)
+        .where(sessions.c.user_id == user_id, sessions.c.generation == 0, sessions.c.revoked_at.is_(None), lives)
+        .order_by(sessions.c.family_id)
+        .with_for_update(of=sessions)
+    )
+    return list((await db.execute(statement)).scalars())
 
 
 async def session_by_hash(db: AsyncConnection, refresh_hash: bytes) -> Row[Any] | None:

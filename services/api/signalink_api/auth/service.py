@@ -158,6 +158,17 @@ class AuthService:
         self._ended(family, utc_now())
         log.info("session_ended", user_id=str(user_id), session_id=str(family), reason="logout")
 
+    async def logout_all(self, user_id: UUID) -> None:
+        """End every open session of the user, this one too; each that ends is a fact."""
+        async with self._database.begin() as db:
+            open_ones = await repository.lock_open_families(db, user_id)
+            ended = [family for family in open_ones if await repository.revoke_family(db, family, "logout_all")]
+            for _ in ended:
+                await repository.record_fact(db, "user.logged_out", user_id)
+        for family in ended:
+            self._ended(family, utc_now())
+        log.info("sessions_ended", user_id=str(user_id), count=len(ended), reason="logout_all")
+
     async def logout_by_token(self, token: str) -> None:
         """For a browser whose access token is gone; an unknown token has nothing to end."""
         async with self._database.read() as db:

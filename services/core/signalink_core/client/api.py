@@ -102,6 +102,10 @@ class ApiClient:
     async def create_channel(self, slug: str, name: str, kind: str = "public", **more: Any) -> Mapping[str, Any]:
         return await self._authorised("POST", "/v1/channels", {"slug": slug, "name": name, "kind": kind, **more})
 
+    async def open_direct(self, user_id: str) -> Mapping[str, Any]:
+        """Answer the direct channel with a user; opening it again is harmless."""
+        return await self._repeat("POST", "/v1/direct", {"user_id": user_id})
+
     async def channel(self, channel_id: str) -> Mapping[str, Any]:
         return await self._repeat("GET", f"/v1/channels/{channel_id}")
 

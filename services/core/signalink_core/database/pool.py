@@ -8,6 +8,8 @@ from uuid import UUID, SafeUUID
 import asyncpg
 import orjson
 
+from signalink_core import faults
+from signalink_core.errors import FaultInjected
 from signalink_core.settings import PostgresSettings
 
 CONNECT_SECONDS = 2.0
@@ -41,7 +43,7 @@ async def open_pool(settings: PostgresSettings, *, min_size: int = 1, max_size: 
         max_size=max_size,
         max_queries=50_000,
         max_inactive_connection_lifetime=300.0,
-        connect=None,
+        connect=_dial,
         setup=None,
         init=prepare,
         reset=None,
@@ -58,11 +60,19 @@ async def open_pool(settings: PostgresSettings, *, min_size: int = 1, max_size: 
 
 async def connect(settings: PostgresSettings, *, command_timeout: float | None = COMMAND_SECONDS) -> asyncpg.Connection:
     """One connection of one's own. `command_timeout=None` is for statements that must never be cancelled (log.md 1)."""
-    connection = await asyncpg.connect(
-        **settings.connect_kwargs(), timeout=CONNECT_SECONDS, command_timeout=command_timeout
-    )
+    connection = await _dial(**settings.connect_kwargs(), timeout=CONNECT_SECONDS, command_timeout=command_timeout)
     await prepare(connection)
-    return connection  # type: ignore[no-any-return]
+    return connection
+
+
+async def _dial(**options: Any) -> asyncpg.Connection:
+    """asyncpg's connect; a fault here looks like a server that refuses, is slow, or never answers."""
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            await faults.point("db.connect")
+    except FaultInjected as error:
+        raise ConnectionRefusedError("The fault at db.connect refused this connection.") from error
+    return await asyncpg.connect(**options)  # type: ignore[no-any-return]
 
 
 async def prepare(connection: asyncpg.Connection) -> None:
