@@ -853,7 +853,7 @@ export interface operations {
             /**
              * @description - `validation`: `errors` lists each field with what is wrong; unknown fields too.
              *     - `range_reversed`: `from` is not before `to`.
-             *     - `range_too_long`: The range holds more points than one answer has; `most_points` says how many, `next_step` which interval fits.
+             *     - `range_too_long`: The range holds more points than one answer has (`most_points`); `next_step` says which interval fits.
              *     - `range_in_future`: `from` is not in the past; `now` is this service's clock.
              *     - `range_not_kept`: All of the range is older than what is kept at this interval; `kept_from` says where that begins.
              */
@@ -987,7 +987,7 @@ export interface operations {
             /**
              * @description - `validation`: `errors` lists each field with what is wrong; unknown fields too.
              *     - `range_reversed`: `from` is not before `to`.
-             *     - `range_too_long`: The range holds more points than one answer has; `most_points` says how many, `next_step` which interval fits.
+             *     - `range_too_long`: The range holds more points than one answer has (`most_points`); `next_step` says which interval fits.
              *     - `range_in_future`: `from` is not in the past; `now` is this service's clock.
              *     - `range_not_kept`: All of the range is older than what is kept at this interval; `kept_from` says where that begins.
              */
@@ -1110,7 +1110,7 @@ export interface operations {
             /**
              * @description - `validation`: `errors` lists each field with what is wrong; unknown fields too.
              *     - `range_reversed`: `from` is not before `to`.
-             *     - `range_too_long`: The range holds more points than one answer has; `most_points` says how many, `next_step` which interval fits.
+             *     - `range_too_long`: The range holds more points than one answer has (`most_points`); `next_step` says which interval fits.
              *     - `range_in_future`: `from` is not in the past; `now` is this service's clock.
              *     - `range_not_kept`: All of the range is older than what is kept at this interval; `kept_from` says where that begins.
              *     - `invalid_cursor`: The cursor was not made by this list, or was altered.
@@ -1245,7 +1245,7 @@ export interface operations {
             /**
              * @description - `validation`: `errors` lists each field with what is wrong; unknown fields too.
              *     - `range_reversed`: `from` is not before `to`.
-             *     - `range_too_long`: The range holds more points than one answer has; `most_points` says how many, `next_step` which interval fits.
+             *     - `range_too_long`: The range holds more points than one answer has (`most_points`); `next_step` says which interval fits.
              *     - `range_in_future`: `from` is not in the past; `now` is this service's clock.
              *     - `range_not_kept`: All of the range is older than what is kept at this interval; `kept_from` says where that begins.
              */
@@ -1485,7 +1485,7 @@ export interface operations {
             /**
              * @description - `validation`: `errors` lists each field with what is wrong; unknown fields too.
              *     - `range_reversed`: `from` is not before `to`.
-             *     - `range_too_long`: The range holds more points than one answer has; `most_points` says how many, `next_step` which interval fits.
+             *     - `range_too_long`: The range holds more points than one answer has (`most_points`); `next_step` says which interval fits.
              *     - `range_in_future`: `from` is not in the past; `now` is this service's clock.
              *     - `range_not_kept`: All of the range is older than what is kept at this interval; `kept_from` says where that begins.
              */
@@ -1619,7 +1619,7 @@ export interface operations {
             /**
              * @description - `validation`: `errors` lists each field with what is wrong; unknown fields too.
              *     - `range_reversed`: `from` is not before `to`.
-             *     - `range_too_long`: The range holds more points than one answer has; `most_points` says how many, `next_step` which interval fits.
+             *     - `range_too_long`: The range holds more points than one answer has (`most_points`); `next_step` says which interval fits.
              *     - `range_in_future`: `from` is not in the past; `now` is this service's clock.
              *     - `range_not_kept`: All of the range is older than what is kept at this interval; `kept_from` says where that begins.
              */

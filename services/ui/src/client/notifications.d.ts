@@ -284,7 +284,7 @@ export interface components {
         };
         /**
          * Preferences
-         * @description `digest_minutes` null: `default_digest_minutes` holds. `email` false: no mail at all, whatever the choices say.
+         * @description `digest_minutes` null: `default_digest_minutes` holds. `email` false: no mail at all, whatever choices say.
          */
         Preferences: {
             /** Time Zone */

@@ -10,6 +10,7 @@ import { Digest } from "./Digest";
 import { Keywords } from "./Keywords";
 import { Mutes } from "./Mutes";
 import { QuietHours } from "./QuietHours";
+import { Sessions } from "./Sessions";
 import { Told } from "./Told";
 import { Webhook } from "./Webhook";
 
@@ -29,6 +30,9 @@ export default function SettingsPage({ channels, onBack }: Props) {
         </ServiceGate>
         <Section title="Devices" about="Where push notifications go.">
           <Devices />
+        </Section>
+        <Section title="Sessions" about="Wherever you are signed in.">
+          <Sessions />
         </Section>
       </div>
     </PageFrame>
