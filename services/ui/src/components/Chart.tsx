@@ -32,7 +32,7 @@ export interface ChartProps {
   readonly name: (at: number) => string;
   /** Days are cut in UTC, so their axis is in UTC too. */
   readonly utc?: boolean;
-  /** Classes instead of times: one tick for each that has room. */
+  /** Classes instead of times: one tick for each that fits. */
   readonly classes?: boolean;
   readonly aside?: ReactNode;
 }

@@ -31,7 +31,7 @@ export function HistogramChart({ title, classes, unit, name, whole = false }: Pr
   );
 }
 
-/** Under the axis there is room for the bound only. */
+/** Under the axis only the bound fits. */
 function tickName(classes: readonly Class[], index: number, name: Naming): string {
   const upTo = classes[index]?.upTo;
   const below = classes[index - 1]?.upTo;
