@@ -101,10 +101,10 @@ class Fanout:
                 self._append_odd(subscription, entries)
                 continue
             session = subscription.session
-            if session.out is None:  # `queue` in place: this is the line that runs once per delivery
-                session.out = [data]
-            else:
+            if session.out is not None:  # what waits makes a session dirty: this runs once per delivery
                 session.out.append(data)
+                continue
+            session.out = [data]  # `queue` in place
             if not session.dirty:
                 session.dirty = True
                 touched.append(session)

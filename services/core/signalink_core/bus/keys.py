@@ -23,6 +23,7 @@ Keys of presence, all below `signalink:presence:`; `{node}` is one run of one ga
 
 import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
 from uuid import UUID
 
 import orjson
@@ -64,6 +65,7 @@ def canary_key(run: str) -> bytes:
     return CANARY_PREFIX + run.encode()
 
 
+@lru_cache(maxsize=4096)  # the same few keys come with every message; parsing one costs 1.5 us
 def _channel(prefix: bytes, key: bytes) -> UUID | None:
     if not key.startswith(prefix):
         return None
