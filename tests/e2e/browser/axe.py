@@ -73,7 +73,7 @@ def _places(shown: Window, channel: str, username: str) -> Iterator[str]:
     page.get_by_text("Register a device by hand").click()
     yield "settings"
     page.go_back()
-    page.get_by_role("button", name="Analytics").click()
+    page.get_by_role("button", name="Analytics", exact=True).click()
     page.locator(".chart canvas").first.wait_for()
     page.get_by_text("As a table").first.click()
     yield "analytics"

@@ -24,7 +24,7 @@ import httpx  # noqa: E402
 import pages  # noqa: E402
 import sabotage  # noqa: E402
 import window  # noqa: E402
-from findings import findings  # noqa: E402
+from findings import differences, findings  # noqa: E402
 from playwright.sync_api import Browser, sync_playwright  # noqa: E402
 from rig import REPLAY_PROFILE, Platform, concluded, say  # noqa: E402
 from window import Window  # noqa: E402
@@ -250,7 +250,7 @@ class Talk:
         shown.is_live()
         wrong = pages.choose(shown, self._pictured("settings"))
         found = pages.figures(self.ada, self._channel, posted, self._pictured("analytics"))
-        wrong += pages.differences(found, posted) + shown.complaints + self.ada.complaints
+        wrong += differences(found, posted) + shown.complaints + self.ada.complaints
         say(f"  settings kept; {found.tile} of {posted} messages in the figures after {found.seconds:.1f} s")
         return wrong, shown.refusals() + self.ada.refusals(), found.seconds
 

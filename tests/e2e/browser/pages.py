@@ -6,16 +6,14 @@ tile, from the table beside the chart, and as pixels of the chart itself.
 
 import re
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
+from findings import Figures
 from playwright.sync_api import expect
 from window import PATIENCE_MS, Window
 
 FRESH_SECONDS = 60.0
 """How long what was posted may take to be in the figures: bar of this act, generous for a busy machine."""
-BARE_PIXELS = 100
-"""A chart with fewer pixels in a bar's colour shows no bar."""
 ZONE = "Europe/Berlin"
 DRAWN = """(canvas) => {
   const style = getComputedStyle(canvas);
@@ -30,16 +28,6 @@ DRAWN = """(canvas) => {
   return count;
 }"""
 """How many pixels of a canvas have a colour of bars."""
-
-
-@dataclass(frozen=True)
-class Figures:
-    """What the analytics page shows of one channel, and how long it took until it did."""
-
-    tile: int
-    table: int
-    pixels: int
-    seconds: float
 
 
 def choose(shown: Window, picture: Path | None) -> list[str]:
@@ -86,6 +74,7 @@ def figures(shown: Window, channel: str, posted: int, picture: Path | None) -> F
     seconds = time.monotonic() - began
     chart = shown.page.locator(".chart", has=shown.page.get_by_role("heading", name="Messages", exact=True))
     chart.locator("summary").click()
+    chart.locator("tbody td").first.wait_for()
     cells = chart.locator("tbody td").all_inner_texts()
     table = sum(_number(text) for text in cells)
     pixels = int(chart.locator("canvas").evaluate(DRAWN))
@@ -98,15 +87,3 @@ def _number(text: str) -> int:
     """A number as the page writes it; the dash of nothing counts as none."""
     digits = "".join(sign for sign in text if sign.isdigit())
     return int(digits) if digits else 0
-
-
-def differences(found: Figures, posted: int) -> list[str]:
-    """What the analytics page shows otherwise than it must."""
-    wrong = []
-    if found.tile != posted:
-        wrong.append(f"analytics: {found.tile} messages in the tile, {posted} were posted")
-    if found.table != posted:
-        wrong.append(f"analytics: {found.table} messages in the table, {posted} were posted")
-    if found.pixels < BARE_PIXELS:
-        wrong.append(f"analytics: the chart is bare ({found.pixels} pixels of bars)")
-    return wrong

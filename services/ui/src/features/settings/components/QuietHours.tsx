@@ -30,6 +30,7 @@ export function QuietHours({ preferences }: { readonly preferences: Preferences 
   const edit = (part: Partial<Draft>): void => setDraft({ on, begin, end, zone, ...part });
   const submit = (event: FormEvent): void => {
     event.preventDefault();
+    if (on && begin === end) return;
     change.mutate({ what: "quiet", quiet: on ? { begin, end } : null, timeZone: zone });
   };
   const changed = draft !== null && (on !== saved.on || (on && (begin !== saved.begin || end !== saved.end || zone !== saved.zone)));
@@ -51,10 +52,11 @@ interface HoursProps {
 
 function Hours({ draft: { begin, end, zone }, error, onEdit }: HoursProps) {
   const clock = clockIn(zone, new Date());
+  const empty = begin === end ? "Quiet hours must end at another time than they begin" : undefined;
   return (
     <div className="fields">
       <Field label="From" type="time" required value={begin} onChange={(event) => onEdit({ begin: event.target.value })} problem={fieldProblem(error, "quiet_hours.begin")} />
-      <Field label="Until" type="time" required value={end} onChange={(event) => onEdit({ end: event.target.value })} problem={fieldProblem(error, "quiet_hours.end") ?? fieldProblem(error, "quiet_hours")} />
+      <Field label="Until" type="time" required value={end} onChange={(event) => onEdit({ end: event.target.value })} problem={empty ?? fieldProblem(error, "quiet_hours.end") ?? fieldProblem(error, "quiet_hours")} />
       <Select
         label="Time zone"
         value={zone}
