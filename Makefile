@@ -4,7 +4,7 @@ VENV    ?= .venv
 BIN     := $(VENV)/bin
 PIP     := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet
 LOCKED  := --require-hashes --no-deps --only-binary :all: -r
-EXTRAS  := dev local api relay gateway analytics notifications prober operator ui aws
+EXTRAS  := dev local api relay gateway analytics notifications prober topics operator ui aws
 PROOFS  := race replay kill nemesis browser up doctor poison
 UI      := services/ui
 PAGE    := services/api/signalink_api/ui_static/index.html
@@ -75,6 +75,7 @@ docs: $(VENV)/.dev ## Write the generated files again: metric names, docs/metric
 	@$(BIN)/python -m signalink_core.telemetry.generate
 	@$(BIN)/python -m signalink_core.events.schemas docs/api/events
 	@$(BIN)/python -m signalink_api.openapi docs/api
+	@$(BIN)/python -m signalink_notifications.openapi docs/api
 	@$(BIN)/python -m signalink_gateway.asyncapi docs/api/asyncapi.yaml
 
 clean: ## Remove the environment and all caches; the platform's state in .signalink stays

@@ -1,6 +1,7 @@
-"""`python -m signalink_operator apply [-f FILE ...]`: parses the command line and prints one line per topic.
+"""`python -m signalink_operator`: the operator, until SIGTERM. `... apply [-f FILE ...]`: one pass without Kubernetes.
 
-Exit 0 when every topic is as its manifest says, 1 when one is not, 64 when the manifests or the settings are wrong.
+apply prints one line per topic; exit 0 when every topic is as its manifest says, 1 when one is not, 64 when the
+manifests or the settings are wrong. It imports nothing that talks to Kubernetes.
 """
 
 from __future__ import annotations
@@ -25,8 +26,13 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Parse, apply, print one line per topic; the answer is the exit code."""
+    """Run the operator, or apply and print one line per topic; the answer is the exit code."""
     options = _options(arguments)
+    if options.command != "apply":
+        from signalink_core import process
+        from signalink_operator import app
+
+        process.run(app.main, service=settings.SERVICE)
     try:
         desired = manifests.load(options.file or [manifests.SHIPPED])
         deadlines = settings.Deadlines(call_seconds=options.timeout)
@@ -41,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = _Parser(prog="signalink_operator", description="Bring Kafka topics to what Topic manifests say.")
-    commands = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
+    commands = parser.add_subparsers(dest="command", parser_class=_Parser)
+    commands.add_parser("run", help="keep the resources of a Kubernetes cluster true (what is done without a command)")
     command = commands.add_parser("apply", help="apply Topic manifests once, without Kubernetes")
     command.add_argument("-f", "--file", type=Path, action="append", help="manifest file or folder (default: shipped)")
     command.add_argument(

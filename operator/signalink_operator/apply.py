@@ -17,7 +17,7 @@ class Topics(Protocol):
     """What `apply` needs of Kafka; `adapters.kafka.KafkaTopics` is the real one."""
 
     def observe(self, names: Sequence[str]) -> dict[str, kafka.Observed]: ...
-    def act(self, plans: dict[str, topic_plan.Plan]) -> dict[str, kafka.Failure]: ...
+    def act(self, plans: dict[str, topic_plan.Plan]) -> dict[str, kafka.Acted]: ...
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,15 @@ def run(manifests: Sequence[model.Topic], topics: Topics) -> list[Result]:
     plans = {
         manifest.name: topic_plan.plan_topic(manifest.spec, seen)
         for manifest in manifests
-        if not isinstance(seen := observed[manifest.name], kafka.Failure)
+        if not isinstance(seen := observed[manifest.name], model.Failure)
     }
-    failures = topics.act({name: plan for name, plan in plans.items() if plan.actions})
-    failures |= {name: seen for name, seen in observed.items() if isinstance(seen, kafka.Failure)}
+    acted = topics.act({name: plan for name, plan in plans.items() if plan.actions})
+    outcomes = {**observed, **acted}
+    failures = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, model.Failure)}
     return [_result(manifest.name, plans.get(manifest.name), failures.get(manifest.name)) for manifest in manifests]
 
 
-def _result(name: str, plan: topic_plan.Plan | None, failure: kafka.Failure | None) -> Result:
+def _result(name: str, plan: topic_plan.Plan | None, failure: model.Failure | None) -> Result:
     if failure is not None or plan is None:
         why = f"{failure.reason}: {failure.message}" if failure is not None else "not planned"
         return Result(name, "refused", why)

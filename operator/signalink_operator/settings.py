@@ -1,12 +1,19 @@
-"""What `apply` needs from the environment, as the Kafka admin client wants it. Nothing is read on import."""
+"""What the operator and `apply` need from the environment. Nothing is read on import; secrets come from files."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from signalink_core.errors import ConfigurationError
-from signalink_core.settings import KafkaSettings, read_secret
+from signalink_core.settings import PREFIX, KafkaSettings, ProcessSettings, SettingsGroup, read_secret
+
+SERVICE = "operator"
+Seconds = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
 
 CALL_SECONDS = 15.0
 READY_SECONDS = 60.0
@@ -38,3 +45,73 @@ def admin_config(kafka: KafkaSettings, deadlines: Deadlines) -> dict[str, Any]:
             next_step="set SIGNALINK_KAFKA_USER and SIGNALINK_KAFKA_PASSWORD_FILE.",
         )
     return config | {"sasl.mechanism": "SCRAM-SHA-512", "sasl.username": kafka.user, "sasl.password": password}
+
+
+class OperatorSettings(SettingsGroup):
+    """Which resources it looks after, and how often."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX + "OPERATOR_",
+        env_ignore_empty=True,
+        frozen=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
+    )
+
+    cluster_ref: str = "default"
+    """Resources with this `clusterRef` are its own; one operator serves one Kafka."""
+    namespace: str = "default"
+    """Its own namespace: where its Lease and its canary are."""
+    watch_namespaces: Annotated[tuple[str, ...], NoDecode] = ()
+    """Comma list of namespaces or globs (`team-*`); empty means all."""
+    selector: str = ""
+    """Label selector (`a=b, c!=d, e, !f`); resources that it does not fit are left alone."""
+    resync_seconds: Seconds = 120.0
+    """From one full pass over everything to the next."""
+    batch_keys: Count = 100
+    """Most resources in one batch of calls to Kafka."""
+    batch_wait_ms: Annotated[int, Field(ge=0)] = 100
+    """How long a batch waits for more."""
+    queue_keys: Count = 20_000
+    """Most resources that may wait; one more ends the process."""
+    retry_seconds: Seconds = 2.0
+    """Wait before the second attempt; it doubles with each one, up to 120 s."""
+    writes_in_flight: Count = 20
+    """Most calls to the Kubernetes API at a time."""
+    finalizers: Literal["on", "off"] = "on"
+    """off: no topic is ever deleted, whatever a resource's deletionPolicy says, and no finalizer is placed."""
+    deletion_release_seconds: Annotated[float, Field(ge=0)] = 0.0
+    """A deleted resource whose topic cannot be deleted is let go after this long; 0 never."""
+    config_keys: Annotated[tuple[str, ...], NoDecode] = ()
+    """Comma list of the only settings this Kafka lets anyone change (Amazon MSK Serverless); empty means all."""
+    lease_seconds: Seconds = 30.0
+    """How long the Lease holds without being renewed; it is renewed three times in that."""
+    canary_seconds: Annotated[float, Field(ge=0)] = 20.0
+    """From one stamp of the canary to the next; 0 switches it off."""
+    stale_seconds: Seconds = 90.0
+    """Not live when a stamp has not come back through the watch for this long."""
+    stalled_seconds: Seconds = 120.0
+    """Not live when one batch takes longer."""
+
+    @field_validator("watch_namespaces", "config_keys", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @property
+    def allowed_config(self) -> frozenset[str] | None:
+        return frozenset(self.config_keys) or None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything of one operator process."""
+
+    process: ProcessSettings
+    kafka: KafkaSettings
+    operator: OperatorSettings
+
+    @classmethod
+    def from_env(cls) -> Self:
+        process = ProcessSettings.from_env().named(SERVICE)
+        return cls(process, KafkaSettings.from_env(), OperatorSettings.from_env())

@@ -12,14 +12,14 @@ from signalink_operator.plans.topic import Plan
 
 
 class FakeTopics:
-    def __init__(self, seen: dict[str, kafka.Observed], failing: dict[str, kafka.Failure] | None = None) -> None:
+    def __init__(self, seen: dict[str, kafka.Observed], failing: dict[str, model.Failure] | None = None) -> None:
         self.seen, self.failing = seen, failing or {}
         self.acted: dict[str, Plan] = {}
 
     def observe(self, names: Sequence[str]) -> dict[str, kafka.Observed]:
         return {name: self.seen.get(name) for name in names}
 
-    def act(self, plans: dict[str, Plan]) -> dict[str, kafka.Failure]:
+    def act(self, plans: dict[str, Plan]) -> dict[str, kafka.Acted]:
         self.acted |= plans
         return {name: failure for name, failure in self.failing.items() if name in plans}
 
@@ -36,9 +36,9 @@ def test_each_topic_is_reported_with_what_happened_to_it() -> None:
             "same": model.ObservedTopic("same", "1", 3, 1),
             "small": model.ObservedTopic("small", "2", 1, 1),
             "big": model.ObservedTopic("big", "3", 9, 1),
-            "denied": kafka.Failure("AccessDenied", "no"),
+            "denied": model.Failure("AccessDenied", "no"),
         },
-        {"bad": kafka.Failure("InvalidConfig", "unknown key")},
+        {"bad": model.Failure("InvalidConfig", "unknown key")},
     )
     names = ["new", "same", "small", "big", "denied", "bad"]
     assert [str(result) for result in apply.run([manifest(name, partitions=3) for name in names], topics)] == [

@@ -41,7 +41,7 @@ class Watched(kafka.KafkaTopics):
 
     acted: list[str]
 
-    def act(self, plans: dict[str, Plan]) -> dict[str, kafka.Failure]:  # type: ignore[override]
+    def act(self, plans: dict[str, Plan]) -> dict[str, kafka.Acted]:  # type: ignore[override]
         self.acted = list(plans)
         return super().act(plans)
 

@@ -85,6 +85,19 @@ def test_t03_values_are_compared_by_their_type(key: str, desired: str, seen: str
     assert config_plan.same(key, desired, seen) is same
 
 
+def test_t20_settings_that_nobody_may_change_are_left_out_and_left_alone() -> None:
+    allowed = frozenset({"retention.ms"})
+    spec = TopicSpec(config={"retention.ms": 5, "segment.bytes": 7})
+    plan = plan_topic(spec, observed(segment_bytes=("9", True), preallocate=("true", True)), allowed)
+    assert plan == Plan((SetConfig({"retention.ms": "5"}),), ignored=("segment.bytes",))
+    assert plan_topic(spec, None, allowed).actions == (CreateTopic(None, None, {"retention.ms": "5"}),)
+
+
+def test_t06_replicas_that_a_running_reassignment_leads_to_are_accepted() -> None:
+    moving = replace(observed(replicas=1), target_replicas=3)
+    assert plan_topic(TopicSpec(replicas=3), moving) == Plan()
+
+
 KEYS = st.sampled_from(["retention.ms", "cleanup.policy", "preallocate", "segment.bytes"])
 VALUES = st.sampled_from(["1", "1000", "delete", "compact,delete", "true"])
 SPECS = st.builds(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from signalink_core.manifest import ServiceManifest
+from signalink_core.manifest import ServiceManifest, find, load
 from signalink_stacks.local import discovery, layout
 from signalink_stacks.local.credentials import Credentials
 from signalink_stacks.local.layout import Wishes
@@ -38,6 +38,11 @@ def never() -> int:
 
 def test_the_services_of_the_checkout_are_found_by_their_manifests() -> None:
     assert {"api", "gateway", "relay"} <= {each.name for each in discovery.manifests()}
+
+
+def test_what_needs_kubernetes_is_not_started_here() -> None:
+    assert "kubernetes" in load(find("signalink_operator")).needs
+    assert "operator" not in {each.name for each in discovery.manifests()}
 
 
 def test_process_i_adds_ten_times_i_to_both_ports(secrets: Credentials) -> None:

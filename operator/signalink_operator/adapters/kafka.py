@@ -1,7 +1,6 @@
 """Kafka's admin API through confluent-kafka: observe many topics, carry out many plans, one call per kind of action.
 
-Every call has a deadline. A failure is a value per topic (`Failure`): one refused
-topic must not hide the others.
+Every call has a deadline. A failure is a value per topic (`model.Failure`): one refused topic must not hide the others.
 What to do is left to `plans`; the prefix of topic names is put on and taken off here alone.
 """
 
@@ -11,7 +10,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from dataclasses import dataclass
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
@@ -26,38 +24,22 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
     ResourceType,
 )
 
+from signalink_core import faults
+from signalink_core.errors import FaultInjected
 from signalink_core.settings import KafkaSettings
-from signalink_operator import model, settings
+from signalink_core.telemetry import names as metric_names
+from signalink_operator import settings
+from signalink_operator.adapters import kafka_errors
+from signalink_operator.model import ConfigEntry as ObservedEntry
+from signalink_operator.model import Failure, ObservedTopic
 from signalink_operator.plans import topic as topic_plan
 
 NO_LEADER = -1
 POLL_SECONDS = 0.05
-_REASONS: Mapping[int, str] = {
-    KafkaError._TRANSPORT: "KafkaUnavailable",
-    KafkaError._ALL_BROKERS_DOWN: "KafkaUnavailable",
-    KafkaError._TIMED_OUT: "KafkaUnavailable",
-    KafkaError.REQUEST_TIMED_OUT: "KafkaUnavailable",
-    KafkaError._AUTHENTICATION: "KafkaUnauthenticated",
-    KafkaError.SASL_AUTHENTICATION_FAILED: "KafkaUnauthenticated",
-    KafkaError.TOPIC_AUTHORIZATION_FAILED: "AccessDenied",
-    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "AccessDenied",
-    KafkaError.POLICY_VIOLATION: "PolicyViolation",
-    KafkaError.INVALID_REPLICATION_FACTOR: "InvalidReplicas",
-    KafkaError.INVALID_PARTITIONS: "InvalidPartitions",
-    KafkaError.INVALID_CONFIG: "InvalidConfig",
-    KafkaError.TOPIC_EXCEPTION: "InvalidName",
-}
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why a topic could not be observed or changed; `reason` is CamelCase and stable, `message` is Kafka's."""
-
-    reason: str
-    message: str
-
-
-Observed = model.ObservedTopic | None | Failure
+Observed = ObservedTopic | None | Failure
+Acted = ObservedTopic | Failure
+"""How a topic turned out: described anew after it was made or grown, or why something failed."""
+Call = Callable[[], Mapping[Any, Future[Any]]]
 
 
 class KafkaTopics:
@@ -72,30 +54,40 @@ class KafkaTopics:
     def observe(self, names: Iterable[str]) -> dict[str, Observed]:
         """Each topic as it is: None where Kafka does not have it."""
         wanted = list(names)
-        described = self._each(
-            wanted,
-            lambda: self._admin.describe_topics(
-                TopicCollection([self._prefix + name for name in wanted]),
-                request_timeout=self._deadlines.call_seconds,
-            ),
-        )
+        described = self._describe(wanted)
         present = [name for name, answer in described.items() if not isinstance(answer, Failure)]
         configs = self._configs(present)
-        return {name: self._observed(name, described[name], configs.get(name)) for name in wanted}
+        return {name: _observed(name, described[name], configs.get(name)) for name in wanted}
 
-    def act(self, plans: Mapping[str, topic_plan.Plan]) -> dict[str, Failure]:
-        """Carry out all plans; the answer names the topics for which something failed, and why."""
-        failures: dict[str, Failure] = {}
-        created = self._pick(plans, topic_plan.CreateTopic)
-        failures |= self._act(created, lambda: self._create(created))
-        self._await_ready([name for name in created if name not in failures], failures)
-        grown = self._pick(plans, topic_plan.GrowPartitions)
-        failures |= self._act(grown, lambda: self._grow(grown))
-        configs = {name: plan for name, plan in plans.items() if self._config_entries(plan)}
-        failures |= self._act(configs, lambda: self._configure(configs))
-        return failures
+    def act(self, plans: Mapping[str, topic_plan.Plan]) -> dict[str, Acted]:
+        """Carry out all plans; the answer has the topics that failed, and those made or grown as they are now."""
+        acted: dict[str, Acted] = {}
+        created = _pick(plans, topic_plan.CreateTopic)
+        acted |= self._failed("create_topics", created, lambda: self._create(created))
+        grown = _pick(plans, topic_plan.GrowPartitions)
+        acted |= self._failed("create_partitions", grown, lambda: self._grow(grown))
+        entries = {name: found for name, plan in plans.items() if (found := _config_entries(plan))}
+        acted |= self._failed("incremental_alter_configs", entries, lambda: self._configure(entries))
+        deleted = _pick(plans, topic_plan.DeleteTopic)
+        gone = self._failed("delete_topics", deleted, lambda: self._delete(deleted))
+        acted |= {name: failure for name, failure in gone.items() if failure.reason != "NotFound"}
+        return acted | self._await_ready([name for name in (*created, *grown) if name not in acted])
 
     # -- one admin call each -------------------------------------------------------------------------------------
+
+    def _describe(self, names: list[str]) -> dict[str, Any]:
+        def call() -> Mapping[Any, Future[Any]]:
+            wanted = TopicCollection([self._prefix + name for name in names])
+            return dict(self._admin.describe_topics(wanted, request_timeout=self._deadlines.call_seconds))
+
+        return self._each("describe_topics", names, call)
+
+    def _configs(self, names: list[str]) -> dict[str, Any]:
+        resources = [ConfigResource(ResourceType.TOPIC, self._prefix + name) for name in names]
+        seconds = self._deadlines.call_seconds
+        return self._each(
+            "describe_configs", names, lambda: self._admin.describe_configs(resources, request_timeout=seconds)
+        )
 
     def _create(self, topics: Mapping[str, topic_plan.CreateTopic]) -> dict[Any, Future[Any]]:
         new = [
@@ -113,115 +105,114 @@ class KafkaTopics:
         new = [NewPartitions(self._prefix + name, action.total) for name, action in topics.items()]
         return dict(self._admin.create_partitions(new, request_timeout=self._deadlines.call_seconds))
 
-    def _configure(self, plans: Mapping[str, topic_plan.Plan]) -> dict[Any, Future[Any]]:
+    def _configure(self, topics: Mapping[str, list[ConfigEntry]]) -> dict[Any, Future[Any]]:
         resources = [
-            ConfigResource(ResourceType.TOPIC, self._prefix + name, incremental_configs=self._config_entries(plan))
-            for name, plan in plans.items()
+            ConfigResource(ResourceType.TOPIC, self._prefix + name, incremental_configs=entries)
+            for name, entries in topics.items()
         ]
         return dict(self._admin.incremental_alter_configs(resources, request_timeout=self._deadlines.call_seconds))
 
-    @staticmethod
-    def _config_entries(plan: topic_plan.Plan) -> list[ConfigEntry]:
-        entries = []
-        for action in plan.actions:
-            if isinstance(action, topic_plan.SetConfig):
-                entries += [
-                    ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET)
-                    for key, value in action.config.items()
-                ]
-            if isinstance(action, topic_plan.DeleteConfig):
-                entries += [
-                    ConfigEntry(key, None, incremental_operation=AlterConfigOpType.DELETE) for key in action.keys
-                ]
-        return entries
+    def _delete(self, topics: Iterable[str]) -> dict[Any, Future[Any]]:
+        names = [self._prefix + name for name in topics]
+        return dict(self._admin.delete_topics(names, request_timeout=self._deadlines.call_seconds))
 
-    def _configs(self, names: list[str]) -> dict[str, Any]:
-        resources = [ConfigResource(ResourceType.TOPIC, self._prefix + name) for name in names]
-        return self._each(
-            names,
-            lambda: self._admin.describe_configs(resources, request_timeout=self._deadlines.call_seconds),
-        )
+    def _await_ready(self, names: list[str]) -> dict[str, Acted]:
+        """The broker answers create before it has made the logs: wait until each partition has a leader."""
+        end, waiting = time.monotonic() + self._deadlines.ready_seconds, list(names)
+        ready: dict[str, Acted] = {}
+        while waiting:
+            answers = self._describe(waiting)
+            ready |= {name: _described(name, answer) for name, answer in answers.items() if _has_leaders(answer)}
+            waiting = [name for name in waiting if name not in ready]
+            if waiting and time.monotonic() > end:
+                return ready | dict.fromkeys(waiting, Failure("NotReady", "made, but no leader was elected in time"))
+            time.sleep(POLL_SECONDS if waiting else 0)
+        return ready
 
     # -- answers ---------------------------------------------------------------------------------------------------
 
-    @staticmethod
-    def _pick(plans: Mapping[str, topic_plan.Plan], kind: type) -> dict[str, Any]:
-        return {name: action for name, plan in plans.items() for action in plan.actions if isinstance(action, kind)}
-
-    def _act(self, topics: Mapping[str, Any], call: Callable[[], Mapping[Any, Future[Any]]]) -> dict[str, Failure]:
-        answers = self._each(list(topics), call)
+    def _failed(self, call: str, topics: Mapping[str, Any], send: Call) -> dict[str, Failure]:
+        answers = self._each(call, list(topics), send)
         return {name: answer for name, answer in answers.items() if isinstance(answer, Failure)}
 
-    def _each(self, names: list[str], call: Callable[[], Mapping[Any, Future[Any]]]) -> dict[str, Any]:
+    def _each(self, call: str, names: list[str], send: Call) -> dict[str, Any]:
         """One batch call; its answer or Failure per topic name (without the prefix)."""
         if not names:
             return {}
+        began = time.monotonic()
         try:
-            futures = call()
-        except (KafkaException, ValueError, TypeError) as error:
-            return dict.fromkeys(names, Failure("InvalidRequest", str(error)))
-        end = time.monotonic() + self._deadlines.call_seconds + 1
-        return {self._name_of(key): self._answer(future, end) for key, future in futures.items()}
+            faults.fires("operator.before_call", call=call)
+            futures = send()
+            end = began + self._deadlines.call_seconds + 1
+            answers = {self._name_of(key): self._answer(call, future, end) for key, future in futures.items()}
+            faults.fires("operator.after_call", call=call)
+        except FaultInjected as error:
+            answers = dict.fromkeys(names, Failure(kafka_errors.UNAVAILABLE, str(error)))
+        except KafkaException as error:
+            answers = dict.fromkeys(names, self._failure(error.args[0], call))
+        except (ValueError, TypeError) as error:
+            answers = dict.fromkeys(names, Failure("InvalidRequest", str(error)))
+        failed = any(isinstance(answer, Failure) for answer in answers.values())
+        seconds = metric_names.OPERATOR_ADMIN_CALL_SECONDS.labels(call=call, result="failed" if failed else "ok")
+        seconds.observe(time.monotonic() - began)
+        return answers
 
     def _name_of(self, key: str | ConfigResource) -> str:
         return (key.name if isinstance(key, ConfigResource) else key).removeprefix(self._prefix)
 
-    def _answer(self, future: Future[Any], end: float) -> Any:
+    def _answer(self, call: str, future: Future[Any], end: float) -> Any:
         try:
             return future.result(timeout=max(0.0, end - time.monotonic()))
         except FutureTimeout:
             return self._unavailable("no answer within the deadline")
         except KafkaException as error:
-            return self._failure(error.args[0])
+            return self._failure(error.args[0], call)
 
-    def _failure(self, error: KafkaError) -> Failure:
-        reason = _REASONS.get(error.code(), "KafkaError")
-        if reason == "KafkaUnavailable":
-            return self._unavailable(error.str())
-        return Failure("NotFound" if error.code() in _MISSING else reason, error.str())
+    def _failure(self, error: KafkaError, call: str) -> Failure:
+        failure = kafka_errors.failure(error, call)
+        return self._unavailable(failure.message) if failure.reason == kafka_errors.UNAVAILABLE else failure
 
     def _unavailable(self, message: str) -> Failure:
         """A wrong password ends as a time-out; only the error callback was told the cause."""
         self._admin.poll(0)
         if self._login_error is not None:
-            return Failure("KafkaUnauthenticated", self._login_error)
-        return Failure("KafkaUnavailable", message)
+            return Failure(kafka_errors.UNAUTHENTICATED, self._login_error)
+        return Failure(kafka_errors.UNAVAILABLE, message)
 
     def _note_error(self, error: KafkaError) -> None:
-        if error.code() in {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED}:
+        if error.code() in kafka_errors.LOGIN:
             self._login_error = error.str()
 
-    def _observed(self, name: str, description: Any, config: Any) -> Observed:
-        if isinstance(description, Failure):
-            return None if description.reason == "NotFound" else description
-        if isinstance(config, Failure):
-            return config
-        own = ConfigSource.DYNAMIC_TOPIC_CONFIG.value
-        entries = {key: model.ConfigEntry(entry.value, entry.source == own) for key, entry in config.items()}
-        partitions = description.partitions
-        return model.ObservedTopic(
-            name, str(description.topic_id), len(partitions), len(partitions[0].replicas) if partitions else 0, entries
-        )
 
-    def _await_ready(self, names: list[str], failures: dict[str, Failure]) -> None:
-        """The broker answers create before it has made the logs: wait until each partition has a leader."""
-        end, waiting = time.monotonic() + self._deadlines.ready_seconds, list(names)
-        while waiting:
-            answers = self._each(
-                waiting,
-                lambda names=waiting: self._admin.describe_topics(  # type: ignore[misc]
-                    TopicCollection([self._prefix + name for name in names]),
-                    request_timeout=self._deadlines.call_seconds,
-                ),
-            )
-            waiting = [name for name, answer in answers.items() if not _has_leaders(answer)]
-            if waiting and time.monotonic() > end:
-                failures |= dict.fromkeys(waiting, Failure("NotReady", "created, but no leader was elected in time"))
-                return
-            time.sleep(POLL_SECONDS if waiting else 0)
+def _pick(plans: Mapping[str, topic_plan.Plan], kind: type) -> dict[str, Any]:
+    return {name: action for name, plan in plans.items() for action in plan.actions if isinstance(action, kind)}
 
 
-_MISSING = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.UNKNOWN_TOPIC_ID, KafkaError._UNKNOWN_TOPIC})
+def _config_entries(plan: topic_plan.Plan) -> list[ConfigEntry]:
+    sets = [action.config for action in plan.actions if isinstance(action, topic_plan.SetConfig)]
+    put = [pair for config in sets for pair in config.items()]
+    gone = [key for action in plan.actions if isinstance(action, topic_plan.DeleteConfig) for key in action.keys]
+    return [
+        *(ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET) for key, value in put),
+        *(ConfigEntry(key, None, incremental_operation=AlterConfigOpType.DELETE) for key in gone),
+    ]
+
+
+def _observed(name: str, description: Any, config: Any) -> Observed:
+    if isinstance(description, Failure):
+        return None if description.reason == "NotFound" else description
+    if isinstance(config, Failure):
+        return None if config.reason == "NotFound" else config
+    own = ConfigSource.DYNAMIC_TOPIC_CONFIG.value
+    return _described(
+        name, description, {key: ObservedEntry(entry.value, entry.source == own) for key, entry in config.items()}
+    )
+
+
+def _described(name: str, description: Any, config: Mapping[str, ObservedEntry] | None = None) -> ObservedTopic:
+    partitions = description.partitions
+    replicas = len(partitions[0].replicas) if partitions else 0
+    return ObservedTopic(name, str(description.topic_id), len(partitions), replicas, config or {})
 
 
 def _has_leaders(description: Any) -> bool:

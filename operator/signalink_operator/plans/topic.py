@@ -1,7 +1,7 @@
 """What has to be done so that one topic is as its manifest says. Pure; carrying it out is left to `adapters`.
 
-Nothing here ever shrinks or deletes a topic: a smaller `partitions` and another `replicas` are refused with a reason,
-while the settings of the same manifest are still applied.
+Nothing here ever shrinks a topic: a smaller `partitions` and another `replicas` are refused with a reason, while the
+settings of the same manifest are still applied. Whether a topic may be deleted at all is decided in `plans.intent`.
 """
 
 from __future__ import annotations
@@ -44,6 +44,11 @@ class DeleteConfig:
 
 
 @dataclass(frozen=True)
+class DeleteTopic:
+    """Take the topic and its records away. That it is gone already is success."""
+
+
+@dataclass(frozen=True)
 class Refuse:
     """Something the manifest asks for and no action can give; `reason` is CamelCase and stable."""
 
@@ -51,29 +56,34 @@ class Refuse:
     message: str
 
 
-Action = CreateTopic | GrowPartitions | SetConfig | DeleteConfig
+Action = CreateTopic | GrowPartitions | SetConfig | DeleteConfig | DeleteTopic
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Actions in the order in which they are carried out, and what was refused."""
+    """Actions in the order in which they are carried out, what was refused, and settings that were left out."""
 
     actions: tuple[Action, ...] = ()
     refusals: tuple[Refuse, ...] = ()
+    ignored: tuple[str, ...] = ()
 
 
-def plan_topic(spec: TopicSpec, observed: ObservedTopic | None) -> Plan:
-    """Decide for one topic; `observed` None means that Kafka does not have it."""
-    desired = {key: str(value) for key, value in spec.config.items()}
+def plan_topic(spec: TopicSpec, observed: ObservedTopic | None, allowed: frozenset[str] | None = None) -> Plan:
+    """Decide for one topic; `observed` None means that Kafka does not have it.
+
+    `allowed`: the only settings this Kafka lets anyone change (MSK Serverless); None where there is no such list.
+    """
+    ignored = () if allowed is None else tuple(sorted(set(spec.config) - allowed))
+    desired = {key: str(value) for key, value in spec.config.items() if key not in ignored}
     if observed is None:
-        return Plan((CreateTopic(spec.partitions, spec.replicas, desired),))
+        return Plan((CreateTopic(spec.partitions, spec.replicas, desired),), ignored=ignored)
     grow, refusals = _plan_size(spec, observed)
-    return Plan((*grow, *_plan_config(desired, observed)), refusals)
+    return Plan((*grow, *_plan_config(desired, observed, allowed)), refusals, ignored)
 
 
 def _plan_size(spec: TopicSpec, observed: ObservedTopic) -> tuple[tuple[Action, ...], tuple[Refuse, ...]]:
     refusals = []
-    if spec.replicas is not None and spec.replicas != observed.replicas:
+    if spec.replicas is not None and spec.replicas not in {observed.replicas, observed.target_replicas}:
         refusals.append(
             Refuse("NotSupported", f"replicas {observed.replicas} -> {spec.replicas} needs a reassignment by hand")
         )
@@ -87,9 +97,12 @@ def _plan_size(spec: TopicSpec, observed: ObservedTopic) -> tuple[tuple[Action, 
     return (GrowPartitions(spec.partitions),), tuple(refusals)
 
 
-def _plan_config(desired: Mapping[str, str], observed: ObservedTopic) -> tuple[Action, ...]:
+def _plan_config(
+    desired: Mapping[str, str], observed: ObservedTopic, allowed: frozenset[str] | None
+) -> tuple[Action, ...]:
     wrong = {key: value for key, value in desired.items() if not _holds(key, value, observed)}
-    gone = tuple(sorted(key for key, entry in observed.config.items() if entry.own and key not in desired))
+    own = (key for key, entry in observed.config.items() if entry.own and key not in desired)
+    gone = tuple(sorted(key for key in own if allowed is None or key in allowed))
     return (*((SetConfig(wrong),) if wrong else ()), *((DeleteConfig(gone),) if gone else ()))
 
 

@@ -45,6 +45,9 @@ CATALOGUE: Final = frozenset(
         "db.connect",
         "redis.command",
         "kafka.produce",
+        "operator.before_call",
+        "operator.after_call",
+        "operator.after_apply",
     }
 )
 LONGEST_TTL_SECONDS: Final = 900.0

@@ -23,14 +23,25 @@ Send = Callable[[Message], Awaitable[None]]
 Answer = tuple[int, str, bytes]
 View = Callable[[Mapping[str, str]], object]
 """What a process shows of itself: from the query's parameters to a JSON document. Raises SignalinkError."""
+Unwell = Callable[[], str | None]
+"""Why a process should be started anew although it answers; None: it should not."""
 JSON = "application/json"
 BODY_BYTES = 16 * 1024
 
 
 class InternalServer(HttpServer):
-    """Accepts on `process.host:process.metrics_port`. `views` are served as /debug/NAME where there is a token."""
+    """Accepts on `process.host:process.metrics_port`. `views` are served as /debug/NAME where there is a token.
 
-    def __init__(self, process: ProcessSettings, readiness: Readiness, views: Mapping[str, View] | None = None) -> None:
+    `unwell` makes /healthz answer 503 with the reason it gives.
+    """
+
+    def __init__(
+        self,
+        process: ProcessSettings,
+        readiness: Readiness,
+        views: Mapping[str, View] | None = None,
+        unwell: Unwell | None = None,
+    ) -> None:
         token: str | None = None
         if process.faults == "on":
             token = read_secret(process.faults_token_file, "the fault control endpoint")
@@ -40,7 +51,7 @@ class InternalServer(HttpServer):
                     next_step="set SIGNALINK_FAULTS_TOKEN_FILE.",
                 )
         inspect = read_secret(process.inspect_token_file, "the inspection endpoint")
-        app = InternalApp(readiness, token, views or {}, inspect)
+        app = InternalApp(readiness, token, views or {}, inspect, unwell)
         super().__init__(app, host=process.host, port=process.metrics_port, backlog=128)
 
 
@@ -53,11 +64,13 @@ class InternalApp:
         faults_token: str | None,
         views: Mapping[str, View] | None = None,
         inspect_token: str | None = None,
+        unwell: Unwell | None = None,
     ) -> None:
         self._readiness = readiness
         self._token = faults_token
         self._views = views or {}
         self._inspect_token = inspect_token
+        self._unwell = unwell or (lambda: None)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -82,7 +95,8 @@ class InternalApp:
                 body, kind = metrics.page(headers.get(b"accept", ""))
                 return 200, kind, body
             case "GET" | "HEAD", "/healthz":
-                return 200, JSON, b'{"live":true}'
+                why = self._unwell()
+                return (200, JSON, b'{"live":true}') if why is None else (503, JSON, _not_live(why))
             case "GET" | "HEAD", "/readyz":
                 return 200 if self._readiness.ready else 503, JSON, orjson.dumps(self._readiness.snapshot())
             case method, "/faults" if self._token is not None:
@@ -109,6 +123,10 @@ class InternalApp:
             case _:
                 raise NotFound("Faults are read with GET, set with PUT, ended with DELETE.")
         return 200, JSON, orjson.dumps({"faults": faults.here.report()})
+
+
+def _not_live(why: str) -> bytes:
+    return orjson.dumps({"live": False, "why": why})
 
 
 def _authenticate(headers: Mapping[bytes, str], token: str, what: str) -> None:

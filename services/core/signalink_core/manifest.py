@@ -12,7 +12,7 @@ from signalink_core.errors import ConfigurationError
 FILE_NAME = "service.toml"
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,38}[a-z0-9]$")]
 Topic = Literal["messages", "notifications", "analytics", "presence"]
-Need = Literal["postgres", "redis", "kafka", "api", "gateway"]
+Need = Literal["postgres", "redis", "kafka", "api", "gateway", "kubernetes"]
 Secret = Literal["auth-keys", "auth-secret", "canary-secret", "notifications-secret"]
 Kind = Literal["rest", "websocket", "consumer", "worker"]
 Port = Annotated[int, Field(ge=1, le=65535)]

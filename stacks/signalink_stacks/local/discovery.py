@@ -1,4 +1,7 @@
-"""Owns finding the services: every installed `signalink_*` package that has a `service.toml`. No list of names."""
+"""Owns finding the services: every installed `signalink_*` package that has a `service.toml`. No list of names.
+
+A service that needs Kubernetes is none of this target: here nothing answers it.
+"""
 
 import pkgutil
 from collections.abc import Collection
@@ -20,6 +23,8 @@ def manifests(only: Collection[str] = ()) -> list[ServiceManifest]:
         if path is None:
             continue
         manifest = load(path)
+        if "kubernetes" in manifest.needs:
+            continue
         if manifest.name in found:
             raise ConfigurationError(f"{path}: another service is called {manifest.name} already.")
         found[manifest.name] = manifest

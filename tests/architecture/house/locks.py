@@ -16,20 +16,23 @@ PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^ ;\\]+)(?: *;[^\\]*
 
 ONLY_LOCKED = """
 import importlib, pkgutil, re, sys
-from importlib import abc, metadata
+from importlib import abc, machinery, metadata
 package, *locked = sys.argv[1:]
 canonical = lambda name: re.sub(r"[-_.]+", "-", name).lower()
 owners = {top: {canonical(name) for name in names} for top, names in metadata.packages_distributions().items()}
 class OnlyLocked(abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
         owner = owners.get(name.partition(".")[0], set())
-        if owner and "signalink" not in owner and not owner & set(locked):
-            raise ModuleNotFoundError(f"{name} is not in the lock", name=name)
-sys.meta_path.insert(0, OnlyLocked())
+        hidden = owner and "signalink" not in owner and not owner & set(locked)
+        return None if hidden else machinery.PathFinder.find_spec(name, path, target)
+sys.meta_path[sys.meta_path.index(machinery.PathFinder)] = OnlyLocked()
 inside = pkgutil.walk_packages(importlib.import_module(package).__path__, package + ".")
 for name in (module.name for module in inside):
     if not {"testing", "migrations", "__main__"} & set(name.split(".")):
-        importlib.import_module(name)
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            sys.exit(f"{error.name} is not in the lock")
 """
 
 

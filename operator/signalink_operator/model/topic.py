@@ -46,7 +46,10 @@ class Metadata(_Document):
 
 
 class TopicSpec(_Document):
-    """Every field may be absent: then the broker's default holds (partitions, replicas) or nothing is set (config)."""
+    """Every field may be absent: then the broker's default holds (partitions, replicas) or nothing is set (config).
+
+    With `deletionPolicy: Retain` the topic outlives the resource; with Delete it goes first.
+    """
 
     topic_name: str | None = None
     cluster_ref: str = "default"
@@ -106,3 +109,13 @@ class ObservedTopic:
     partitions: int
     replicas: int
     config: Mapping[str, ConfigEntry] = field(default_factory=dict)
+    target_replicas: int | None = None
+    """What a running reassignment leads to; None when none runs."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why something could not be observed or changed; `reason` is CamelCase and stable, `message` is for a person."""
+
+    reason: str
+    message: str

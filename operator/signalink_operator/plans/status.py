@@ -1,0 +1,128 @@
+"""What the status of a resource says after a pass, which patch that needs, and which Events tell of it. Pure.
+
+A time is an argument, so a pass that changes nothing computes the same status and writes nothing. `lastTransitionTime`
+moves when a condition's status flips and at no other time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from signalink_operator.model import Condition, Failure, ObservedTopic, Resource
+from signalink_operator.plans import intent as intents
+from signalink_operator.plans import topic as topic_plan
+
+BLOCKED = "DeletionBlocked"
+UNAVAILABLE = "KafkaUnavailable"
+FACTS = ("topicName", "topicId", "partitions", "replicas")
+_NEXT: Mapping[str, str] = {
+    UNAVAILABLE: "It is tried again by itself.",
+    "KafkaUnauthenticated": "Kafka refuses the operator's user or password.",
+    "CreateDenied": "Give the operator's Kafka user CREATE on this topic.",
+    "ConfigDenied": "Give the operator's Kafka user ALTER_CONFIGS on this topic.",
+    "GrowDenied": "Give the operator's Kafka user ALTER on this topic.",
+    "DeleteDenied": "Give the operator's Kafka user DELETE on this topic.",
+    "DeletionDisabled": "Kafka has delete.topic.enable=false.",
+    "InvalidReplicas": "Ask for no more replicas than there are brokers.",
+}
+
+
+@dataclass(frozen=True)
+class Note:
+    """A Kubernetes Event. The name is the same for the same transition, so that writing it twice is one Event."""
+
+    name: str
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+
+
+def sentence(failure: Failure) -> str:
+    """What happened and what to do. Kafka's words, except where they change from one try to the next."""
+    what = "Kafka does not answer." if failure.reason == UNAVAILABLE else failure.message.rstrip()
+    after = _NEXT.get(failure.reason, "")
+    return f"{what if what.endswith('.') else what + '.'} {after}".strip()
+
+
+def managed(plan: topic_plan.Plan | None, failure: Failure | None) -> tuple[Condition, ...]:
+    """The conditions after a pass in which the topic was planned and acted on; no plan: it could not be observed."""
+    if failure is not None:
+        status: Literal["Unknown", "False"] = "Unknown" if failure.reason == UNAVAILABLE else "False"
+        return (Condition(intents.READY, status, failure.reason, sentence(failure)), *_warnings(plan))
+    refusals = plan.refusals if plan is not None else ()
+    if refusals:
+        text = "; ".join(refusal.message for refusal in refusals)
+        return (Condition(intents.READY, "False", refusals[0].reason, text), *_warnings(plan))
+    return (Condition(intents.READY, "True", "Reconciled", "Kafka has the topic as it is described."), *_warnings(plan))
+
+
+def blocked(failure: Failure) -> tuple[Condition, ...]:
+    """The conditions of a deleted resource whose topic could not be taken away."""
+    text = sentence(failure)
+    text += " Annotate signalink.dev/force-release=true to let the resource go and keep the topic."
+    return (Condition(intents.READY, "False", BLOCKED, text), Condition(BLOCKED, "True", failure.reason, text))
+
+
+def _warnings(plan: topic_plan.Plan | None) -> tuple[Condition, ...]:
+    if plan is None or not plan.ignored:
+        return ()
+    keys = ", ".join(plan.ignored)
+    return (Condition("Warning", "True", "ConfigIgnored", f"This Kafka does not let anyone set: {keys}."),)
+
+
+def facts(name: str, seen: ObservedTopic | None) -> dict[str, Any]:
+    """What is known of the topic; without a description only its name."""
+    if seen is None:
+        return {"topicName": name}
+    return {"topicName": name, "topicId": seen.topic_id, "partitions": seen.partitions, "replicas": seen.replicas}
+
+
+def patch(
+    resource: Resource, conditions: Sequence[Condition], known: Mapping[str, Any], now: str
+) -> dict[str, Any] | None:
+    """The merge patch of `.status`; None when it says all this already. A fact that is None is taken away."""
+    desired: dict[str, Any] = {
+        "observedGeneration": resource.generation,
+        **known,
+        "conditions": _merged(resource, conditions, now),
+    }
+    changed = {key: value for key, value in desired.items() if resource.status.get(key) != value}
+    return changed or None
+
+
+def _merged(resource: Resource, conditions: Sequence[Condition], now: str) -> list[dict[str, Any]]:
+    before = _before(resource)
+    merged = []
+    for condition in conditions:
+        old = before.get(condition.type, {})
+        since = old.get("lastTransitionTime", now) if old.get("status") == condition.status else now
+        merged.append(condition.to_json(resource.generation, since))
+    return merged
+
+
+def _before(resource: Resource) -> dict[str, Mapping[str, Any]]:
+    return {item["type"]: item for item in resource.status.get("conditions") or ()}
+
+
+def notes(resource: Resource, conditions: Iterable[Condition]) -> list[Note]:
+    """An Event per condition that flipped, or that is there for the first time and is not as one wishes."""
+    before = _before(resource)
+    found = []
+    for condition in conditions:
+        old = before.get(condition.type)
+        good = condition.type == intents.READY and condition.status == "True"
+        if (old is None and good) or (old is not None and old.get("status") == condition.status):
+            continue
+        # The transition is named by where it came from: computed again after a crash, it is the same one.
+        origin = f"{old.get('status')} {old.get('lastTransitionTime')}" if old else "new"
+        text = f"{resource.uid} {condition.type} {origin} {condition.status} {condition.reason}"
+        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+        kind: Literal["Normal", "Warning"] = "Normal" if good or condition.type in _CALM else "Warning"
+        found.append(Note(f"{resource.key.name[:230]}.{digest}", kind, condition.reason, condition.message))
+    return found
+
+
+_CALM = frozenset({"Unmanaged", "ReconciliationPaused"})

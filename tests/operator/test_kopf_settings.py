@@ -1,0 +1,40 @@
+"""kopf's known traps, each asserted on the objects as they are built; and that `apply` never imports it."""
+
+import subprocess
+import sys
+
+from signalink_operator.handlers import watch
+
+
+def test_a_dead_stream_is_noticed() -> None:
+    settings = watch.settings()
+    assert settings.watching.inactivity_timeout == 70
+    assert settings.watching.connect_timeout == 10
+    assert settings.watching.server_timeout == 600
+    assert settings.networking.request_timeout == 60
+
+
+def test_no_stranger_pauses_the_operator() -> None:
+    assert watch.settings().peering.standalone
+
+
+def test_kopf_posts_no_events_of_its_own() -> None:
+    assert not watch.settings().posting.enabled
+    assert not watch.settings().posting.loggers
+
+
+def test_only_the_watch_is_asked_for_so_that_kopf_writes_to_no_object() -> None:
+    built = watch.registry(None, None, ["Topic"])  # type: ignore[arg-type]  # nothing is called
+    assert len(built._watching.get_all_handlers()) == 1
+    for kind in (built._changing, built._spawning, built._indexing, built._webhooks):
+        assert list(kind.get_all_handlers()) == []
+
+
+def test_apply_imports_nothing_that_talks_to_kubernetes() -> None:
+    code = (
+        "import sys\nfrom signalink_operator import __main__ as command\n"
+        "assert command.main(['apply', '-f', 'gone.yaml']) == 64\n"
+        "print(sorted({'kopf', 'aiohttp'} & set(sys.modules)))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert ran.stdout.strip() == "[]", ran.stderr
