@@ -4,7 +4,9 @@ import { answer } from "@/client";
 import { useAnalytics } from "@/lib/services";
 import { type Range, beginOf } from "../model/ranges";
 
+/** What is watched, what is beside it, and anything in windows of an hour or a day. */
 const OFTEN_MS = 5_000;
+const BESIDE_MS = 15_000;
 const SELDOM_MS = 60_000;
 const TOP = 10;
 
@@ -13,25 +15,25 @@ export type Rank = "messages" | "replies" | "characters" | "edits" | "joins";
 const asked = (range: Range) => ({ interval: range.interval, from: new Date(beginOf(range, Date.now())).toISOString() });
 
 /** Other ranges replace what is shown once they are there. */
-function settings(range: Range, ...key: readonly string[]) {
-  const refetchInterval = range.interval === "1m" ? OFTEN_MS : SELDOM_MS;
+function settings(range: Range, every: number, ...key: readonly string[]) {
+  const refetchInterval = range.interval === "1m" ? every : SELDOM_MS;
   return { queryKey: ["figures", ...key, range.key], placeholderData: keepPreviousData, refetchInterval, staleTime: OFTEN_MS };
 }
 
 export function useSummary(range: Range) {
   const http = useAnalytics();
-  return useQuery({ ...settings(range, "summary"), queryFn: () => answer(http.GET("/v1/analytics/summary", { params: { query: asked(range) } })) });
+  return useQuery({ ...settings(range, OFTEN_MS, "summary"), queryFn: () => answer(http.GET("/v1/analytics/summary", { params: { query: asked(range) } })) });
 }
 
 export function useSeries(range: Range) {
   const http = useAnalytics();
-  return useQuery({ ...settings(range, "series"), queryFn: () => answer(http.GET("/v1/analytics/messages", { params: { query: asked(range) } })) });
+  return useQuery({ ...settings(range, OFTEN_MS, "series"), queryFn: () => answer(http.GET("/v1/analytics/messages", { params: { query: asked(range) } })) });
 }
 
 export function useTop(range: Range, by: Rank) {
   const http = useAnalytics();
   return useQuery({
-    ...settings(range, "top", by),
+    ...settings(range, BESIDE_MS, "top", by),
     queryFn: () => answer(http.GET("/v1/analytics/channels", { params: { query: { ...asked(range), by, limit: TOP } } })),
   });
 }
@@ -39,7 +41,7 @@ export function useTop(range: Range, by: Rank) {
 export function useChannelFigures(range: Range, channel: string) {
   const http = useAnalytics();
   return useQuery({
-    ...settings(range, "channel", channel),
+    ...settings(range, OFTEN_MS, "channel", channel),
     queryFn: () => answer(http.GET("/v1/analytics/channels/{channel_id}", { params: { path: { channel_id: channel }, query: asked(range) } })),
   });
 }
@@ -47,7 +49,7 @@ export function useChannelFigures(range: Range, channel: string) {
 export function useMine(range: Range) {
   const http = useAnalytics();
   return useQuery({
-    ...settings(range, "me"),
+    ...settings(range, BESIDE_MS, "me"),
     queryFn: () => answer(http.GET("/v1/analytics/users/{user_id}", { params: { path: { user_id: "me" }, query: asked(range) } })),
   });
 }
@@ -55,14 +57,14 @@ export function useMine(range: Range) {
 export function usePresence(range: Range, user: "me" | "all") {
   const http = useAnalytics();
   return useQuery({
-    ...settings(range, "presence", user),
+    ...settings(range, BESIDE_MS, "presence", user),
     queryFn: () => answer(http.GET("/v1/analytics/presence", { params: { query: { ...asked(range), user } } })),
   });
 }
 
 export function useActive() {
   const http = useAnalytics();
-  return useQuery({ queryKey: ["figures", "active"], refetchInterval: OFTEN_MS, queryFn: () => answer(http.GET("/v1/analytics/active-users")) });
+  return useQuery({ queryKey: ["figures", "active"], refetchInterval: BESIDE_MS, queryFn: () => answer(http.GET("/v1/analytics/active-users")) });
 }
 
 export function useFreshness() {
