@@ -29,6 +29,7 @@ from signalink_core.web.revocations import Revocations
 from signalink_core.web.watch import RedisWatch
 from signalink_notifications import SCHEMA, public
 from signalink_notifications.database import Database
+from signalink_notifications.dispatcher import Dispatcher
 from signalink_notifications.history.service import HistoryService
 from signalink_notifications.mutes.service import MuteService
 from signalink_notifications.parts import Parts
@@ -49,6 +50,7 @@ class Notifications(Lifecycle):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
+        settings.delivery.check(settings.process)
         self.settings = settings
         self.readiness = Readiness((POSTGRES, f"{OUTBOX}_kafka", f"{OUTBOX}_log", f"{PLANNER}_kafka"))
         self.database = Database(settings.postgres, connections=settings.notifications.connections)
@@ -97,7 +99,7 @@ class Notifications(Lifecycle):
         raise crashed.pop().result()
 
     def _workers(self, pool: Pool) -> list[Lifecycle]:
-        """What works with Kafka. The dispatcher is entered here."""
+        """What works with Kafka."""
         node = self.settings.process.node
         return [
             planner.consumer(
@@ -110,6 +112,15 @@ class Notifications(Lifecycle):
                 absent=self.absent,
             ),
             OutboxRelay(pool, self.producer, node=node, schema=SCHEMA, report=reporting(self.readiness, OUTBOX)),
+            Dispatcher(
+                self.settings.delivery,
+                self.settings.kafka,
+                pool,
+                self.producer,
+                self.readiness,
+                node=node,
+                unsubscribe=self.parts.links.of,
+            ),
         ]
 
 

@@ -1,6 +1,6 @@
-"""Everything a notifications process reads from its environment, in groups. The channels' keys are theirs."""
+"""Everything a notifications process reads from its environment, in groups. The channels' keys are `delivery`'s."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Self
 from zoneinfo import available_timezones
@@ -22,6 +22,7 @@ from signalink_core.settings import (
     SettingsGroup,
     read_secret,
 )
+from signalink_notifications.delivery.settings import DeliverySettings
 
 SERVICE = "notifications"
 SECRET_CHARACTERS = 32
@@ -114,6 +115,7 @@ class Settings:
     edge: EdgeSettings
     limits: LimitSettings
     notifications: NotificationSettings
+    delivery: DeliverySettings = field(default_factory=DeliverySettings.from_env)
 
     @classmethod
     def from_env(cls) -> Self:
@@ -127,4 +129,5 @@ class Settings:
             edge=EdgeSettings.from_env(),
             limits=LimitSettings.from_env(),
             notifications=NotificationSettings.from_env(),
+            delivery=DeliverySettings.from_env(),
         )
