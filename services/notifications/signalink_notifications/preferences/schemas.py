@@ -1,8 +1,7 @@
-"""Bodies of the preference routes: what a time zone, quiet hours, a keyword and a webhook's address may be."""
+"""Bodies of the preference routes: what a time zone, quiet hours and a keyword may be; webhooks are `egress`'s."""
 
 from datetime import time
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, PlainSerializer, StringConstraints, WithJsonSchema, model_validator
@@ -11,10 +10,10 @@ from pydantic_core import PydanticCustomError
 from signalink_core.events.types import NotificationChannel, NotificationKind
 from signalink_core.web.schemas import Answer, Moment, Request
 from signalink_core.web.text import Line
+from signalink_notifications.egress import LONGEST_URL
 from signalink_notifications.planner.texts import fold
 
 MOST_KEYWORDS = 50
-WEBHOOK_PORTS = (443, 8443)
 
 
 def _zone(name: str) -> str:
@@ -27,21 +26,6 @@ def _each_once(keywords: list[str]) -> list[str]:
     return list(dict.fromkeys(fold(keyword) for keyword in keywords))
 
 
-def _address(url: str) -> str:
-    """What can be told without asking the network; where it leads is looked at when something is sent."""
-    try:
-        parts, port = urlsplit(url), urlsplit(url).port
-    except ValueError:
-        raise PydanticCustomError("webhook_url", "Must be an address such as https://example.org/hook") from None
-    if parts.scheme != "https" or not parts.hostname:
-        raise PydanticCustomError("webhook_url", "Must begin with https:// and name a host")
-    if parts.username is not None or parts.fragment:
-        raise PydanticCustomError("webhook_url", "Must carry neither a user nor a fragment")
-    if port is not None and port not in WEBHOOK_PORTS:
-        raise PydanticCustomError("webhook_url", "The port must be 443 or 8443")
-    return url
-
-
 Clock = Annotated[
     time,
     PlainSerializer(lambda value: value.strftime("%H:%M"), return_type=str, when_used="json"),
@@ -50,9 +34,7 @@ Clock = Annotated[
 ClockText = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 TimeZone = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_zone)]
 Keyword: Any = Line(50, least=2)
-WebhookUrl = Annotated[
-    str, StringConstraints(min_length=1, max_length=2000, pattern=r"^[\x21-\x7e]+$"), AfterValidator(_address)
-]
+WebhookUrl = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_URL)]
 Minutes = Annotated[int, Field(ge=0, le=1440)]
 
 
@@ -84,6 +66,8 @@ class ChoiceRequest(Request):
 
 
 class WebhookRequest(Request):
+    """https, port 443 or 8443, a host whose every address is public."""
+
     url: WebhookUrl
 
 
