@@ -20,7 +20,7 @@ class Delivery(Answer):
 
 
 class Notification(Answer):
-    """You were to be told of a message. `digest`: its mail waits for others. Without a delivery yet it is on its way."""
+    """You were to be told of a message. `digest`: its mail waits for others. Without a delivery it is on its way."""
 
     id: UUID
     kind: NotificationKind
