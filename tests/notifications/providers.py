@@ -33,6 +33,13 @@ LOOPBACK = "127.0.0.1"
 PROJECT = "signalink-test"
 FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
 SLICE_SECONDS = 0.05
+CODES = {
+    400: "INVALID_ARGUMENT",
+    403: "PERMISSION_DENIED",
+    429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL",
+    503: "UNAVAILABLE",
+}
 
 
 @dataclass(frozen=True)
@@ -376,7 +383,7 @@ class FcmServer(HttpServer):
             return _fcm_error(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT", field="message.token")
         answer = self.answers.take()
         if answer is not None and answer.status >= 300:
-            code = {429: "RESOURCE_EXHAUSTED", 500: "INTERNAL", 503: "UNAVAILABLE"}.get(answer.status, "UNKNOWN")
+            code = CODES.get(answer.status, "UNKNOWN")
             fcm = {429: "QUOTA_EXCEEDED", 503: "UNAVAILABLE"}.get(answer.status, "INTERNAL")
             said = _fcm_error(answer.status, code, fcm)
             return Answer(answer.status, answer.seconds, answer.retry_after, body=said.body)
