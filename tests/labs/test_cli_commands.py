@@ -31,6 +31,7 @@ SAMPLES: dict[str, list[str]] = {
     "user promote": ["ada"],
     "log new-epoch": [],
     "relay rewind": ["--to", "start"],
+    "analytics rebuild": ["--from", "2026-01-02T03:04Z"],
     "dlq list": [],
     "dlq show": ["messages/1"],
     "dlq redrive": ["messages/1"],

@@ -28,6 +28,7 @@ TABLES = {
     "message_texts": "notifications:r",
     "push_devices": "notifications:r",
     "fact_feed": "analytics:r",
+    "figure_feed": "analytics:r",
     "unread_counts": "api:r",
     "blocks": "api:rwd",
     "entitlements": "notifications:r",

@@ -6,7 +6,22 @@ import typer
 from typer.exceptions import TyperException
 
 from signalink_core.errors import ConfigurationError, SignalinkError
-from signalink_labs.cli import dlq, doctor, down, log, logs, migrate, opening, output, relay, status, trace, up, user
+from signalink_labs.cli import (
+    analytics,
+    dlq,
+    doctor,
+    down,
+    log,
+    logs,
+    migrate,
+    opening,
+    output,
+    relay,
+    status,
+    trace,
+    up,
+    user,
+)
 from signalink_stacks.local.engines import EngineFailed
 from signalink_stacks.local.problems import LocalProblem
 
@@ -27,6 +42,7 @@ app.add_typer(user.app, name="user")
 app.add_typer(log.app, name="log")
 app.add_typer(relay.app, name="relay")
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(analytics.app, name="analytics")
 
 
 def run(arguments: list[str]) -> int:

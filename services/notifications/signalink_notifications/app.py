@@ -34,6 +34,7 @@ from signalink_notifications.history.service import HistoryService
 from signalink_notifications.mutes.service import MuteService
 from signalink_notifications.parts import Parts
 from signalink_notifications.planner import planner
+from signalink_notifications.planner.presence import Absent
 from signalink_notifications.preferences.service import PreferenceService
 from signalink_notifications.settings import SERVICE, Settings
 from signalink_notifications.unsubscribe.links import UnsubscribeLinks
@@ -56,6 +57,7 @@ class Notifications(Lifecycle):
         self.producer = KafkaProducer(settings.kafka, client_id=settings.process.node)
         self.keys = JwksClient(settings.auth.jwks_url)
         self.limiter = Limiter(settings.redis, replicas=settings.notifications.replicas)
+        self.absent = Absent(settings.redis, settings.process.node)
         self.revocations = Revocations(settings.postgres, self.readiness)
         verifier = TokenVerifier(self.keys, settings.auth.issuer)
         self.parts = parts_of(settings, self.database, verifier, self.revocations, self.limiter)
@@ -76,6 +78,7 @@ class Notifications(Lifecycle):
             self.producer,
             self.keys,
             self.limiter,
+            self.absent,
             self.revocations,
             RedisWatch(redis, self.readiness),
         ):
@@ -106,6 +109,7 @@ class Notifications(Lifecycle):
                 policy=planner.policy_of(self.settings.notifications),
                 node=node,
                 report=reporting(self.readiness, PLANNER),
+                absent=self.absent,
             ),
             OutboxRelay(pool, self.producer, node=node, schema=SCHEMA, report=reporting(self.readiness, OUTBOX)),
             Dispatcher(
