@@ -100,9 +100,6 @@ class Server:
         raise NotImplementedError
 
 
-# -- SMTP --------------------------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Mail:
     """One mail that was accepted."""
@@ -190,9 +187,6 @@ class SmtpServer(Server):
             return None
         self.refused += 1
         return f"{answer.status} not now" if answer.status < 500 else f"{answer.status} never"
-
-
-# -- HTTP --------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from signalink_core.web.watch import RedisWatch
 from signalink_notifications import SCHEMA, public
 from signalink_notifications.database import Database
 from signalink_notifications.dispatcher import Dispatcher
+from signalink_notifications.egress import Egress, Resolver, SystemResolver
 from signalink_notifications.history.service import HistoryService
 from signalink_notifications.mutes.service import MuteService
 from signalink_notifications.parts import Parts
@@ -125,17 +126,25 @@ class Notifications(Lifecycle):
 
 
 def parts_of(
-    settings: Settings, database: Database, verifier: TokenVerifier, revocations: Revoked, limiter: Limiter
+    settings: Settings,
+    database: Database,
+    verifier: TokenVerifier,
+    revocations: Revoked,
+    limiter: Limiter,
+    resolver: Resolver | None = None,
 ) -> Parts:
-    """What the public routes need."""
+    """What the public routes need. `resolver`: of webhooks; the system's without one."""
     own = settings.notifications
     secret = own.secret()
+    egress = Egress(resolver or SystemResolver(), settings.delivery.webhook.allow)
     return Parts(
         verifier=verifier,
         revocations=revocations,
         limiter=limiter,
         rules=Rules.of(settings.limits),
-        preferences=PreferenceService(database, time_zone=own.default_time_zone, digest_minutes=own.digest_minutes),
+        preferences=PreferenceService(
+            database, egress, time_zone=own.default_time_zone, digest_minutes=own.digest_minutes
+        ),
         mutes=MuteService(database),
         history=HistoryService(database, CursorSigner(secret)),
         links=UnsubscribeLinks(secret, own.url),
