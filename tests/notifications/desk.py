@@ -1,11 +1,10 @@
 """The preferences api on this test's database, spoken to through ASGI with tokens of a key ring of its own."""
 
-import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
@@ -26,7 +25,7 @@ from signalink_core.settings import (
 from signalink_core.web.revocations import Revocations
 from signalink_notifications import app, public
 from signalink_notifications.database import Database as Connections
-from signalink_notifications.egress import Resolver
+from signalink_notifications.egress import SystemResolver
 from signalink_notifications.parts import Parts
 from signalink_notifications.settings import NotificationSettings, Settings
 from signalink_stacks.local.testing import Database, ValkeyServer
@@ -52,18 +51,13 @@ def settings_of(folder: Path, database: Database, valkey: ValkeyServer, **kafka:
 
 
 class Names:
-    """Names as the world might have them; it knows no other."""
-
-    KNOWN: ClassVar = {
-        "example.org": ["93.184.216.34"],
-        "inside.example.org": ["10.0.0.7"],
-        "both.example.org": ["93.184.216.34", "127.0.0.1"],
-    }
+    """A resolver that knows one public name, and one that leads inside."""
 
     async def resolve(self, host: str, port: int) -> Sequence[str]:
-        if host not in self.KNOWN:
-            raise socket.gaierror(socket.EAI_NONAME, "unknown")
-        return self.KNOWN[host]
+        known = {"example.org": ["93.184.216.34"], "inside.example": ["93.184.216.34", "10.0.0.1"]}
+        if host == "later.example":
+            raise TimeoutError
+        return known.get(host) or await SystemResolver().resolve(host, port)
 
 
 class Desk:
@@ -91,7 +85,7 @@ class Desk:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, folder: Path, resolver: Resolver | None = None) -> AsyncIterator[Desk]:
+async def opened(settings: Settings, folder: Path) -> AsyncIterator[Desk]:
     """The routes with everything they need; Kafka is not."""
     async with AsyncExitStack() as stack:
         ring, enter = KeyRing.generate(folder / "keys"), stack.enter_async_context
@@ -100,7 +94,7 @@ async def opened(settings: Settings, folder: Path, resolver: Resolver | None = N
         limiter = await enter(Limiter(settings.redis))
         database = await enter(Connections(settings.postgres, connections=4))
         revocations = await enter(Revocations(settings.postgres, Readiness()))
-        parts = app.parts_of(settings, database, TokenVerifier(keys, "signalink"), revocations, limiter, resolver)
+        parts = app.parts_of(settings, database, TokenVerifier(keys, "signalink"), revocations, limiter, Names())
         guarded = public.guarded(public.create_app(parts), settings, limiter)
         transport = httpx.ASGITransport(guarded)  # type: ignore[arg-type]
         client = await enter(httpx.AsyncClient(transport=transport, base_url=URL))
@@ -109,7 +103,7 @@ async def opened(settings: Settings, folder: Path, resolver: Resolver | None = N
 
 @pytest.fixture
 async def desk(noted: Database, valkey: ValkeyServer, tmp_path: Path) -> AsyncIterator[Desk]:
-    async with opened(settings_of(tmp_path, noted, valkey), tmp_path, Names()) as made:
+    async with opened(settings_of(tmp_path, noted, valkey), tmp_path) as made:
         yield made
 
 

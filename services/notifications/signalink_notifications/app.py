@@ -8,7 +8,6 @@ Stopping finishes requests and batches in hand, gives the relay's leases back, l
 import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
-from functools import partial
 
 from signalink_core.auth.jwks import JwksClient
 from signalink_core.auth.tokens import TokenVerifier
@@ -31,7 +30,7 @@ from signalink_core.web.watch import RedisWatch
 from signalink_notifications import SCHEMA, public
 from signalink_notifications.database import Database
 from signalink_notifications.dispatcher import Dispatcher
-from signalink_notifications.egress import Resolver, SystemResolver, inspect
+from signalink_notifications.egress import Egress, Resolver, SystemResolver
 from signalink_notifications.history.service import HistoryService
 from signalink_notifications.mutes.service import MuteService
 from signalink_notifications.parts import Parts
@@ -134,19 +133,17 @@ def parts_of(
     limiter: Limiter,
     resolver: Resolver | None = None,
 ) -> Parts:
-    """What the public routes need. `resolver`: of webhooks' names; tests have one of their own."""
+    """What the public routes need. `resolver`: of webhooks; the system's without one."""
     own = settings.notifications
     secret = own.secret()
+    egress = Egress(resolver or SystemResolver(), settings.delivery.webhook.allow)
     return Parts(
         verifier=verifier,
         revocations=revocations,
         limiter=limiter,
         rules=Rules.of(settings.limits),
         preferences=PreferenceService(
-            database,
-            partial(inspect, resolver=resolver or SystemResolver(), allow=settings.delivery.webhook.allow),
-            time_zone=own.default_time_zone,
-            digest_minutes=own.digest_minutes,
+            database, egress, time_zone=own.default_time_zone, digest_minutes=own.digest_minutes
         ),
         mutes=MuteService(database),
         history=HistoryService(database, CursorSigner(secret)),

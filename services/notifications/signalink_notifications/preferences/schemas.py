@@ -1,7 +1,8 @@
-"""Bodies of the preference routes: what a time zone, quiet hours and a keyword may be; webhooks are `egress`'s."""
+"""Bodies of the preference routes: what a time zone, quiet hours, a keyword and a webhook's address may be."""
 
 from datetime import time
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, PlainSerializer, StringConstraints, WithJsonSchema, model_validator
@@ -10,10 +11,11 @@ from pydantic_core import PydanticCustomError
 from signalink_core.events.types import NotificationChannel, NotificationKind
 from signalink_core.web.schemas import Answer, Moment, Request
 from signalink_core.web.text import Line
-from signalink_notifications.egress import LONGEST_URL
+from signalink_notifications.egress import is_loopback
 from signalink_notifications.planner.texts import fold
 
 MOST_KEYWORDS = 50
+WEBHOOK_PORTS = (443, 8443)
 
 
 def _zone(name: str) -> str:
@@ -26,6 +28,23 @@ def _each_once(keywords: list[str]) -> list[str]:
     return list(dict.fromkeys(fold(keyword) for keyword in keywords))
 
 
+def _address(url: str) -> str:
+    """What can be told without asking the network; where it leads is looked at next, and again before each post."""
+    try:
+        parts, port = urlsplit(url), urlsplit(url).port
+    except ValueError:
+        raise PydanticCustomError("webhook_url", "Must be an address such as https://example.org/hook") from None
+    if is_loopback(parts.hostname or ""):
+        return url  # refused there, but for what a lab allows
+    if parts.scheme != "https" or not parts.hostname:
+        raise PydanticCustomError("webhook_url", "Must begin with https:// and name a host")
+    if parts.username is not None or parts.fragment:
+        raise PydanticCustomError("webhook_url", "Must carry neither a user nor a fragment")
+    if port is not None and port not in WEBHOOK_PORTS:
+        raise PydanticCustomError("webhook_url", "The port must be 443 or 8443")
+    return url
+
+
 Clock = Annotated[
     time,
     PlainSerializer(lambda value: value.strftime("%H:%M"), return_type=str, when_used="json"),
@@ -34,7 +53,9 @@ Clock = Annotated[
 ClockText = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 TimeZone = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_zone)]
 Keyword: Any = Line(50, least=2)
-WebhookUrl = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_URL)]
+WebhookUrl = Annotated[
+    str, StringConstraints(min_length=1, max_length=2000, pattern=r"^[\x21-\x7e]+$"), AfterValidator(_address)
+]
 Minutes = Annotated[int, Field(ge=0, le=1440)]
 
 
@@ -66,8 +87,6 @@ class ChoiceRequest(Request):
 
 
 class WebhookRequest(Request):
-    """https, port 443 or 8443, a host whose every address is public."""
-
     url: WebhookUrl
 
 

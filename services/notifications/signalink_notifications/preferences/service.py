@@ -1,7 +1,6 @@
 """A user's own wishes: what they see of them, and changing them. Who never changed anything has the defaults."""
 
 import secrets
-from collections.abc import Awaitable, Callable
 from datetime import time
 from typing import Any, Final
 from uuid import UUID
@@ -9,9 +8,8 @@ from uuid import UUID
 import asyncpg
 
 from signalink_core.events.types import NotificationChannel, NotificationKind
-from signalink_core.web.catalogue import Invalid
 from signalink_notifications.database import Database
-from signalink_notifications.egress import Checked, UrlRefused
+from signalink_notifications.egress import Egress
 from signalink_notifications.planner.rules import CHANNELS, KINDS
 from signalink_notifications.preferences import repository
 from signalink_notifications.preferences.schemas import (
@@ -25,14 +23,13 @@ from signalink_notifications.preferences.schemas import (
 )
 
 SECRET_BYTES: Final = 32
-Inspect = Callable[[str], Awaitable[Checked]]
 
 
 class PreferenceService:
-    """`time_zone` and `digest_minutes`: what holds for users who chose none. `inspect` as `egress.inspect`."""
+    """`time_zone` and `digest_minutes`: what holds for users who chose none. `egress`: where webhooks may lead."""
 
-    def __init__(self, database: Database, inspect: Inspect, *, time_zone: str, digest_minutes: int) -> None:
-        self._database, self._inspect = database, inspect
+    def __init__(self, database: Database, egress: Egress, *, time_zone: str, digest_minutes: int) -> None:
+        self._database, self._egress = database, egress
         self._time_zone, self._digest_minutes = time_zone, digest_minutes
 
     async def mine(self, user_id: UUID) -> Preferences:
@@ -55,11 +52,8 @@ class PreferenceService:
             return await self._read(db, user_id)
 
     async def set_webhook(self, user_id: UUID, url: str) -> NewWebhook:
-        """Looked at now, so that people learn of a mistake; looked at again before each post."""
-        try:
-            await self._inspect(url)
-        except UrlRefused as error:
-            raise Invalid.field("body.url", error.detail, kind=f"url_{error.reason}") from error
+        """Raises UrlRefused, also for a name that does not exist; DependencyUnavailable when it cannot be asked for."""
+        await self._egress.inspect(url)
         secret = secrets.token_urlsafe(SECRET_BYTES)
         async with self._database.begin() as db:
             await repository.ensure(db, user_id, self._time_zone)
