@@ -75,6 +75,7 @@ docs: $(VENV)/.dev ## Write the generated files again: metric names, docs/metric
 	@$(BIN)/python -m signalink_core.telemetry.generate
 	@$(BIN)/python -m signalink_core.events.schemas docs/api/events
 	@$(BIN)/python -m signalink_api.openapi docs/api
+	@$(BIN)/python -m signalink_analytics.openapi docs/api
 	@$(BIN)/python -m signalink_notifications.openapi docs/api
 	@$(BIN)/python -m signalink_gateway.asyncapi docs/api/asyncapi.yaml
 
