@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { ofDocument, patchOf } from "@/features/settings/api/documents";
 import { MUTES, muteOf, untilOf } from "@/features/settings/model/mutes";
 import { type Change, type Preferences, applied, minutesWords, quietWords, shown, withKeyword } from "@/features/settings/model/preferences";
+import { type Delivery, toldWords } from "@/features/settings/model/told";
 
 const ON = { email: true, push: true, webhook: true };
 const SAVED: Preferences = {
@@ -70,6 +71,18 @@ test("a mute ends, or never does", () => {
 
 test("minutes are said as people say them", () => {
   expect([0, 1, 5, 60, 90, 240, 1440].map(minutesWords)).toEqual(["each by itself", "a minute", "5 minutes", "an hour", "90 minutes", "4 hours", "a day"]);
+});
+
+test("what became of a notification is said for each of its ways", () => {
+  const delivery = { channel: "email", state: "sent", reason: null, error: null, attempts: 1 } as const;
+  expect(toldWords(["email", "push"], [delivery])).toBe("E-mail: sent · Push: on its way");
+  const words = (part: Partial<Delivery>): string => toldWords(["email"], [{ ...delivery, ...part }]).slice("E-mail: ".length);
+  expect(words({ state: "skipped", reason: "no_target" })).toBe("not sent, there was no address for it");
+  expect(words({ state: "skipped", reason: "something_new" })).toBe("not sent, something new");
+  expect(words({ state: "failed", error: "connection_refused", attempts: 5 })).toBe("failed after 5 attempts (connection refused)");
+  expect(words({ state: "failed", attempts: 1 })).toBe("failed after 1 attempt");
+  expect(words({ state: "pending", reason: "quiet" })).toBe("waits for the end of quiet hours");
+  expect(words({ state: "pending", error: "timeout" })).toBe("tried again soon (timeout)");
 });
 
 describe("the service's document", () => {

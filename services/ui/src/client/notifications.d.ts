@@ -187,6 +187,32 @@ export interface components {
             /** Enabled */
             enabled: boolean;
         };
+        /**
+         * Delivery
+         * @description Through one channel. `reason` says why it was `skipped`, `error` why the last attempt failed.
+         */
+        Delivery: {
+            /**
+             * Channel
+             * @enum {string}
+             */
+            channel: "email" | "push" | "webhook";
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "pending" | "sent" | "skipped" | "failed";
+            /** Reason */
+            reason: string | null;
+            /** Error */
+            error: string | null;
+            /** Attempts */
+            attempts: number;
+            /** Next Attempt At */
+            next_attempt_at: string | null;
+            /** Settled At */
+            settled_at: string | null;
+        };
         /** Mute */
         Mute: {
             /**
@@ -234,7 +260,7 @@ export interface components {
         };
         /**
          * Notification
-         * @description You were to be told of a message. `digest`: its mail waited for others.
+         * @description You were to be told of a message. `digest`: its mail waits for others. Without a delivery it is on its way.
          */
         Notification: {
             /**
@@ -274,6 +300,8 @@ export interface components {
              * @example 2026-01-02T03:04:05.678Z
              */
             planned_at: string;
+            /** Deliveries */
+            deliveries: components["schemas"]["Delivery"][];
         };
         /** Page[Notification] */
         Page_Notification_: {
@@ -795,7 +823,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `bad_request`: The request is not HTTP or JSON the service can read.
+             * @description - `url_refused`: The address leads nowhere, or to a place that is not public; `reason` says which.
+             *     - `bad_request`: The request is not HTTP or JSON the service can read.
              *     - `host_refused`: The Host header names a host this service does not serve.
              */
             400: {

@@ -9,6 +9,7 @@ export function useTold() {
   const http = useNotifications();
   return useInfiniteQuery({
     queryKey: ["told"],
+    refetchInterval: 15_000,
     queryFn: ({ pageParam }) =>
       answer(http.GET("/v1/notifications", { params: { query: { limit: ON_A_PAGE, ...(pageParam === null ? {} : { cursor: pageParam }) } } })),
     initialPageParam: null as string | null,

@@ -64,7 +64,7 @@ function Notifications({ channels }: { readonly channels: readonly Channel[] }) 
       <Section title="Webhook" about="Notifications as signed HTTP requests to a program of yours.">
         <Webhook webhook={shown.webhook} />
       </Section>
-      <Section title="Told lately" about="What you were told of, the latest first.">
+      <Section title="Told lately" about="What you were told of, and what became of it.">
         <Told channels={channels} />
       </Section>
     </>

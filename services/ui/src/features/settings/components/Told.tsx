@@ -1,12 +1,12 @@
-/* What somebody was told of lately, and by which ways it went. */
+/* What somebody was told of lately, and what became of it on each way. */
 import type { Channel } from "@/client";
 import { Icon } from "@/components/Icon";
 import { Button } from "@/components/parts";
 import { Waiting } from "@/components/ServiceGate";
 import { whenOf } from "@/lib/time";
-import { listed } from "@/lib/words";
 import { useTold } from "../api/told";
-import { KIND_WORDS, WAY_WORDS } from "../model/words";
+import { toldWords } from "../model/told";
+import { KIND_WORDS } from "../model/words";
 
 export function Told({ channels }: { readonly channels: readonly Channel[] }) {
   const told = useTold();
@@ -25,9 +25,10 @@ export function Told({ channels }: { readonly channels: readonly Channel[] }) {
                 {KIND_WORDS[item.kind].one} in {nameOf(item.channel_id)}
               </span>
               <span className="row-about">
-                {whenOf(item.planned_at)} by {listed(item.channels.map((way) => WAY_WORDS[way].toLowerCase()))}
+                {whenOf(item.planned_at)}
                 {item.digest && ", in a digest"}
               </span>
+              <span className="row-about">{toldWords(item.channels, item.deliveries)}</span>
             </span>
           </li>
         ))}
