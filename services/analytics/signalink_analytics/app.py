@@ -11,8 +11,10 @@ from signalink_analytics import GROUP, SCHEMA, database
 from signalink_analytics.effect import WindowEffect
 from signalink_analytics.keeper import TOPICS, Keeper
 from signalink_analytics.marks import Rules
+from signalink_analytics.public import PublicGroups, PublicSide
 from signalink_analytics.settings import SERVICE, Settings, WindowSettings
 from signalink_core.database.pool import Pool
+from signalink_core.http import HttpServer
 from signalink_core.internal import InternalServer
 from signalink_core.kafka.consumer import ConsumerLimits, KafkaConsumerManager
 from signalink_core.kafka.offsets import PostgresOffsets
@@ -25,25 +27,37 @@ log = logging.get_logger(__name__)
 
 
 class Analytics(Lifecycle):
-    """All parts of one process between its ports."""
+    """All parts of one process between its ports. Without `public` it counts and serves no figures."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, public: PublicGroups | None = None) -> None:
         super().__init__()
         self.settings = settings
         self.readiness = Readiness(("postgres", "kafka"))
         self.letters = KafkaProducer(settings.kafka, client_id=settings.process.node)
         self.effect = WindowEffect(rules_of(settings.windows))
         self._internal = InternalServer(settings.process, self.readiness)
+        self.public = None if public is None else PublicSide(public, self.readiness)
+        self._figures: HttpServer | None = None
 
     @property
     def port(self) -> int:
         """The internal one."""
         return self._internal.port
 
+    @property
+    def public_port(self) -> int | None:
+        """Where the figures are served."""
+        return None if self._figures is None else self._figures.port
+
     async def _start(self) -> None:
         await self.enter(self._internal)
         await self.enter(self.letters)
         self.spawn(self._work(), "analytics")
+        if self.public is not None:
+            await self.enter(self.public)
+            process = self.settings.process
+            self._figures = HttpServer(self.public.asgi, host=process.host, port=process.http_port)
+            await self.enter(self._figures)
         self.readiness.start()
 
     async def _stop(self) -> None:
@@ -84,15 +98,22 @@ def rules_of(windows: WindowSettings) -> Rules:
     return Rules(delay_ms=windows.delay_seconds * 1000, lateness_ms=windows.lateness_seconds * 1000)
 
 
-async def serve(settings: Settings, stop: asyncio.Event, *, started: Callable[[Analytics], None] | None = None) -> None:
+async def serve(
+    settings: Settings,
+    stop: asyncio.Event,
+    *,
+    public: PublicGroups | None = None,
+    started: Callable[[Analytics], None] | None = None,
+) -> None:
     """Run until `stop` is set; raises what crashed a part."""
-    async with Analytics(settings) as process:
+    async with Analytics(settings, public) as process:
         if started is not None:
             started(process)
-        await until_stopped(stop, process)
+        watched = () if process.public is None else (process.public.revocations,)
+        await until_stopped(stop, process, *watched)
 
 
 async def main(stop: asyncio.Event) -> None:
     """What `process.run` runs."""
     log.info("analytics_starting", service=SERVICE)
-    await serve(Settings.from_env(), stop)
+    await serve(Settings.from_env(), stop, public=PublicGroups.from_env())

@@ -21,6 +21,7 @@ CREATE TABLE analytics.user_hours (
     PRIMARY KEY (window_start, user_id, channel_id, generation)
 );
 CREATE INDEX user_hours_user_idx ON analytics.user_hours (user_id, window_start);
+CREATE INDEX user_hours_channel_idx ON analytics.user_hours (channel_id, window_start);
 CREATE TABLE analytics.user_days (LIKE analytics.user_hours INCLUDING ALL);
 
 -- One row per period that is shown from its rollup. `active_users`: the distinct users of the period, exact up to 10,000:
