@@ -108,6 +108,7 @@ class Mail:
     recipients: Sequence[str]
     message: EmailMessage
     at: float
+    raw: bytes
 
     @property
     def message_id(self) -> str:
@@ -175,7 +176,7 @@ class SmtpServer(Server):
             return said
         parsed = email.message_from_bytes(envelope.content, policy=email.policy.default)
         assert isinstance(parsed, EmailMessage)
-        self.mails.append(Mail(envelope.mail_from, tuple(envelope.rcpt_tos), parsed, time.time()))
+        self.mails.append(Mail(envelope.mail_from, tuple(envelope.rcpt_tos), parsed, time.time(), envelope.content))
         return f"250 2.0.0 OK queued as {len(self.mails):08d}"
 
     async def _said(self) -> str | None:
