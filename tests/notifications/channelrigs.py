@@ -73,7 +73,7 @@ class EmailRig(Rig):
 
 
 class PushRig(Rig):
-    again, never = 503, 403
+    again, never = 503, 400
 
     def __init__(self, folder: Path) -> None:
         self.server = self.fcm = FcmServer()

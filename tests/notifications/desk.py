@@ -1,6 +1,6 @@
 """The preferences api on this test's database, spoken to through ASGI with tokens of a key ring of its own."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +25,7 @@ from signalink_core.settings import (
 from signalink_core.web.revocations import Revocations
 from signalink_notifications import app, public
 from signalink_notifications.database import Database as Connections
+from signalink_notifications.egress import SystemResolver
 from signalink_notifications.parts import Parts
 from signalink_notifications.settings import NotificationSettings, Settings
 from signalink_stacks.local.testing import Database, ValkeyServer
@@ -47,6 +48,16 @@ def settings_of(folder: Path, database: Database, valkey: ValkeyServer, **kafka:
         limits=LimitSettings(**GENEROUS),
         notifications=NotificationSettings(secret_file=secret, url=URL),
     )
+
+
+class Names:
+    """A resolver that knows one public name, and one that leads inside."""
+
+    async def resolve(self, host: str, port: int) -> Sequence[str]:
+        known = {"example.org": ["93.184.216.34"], "inside.example": ["93.184.216.34", "10.0.0.1"]}
+        if host == "later.example":
+            raise TimeoutError
+        return known.get(host) or await SystemResolver().resolve(host, port)
 
 
 class Desk:
@@ -83,7 +94,7 @@ async def opened(settings: Settings, folder: Path) -> AsyncIterator[Desk]:
         limiter = await enter(Limiter(settings.redis))
         database = await enter(Connections(settings.postgres, connections=4))
         revocations = await enter(Revocations(settings.postgres, Readiness()))
-        parts = app.parts_of(settings, database, TokenVerifier(keys, "signalink"), revocations, limiter)
+        parts = app.parts_of(settings, database, TokenVerifier(keys, "signalink"), revocations, limiter, Names())
         guarded = public.guarded(public.create_app(parts), settings, limiter)
         transport = httpx.ASGITransport(guarded)  # type: ignore[arg-type]
         client = await enter(httpx.AsyncClient(transport=transport, base_url=URL))

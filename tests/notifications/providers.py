@@ -33,6 +33,13 @@ LOOPBACK = "127.0.0.1"
 PROJECT = "signalink-test"
 FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
 SLICE_SECONDS = 0.05
+CODES = {
+    400: "INVALID_ARGUMENT",
+    403: "PERMISSION_DENIED",
+    429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL",
+    503: "UNAVAILABLE",
+}
 
 
 @dataclass(frozen=True)
@@ -93,9 +100,6 @@ class Server:
         raise NotImplementedError
 
 
-# -- SMTP --------------------------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Mail:
     """One mail that was accepted."""
@@ -104,6 +108,7 @@ class Mail:
     recipients: Sequence[str]
     message: EmailMessage
     at: float
+    raw: bytes
 
     @property
     def message_id(self) -> str:
@@ -171,7 +176,7 @@ class SmtpServer(Server):
             return said
         parsed = email.message_from_bytes(envelope.content, policy=email.policy.default)
         assert isinstance(parsed, EmailMessage)
-        self.mails.append(Mail(envelope.mail_from, tuple(envelope.rcpt_tos), parsed, time.time()))
+        self.mails.append(Mail(envelope.mail_from, tuple(envelope.rcpt_tos), parsed, time.time(), envelope.content))
         return f"250 2.0.0 OK queued as {len(self.mails):08d}"
 
     async def _said(self) -> str | None:
@@ -183,9 +188,6 @@ class SmtpServer(Server):
             return None
         self.refused += 1
         return f"{answer.status} not now" if answer.status < 500 else f"{answer.status} never"
-
-
-# -- HTTP --------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -376,7 +378,7 @@ class FcmServer(HttpServer):
             return _fcm_error(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT", field="message.token")
         answer = self.answers.take()
         if answer is not None and answer.status >= 300:
-            code = {429: "RESOURCE_EXHAUSTED", 500: "INTERNAL", 503: "UNAVAILABLE"}.get(answer.status, "UNKNOWN")
+            code = CODES.get(answer.status, "UNKNOWN")
             fcm = {429: "QUOTA_EXCEEDED", 503: "UNAVAILABLE"}.get(answer.status, "INTERNAL")
             said = _fcm_error(answer.status, code, fcm)
             return Answer(answer.status, answer.seconds, answer.retry_after, body=said.body)

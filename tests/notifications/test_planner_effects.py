@@ -7,15 +7,20 @@ from uuid import UUID
 import pytest
 from talking import TRACE, Talk, as_batch, presence
 
+from signalink_core.bus.presence import PresenceStore
 from signalink_core.clock import utc_now
 from signalink_core.database.pool import Pool
+from signalink_core.errors import LogMismatch
 from signalink_core.events.types import NOTIFICATION_REQUESTED, NotificationRequested
 from signalink_core.ids import uuid7
 from signalink_core.kafka.delivery import Batch
 from signalink_core.kafka.errors import BadRecord
+from signalink_core.settings import RedisSettings
 from signalink_core.telemetry import names
 from signalink_notifications.planner.planner import Planner
+from signalink_notifications.planner.presence import Absent
 from signalink_notifications.planner.rules import KINDS, Policy
+from signalink_stacks.local.testing import ValkeyServer
 
 POLICY = Policy(timedelta(minutes=10), digest_minutes=15, digest_after=3, oldest=timedelta(hours=24))
 
@@ -23,8 +28,8 @@ POLICY = Policy(timedelta(minutes=10), digest_minutes=15, digest_after=3, oldest
 class Effect:
     """The planner and what it made. Answers are (user, kind) in the order of planning."""
 
-    def __init__(self, pool: Pool, talk: Talk, policy: Policy = POLICY) -> None:
-        self.pool, self.talk, self.planner = pool, talk, Planner(policy)
+    def __init__(self, pool: Pool, talk: Talk, policy: Policy = POLICY, absent: Any = None) -> None:
+        self.pool, self.talk, self.planner = pool, talk, Planner(policy, absent)
         self._seen: set[UUID] = set()
 
     async def apply(self, batch: Batch) -> None:
@@ -178,6 +183,40 @@ async def test_a_time_from_the_future_cannot_hold_a_state_for_ever(effect: Effec
     await effect.hear(presence(bob, "online", time=utc_now() + timedelta(days=900)))
     await effect.hear(presence(bob, "offline", time=utc_now() + timedelta(seconds=1)))
     assert await talk.admin.fetchval("SELECT state FROM notifications.presence WHERE user_id = $1", bob) == "offline"
+
+
+async def test_who_is_on_no_gateway_is_told_although_the_last_state_says_here(
+    pool: Pool, talk: Talk, valkey: ValkeyServer
+) -> None:
+    """The transition to offline was lost; Redis knows better, and while it is away the last state stands."""
+    ann, bob, cleo = [await talk.user(name) for name in ("ann", "bob", "cleo")]
+    channel = await talk.channel(ann, bob, cleo)
+    async with Absent(valkey.settings("notifications"), "planner") as absent:
+        effect = Effect(pool, talk, absent=absent)
+        await effect.hear(presence(bob, "online"), presence(cleo, "dnd"))
+        await talk.say(channel, ann, "@bob @cleo")
+        assert await effect.told() == [], "no gateway ever said anything"
+        async with PresenceStore(valkey.settings("gateway"), "gateway-0") as gateway:
+            await gateway.beat(60_000)
+            await gateway.put_all(1, {cleo: ("dnd", 1)})
+            await talk.say(channel, ann, "@bob @cleo")
+            assert await effect.told() == [(bob, "mention")]
+    away = RedisSettings(url="redis://notifications@127.0.0.1:1/0")
+    async with Absent(away, "planner") as absent:
+        effect = Effect(pool, talk, absent=absent)
+        await effect.told()
+        await talk.say(channel, ann, "@bob")
+        before = len(await talk.admin.fetch("SELECT FROM notifications.plans"))
+        await effect.told()
+        assert len(await talk.admin.fetch("SELECT FROM notifications.plans")) == before
+
+
+async def test_another_server_than_the_outboxs_is_waited_out_and_parks_nothing(effect: Effect, talk: Talk) -> None:
+    ann, bob = await talk.user("ann"), await talk.user("bob")
+    await talk.say(await talk.channel(ann, bob), ann, "@bob")
+    await talk.admin.execute("UPDATE notifications.log_state SET system_id = 1")
+    with pytest.raises(LogMismatch, match="new-epoch"):
+        await effect.told()
 
 
 async def test_wishes_are_obeyed_channel_by_channel(effect: Effect, talk: Talk) -> None:

@@ -116,6 +116,32 @@ async def test_an_address_that_cannot_be_posted_to_is_refused_at_once(desk: Desk
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "body.url")
 
 
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("https://inside.example/hook", "address"),
+        ("https://127.0.0.1/hook", "address"),
+        ("https://localhost:8443/", "address"),
+        ("https://[::1]/", "address"),
+        ("http://127.0.0.1:9000/", "scheme"),
+        ("https://127.0.0.1:9000/", "port"),
+        ("https://169.254.169.254/latest/meta-data", "address"),
+        ("https://nowhere.invalid/", "name"),
+    ],
+)
+async def test_an_address_that_leads_inside_or_nowhere_is_refused_at_once(desk: Desk, url: str, reason: str) -> None:
+    user = uuid7()
+    answer = await desk.put(user, f"{PATH}/webhook", {"url": url})
+    problem = answer.json()
+    assert (answer.status_code, problem["code"], problem["reason"]) == (400, "url_refused", reason)
+    assert (await desk.get(user, PATH)).json()["webhook"] is None
+
+
+async def test_an_address_whose_name_cannot_be_asked_for_now_may_be_given_again_later(desk: Desk) -> None:
+    answer = await desk.put(uuid7(), f"{PATH}/webhook", {"url": "https://later.example/"})
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+
+
 async def test_two_first_changes_at_once_are_both_kept(desk: Desk) -> None:
     user = uuid7()
     await asyncio.gather(

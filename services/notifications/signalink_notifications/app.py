@@ -30,10 +30,12 @@ from signalink_core.web.watch import RedisWatch
 from signalink_notifications import SCHEMA, public
 from signalink_notifications.database import Database
 from signalink_notifications.dispatcher import Dispatcher
+from signalink_notifications.egress import Egress, Resolver, SystemResolver
 from signalink_notifications.history.service import HistoryService
 from signalink_notifications.mutes.service import MuteService
 from signalink_notifications.parts import Parts
 from signalink_notifications.planner import planner
+from signalink_notifications.planner.presence import Absent
 from signalink_notifications.preferences.service import PreferenceService
 from signalink_notifications.settings import SERVICE, Settings
 from signalink_notifications.unsubscribe.links import UnsubscribeLinks
@@ -56,6 +58,7 @@ class Notifications(Lifecycle):
         self.producer = KafkaProducer(settings.kafka, client_id=settings.process.node)
         self.keys = JwksClient(settings.auth.jwks_url)
         self.limiter = Limiter(settings.redis, replicas=settings.notifications.replicas)
+        self.absent = Absent(settings.redis, settings.process.node)
         self.revocations = Revocations(settings.postgres, self.readiness)
         verifier = TokenVerifier(self.keys, settings.auth.issuer)
         self.parts = parts_of(settings, self.database, verifier, self.revocations, self.limiter)
@@ -76,6 +79,7 @@ class Notifications(Lifecycle):
             self.producer,
             self.keys,
             self.limiter,
+            self.absent,
             self.revocations,
             RedisWatch(redis, self.readiness),
         ):
@@ -106,6 +110,7 @@ class Notifications(Lifecycle):
                 policy=planner.policy_of(self.settings.notifications),
                 node=node,
                 report=reporting(self.readiness, PLANNER),
+                absent=self.absent,
             ),
             OutboxRelay(pool, self.producer, node=node, schema=SCHEMA, report=reporting(self.readiness, OUTBOX)),
             Dispatcher(
@@ -121,17 +126,25 @@ class Notifications(Lifecycle):
 
 
 def parts_of(
-    settings: Settings, database: Database, verifier: TokenVerifier, revocations: Revoked, limiter: Limiter
+    settings: Settings,
+    database: Database,
+    verifier: TokenVerifier,
+    revocations: Revoked,
+    limiter: Limiter,
+    resolver: Resolver | None = None,
 ) -> Parts:
-    """What the public routes need."""
+    """What the public routes need. `resolver`: of webhooks; the system's without one."""
     own = settings.notifications
     secret = own.secret()
+    egress = Egress(resolver or SystemResolver(), settings.delivery.webhook.allow)
     return Parts(
         verifier=verifier,
         revocations=revocations,
         limiter=limiter,
         rules=Rules.of(settings.limits),
-        preferences=PreferenceService(database, time_zone=own.default_time_zone, digest_minutes=own.digest_minutes),
+        preferences=PreferenceService(
+            database, egress, time_zone=own.default_time_zone, digest_minutes=own.digest_minutes
+        ),
         mutes=MuteService(database),
         history=HistoryService(database, CursorSigner(secret)),
         links=UnsubscribeLinks(secret, own.url),

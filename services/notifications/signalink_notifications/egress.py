@@ -137,6 +137,17 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+@dataclass(frozen=True, slots=True)
+class Egress:
+    """`inspect` with the resolver and the allowed places of this process."""
+
+    resolver: Resolver
+    allow: Collection[Place] = ()
+
+    async def inspect(self, url: str) -> Checked:
+        return await inspect(url, self.resolver, self.allow)
+
+
 async def inspect(url: str, resolver: Resolver, allow: Collection[Place] = ()) -> Checked:
     """The address to connect to. UrlRefused says why not; DependencyUnavailable: the resolver does not answer now.
 

@@ -5,13 +5,14 @@ once per user. Whom a batch concerns is read at once (`candidates`); what is dec
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
+from asyncpg.exceptions import PostgresError
 
 from signalink_core.database.pool import Pool
 from signalink_core.events.types import (
@@ -29,6 +30,7 @@ from signalink_core.kafka.delivery import Batch, Delivered
 from signalink_core.kafka.lanes import Report
 from signalink_core.kafka.offsets import PostgresOffsets
 from signalink_core.kafka.records import Producer
+from signalink_core.log import state
 from signalink_core.settings import KafkaSettings
 from signalink_core.telemetry import names
 from signalink_notifications import SCHEMA
@@ -53,6 +55,9 @@ FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) said (user_id, state, cha
 ON CONFLICT (user_id) DO UPDATE SET state = excluded.state, changed_at = excluded.changed_at
 WHERE known.changed_at <= excluded.changed_at
 """
+
+
+WhoIsAbsent = Callable[[Collection[UUID]], Awaitable[frozenset[UUID]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,27 +98,42 @@ class Plan:
 
 
 class Planner:
-    """The effect: `apply(tx, batch)` of one consumer group."""
+    """The effect: `apply(tx, batch)` of one consumer group. `absent`: who of some users is on no gateway."""
 
-    def __init__(self, policy: Policy) -> None:
-        self._policy = policy
+    def __init__(self, policy: Policy, absent: WhoIsAbsent | None = None) -> None:
+        self._policy, self._absent = policy, absent
 
     async def apply(self, tx: asyncpg.Connection, batch: Batch) -> None:
-        if batch.topic == "presence":
-            await _remember(tx, batch.events)
-        else:
-            await self._plan(tx, batch.events)
+        """LogMismatch, which is waited out, when Postgres is another server than the outbox's."""
+        try:
+            if batch.topic == "presence":
+                await _remember(tx, batch.events)
+            else:
+                await self._plan(tx, batch.events)
+        except PostgresError as error:
+            raise state.mismatch(error) or error from error
 
     async def _plan(self, tx: asyncpg.Connection, events: Sequence[Delivered]) -> None:
         asked = await _asked(tx, events)
         if not asked:
             return
-        found = await candidates.find(tx, asked, self._policy.digest_minutes)
+        found = await self._confirmed(await candidates.find(tx, asked, self._policy.digest_minutes))
         plans, counts = plan(found, self._policy)
         for start in range(0, len(plans), PLANS_AT_ONCE):
             await tx.execute(REQUEST, [one.row() for one in plans[start : start + PLANS_AT_ONCE]])
         for (kind, verdict), count in counts.items():
             names.NOTIFICATIONS_PLANNED_TOTAL.labels(kind=kind, verdict=verdict).inc(count)
+
+    async def _confirmed(self, found: list[Candidate]) -> list[Candidate]:
+        """With everybody offline who is said to be here and is on no gateway."""
+        here = {one.person.user_id for one in found if one.person.state not in {None, "offline"}}
+        if not here or self._absent is None:
+            return found
+        absent = await self._absent(here)
+        return [
+            replace(one, person=replace(one.person, state="offline")) if one.person.user_id in absent else one
+            for one in found
+        ]
 
 
 def plan(found: Sequence[Candidate], policy: Policy) -> tuple[list[Plan], Counter[tuple[NotificationKind, str]]]:
@@ -151,6 +171,7 @@ def consumer(
     policy: Policy,
     node: str,
     report: Report,
+    absent: WhoIsAbsent | None = None,
     limits: ConsumerLimits = LIMITS,
 ) -> KafkaConsumerManager:
     """The planner as a member of its group."""
@@ -158,7 +179,7 @@ def consumer(
         kafka,
         group=GROUP,
         topics=TOPICS,
-        apply=Planner(policy).apply,
+        apply=Planner(policy, absent).apply,
         store=PostgresOffsets(pool, SCHEMA, GROUP),
         dead_letters=dead_letters,
         node=node,
@@ -189,9 +210,9 @@ async def _remember(tx: asyncpg.Connection, events: Sequence[Delivered]) -> None
     for delivered in events:
         data = delivered.data()
         if isinstance(data, PresenceChanged):
-            state, at = data.state, delivered.event.time
+            at = delivered.event.time
             if data.user_id not in last or last[data.user_id][1] <= at:
-                last[data.user_id] = (state, at)
+                last[data.user_id] = (data.state, at)
     if last:
-        states = list(last.values())
-        await tx.execute(PRESENCE, list(last), [state for state, _ in states], [at for _, at in states])
+        said = list(last.values())
+        await tx.execute(PRESENCE, list(last), [now for now, _ in said], [at for _, at in said])

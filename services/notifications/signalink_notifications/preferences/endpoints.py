@@ -37,7 +37,7 @@ async def choose(
     return await parts.of(request).preferences.choose(caller.user_id, kind, channel, asked.enabled)
 
 
-@router.put("/webhook", responses=refusals(body=True))
+@router.put("/webhook", responses=refusals("url_refused", body=True))
 async def set_webhook(asked: WebhookRequest, request: Request, caller: SignedIn) -> NewWebhook:
     """Where notifications are posted to. Each call makes another secret, which only this answer shows."""
     return await parts.of(request).preferences.set_webhook(caller.user_id, asked.url)

@@ -9,6 +9,7 @@ import asyncpg
 
 from signalink_core.events.types import NotificationChannel, NotificationKind
 from signalink_notifications.database import Database
+from signalink_notifications.egress import Egress
 from signalink_notifications.planner.rules import CHANNELS, KINDS
 from signalink_notifications.preferences import repository
 from signalink_notifications.preferences.schemas import (
@@ -25,10 +26,11 @@ SECRET_BYTES: Final = 32
 
 
 class PreferenceService:
-    """`time_zone` and `digest_minutes`: what holds for users who chose none."""
+    """`time_zone` and `digest_minutes`: what holds for users who chose none. `egress`: where webhooks may lead."""
 
-    def __init__(self, database: Database, *, time_zone: str, digest_minutes: int) -> None:
-        self._database, self._time_zone, self._digest_minutes = database, time_zone, digest_minutes
+    def __init__(self, database: Database, egress: Egress, *, time_zone: str, digest_minutes: int) -> None:
+        self._database, self._egress = database, egress
+        self._time_zone, self._digest_minutes = time_zone, digest_minutes
 
     async def mine(self, user_id: UUID) -> Preferences:
         async with self._database.read() as db:
@@ -50,6 +52,8 @@ class PreferenceService:
             return await self._read(db, user_id)
 
     async def set_webhook(self, user_id: UUID, url: str) -> NewWebhook:
+        """Raises UrlRefused, also for a name that does not exist; DependencyUnavailable when it cannot be asked for."""
+        await self._egress.inspect(url)
         secret = secrets.token_urlsafe(SECRET_BYTES)
         async with self._database.begin() as db:
             await repository.ensure(db, user_id, self._time_zone)
