@@ -33,6 +33,7 @@ from signalink_core.events import Event, kafka_headers, kafka_key, kafka_value, 
 from signalink_core.ids import uuid7
 from signalink_core.kafka.producer import KafkaProducer
 from signalink_core.kafka.records import Record
+from signalink_core.testing import eventually
 from signalink_stacks.local import layout, schema
 from signalink_stacks.local.engines.base import clean_environment, tail
 from signalink_stacks.local.ports import free_port
@@ -163,12 +164,14 @@ class Bench:
 
     async def _reached(self, connection: Any, service: Service, wanted: int) -> int:
         """Where its offsets are as soon as they are there."""
-        until = time.monotonic() + DRAIN_SECONDS
-        while (seen := int(await connection.fetchval(CONSUMED))) < wanted:
-            if time.monotonic() > until or service.process.poll() is not None:
-                raise RuntimeError(f"{seen} of {self.count} records; it said:\n{tail(service.log)}")
-            await asyncio.sleep(EVERY_SECONDS)
-        return seen
+
+        async def there() -> int:
+            seen = int(await connection.fetchval(CONSUMED))
+            if service.process.poll() is not None:
+                raise RuntimeError(f"it ended after {seen} of {self.count} records:\n{tail(service.log)}")
+            return seen if seen >= wanted else 0
+
+        return await eventually(there, within=DRAIN_SECONDS, every=EVERY_SECONDS)
 
     def bare(self) -> dict[str, Any]:
         """The same records by the bare loop, on the service's CPU."""
