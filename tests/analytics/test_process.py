@@ -94,15 +94,14 @@ async def test_two_processes_count_everything_once_and_agree_on_the_watermark(
         assert (await page(first, "/readyz")).status_code == 200
 
 
-async def _follows_the_clock(process: app.Analytics) -> bool:
-    """Its watermark is known, over all partitions, and fresh."""
-    shown = (await page(process, "/metrics")).text
-    name = "signalink_analytics_watermark_timestamp_seconds "
-    return any(
-        float(line.removeprefix(name)) > utc_now().timestamp() - 15
-        for line in shown.splitlines()
-        if line.startswith(name)
-    )
+async def _follows_the_clock(process: app.Analytics, admin: Any) -> bool:
+    """It knows how many partitions there are, and each of them goes with the clock."""
+    row = await admin.fetchrow("SELECT count(watermark) AS n, min(watermark) AS oldest FROM analytics.offsets")
+    if not row["n"] == process.effect.partitions == 36:
+        return False
+    name, shown = "signalink_analytics_watermark_timestamp_seconds ", (await page(process, "/metrics")).text
+    told = next(float(line.removeprefix(name)) for line in shown.splitlines() if line.startswith(name))
+    return min(told, row["oldest"].timestamp()) > utc_now().timestamp() - 15
 
 
 async def _counted(admin: Any, events: int) -> bool:
@@ -129,7 +128,7 @@ async def test_late_ones_are_kept_by_a_process_that_follows_the_clock(
 ) -> None:
     channel = Channel()
     async with app.Analytics(settings(figured, made)) as process:
-        await eventually(lambda: _follows_the_clock(process), within=40)
+        await eventually(lambda: _follows_the_clock(process, admin), within=40)
         old = channel.message(ANN, utc_now() - timedelta(minutes=5))
         await send([old, channel.message(BOB, utc_now())])
         await eventually(lambda: _counted(admin, 1), within=20)
