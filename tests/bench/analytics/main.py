@@ -229,7 +229,7 @@ def judged(found: Mapping[str, Sequence[Mapping[str, Any]]], slow: Mapping[str, 
     result.notes += [
         f"{count:,} events of {CHANNELS} channels with {MEMBERS} of {20 * MEMBERS:,} users each, "
         f"{PER_SECOND:,} in a second of event time: 85 % messages of 120 characters, 10 % edits, 5 % joins",
-        "the loop: aiokafka's getmany with the same fetch settings, the headers as a dictionary and the value from JSON",
+        "the loop: aiokafka's getmany with the same fetch settings, headers as a dictionary, the value from JSON",
         "analytics: the same, and windows, positions, late events, response times, counters per minute, channel and "
         "user, and offsets in the same durable transaction; after each run the totals equal what was sent",
         f"ratio run by run {ratio.text()}; of CPU per record {figures.ratios(ours, loop, 'us').text()}",
