@@ -26,7 +26,7 @@ up: $(VENV)/.local ## Start the whole platform on this machine and print its add
 
 ui: $(PAGE) ## Build the browser page that the api serves at / (nothing is done when nothing changed)
 
-npm: $(UI)/node_modules/.installed ## Run npm in services/ui: RUN="test" (unit tests), RUN="run api" (the api's types again), RUN="run dev"
+npm: $(UI)/node_modules/.installed ## Run npm in services/ui: RUN="test" (unit tests), RUN="run api" (the types of the services again), RUN="run dev"
 	@$(NPM) $(RUN)
 
 down: $(VENV)/.local ## Stop it: no process, no port left; the messages stay
