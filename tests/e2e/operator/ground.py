@@ -51,14 +51,22 @@ class Process:
     token: str
     log: Path
 
+    async def until_live(self) -> None:
+        """It answers; it need not be at work."""
+        await self._until("healthz")
+
     async def until_ready(self) -> None:
+        """It holds the Lease and has listed everything."""
+        await self._until("readyz")
+
+    async def _until(self, page: str) -> None:
         deadline = time.monotonic() + START_SECONDS
         async with httpx.AsyncClient(timeout=5, trust_env=False) as http:
             while True:
                 if self.child.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError(f"the operator is not ready: {self.tail()}")
                 try:
-                    if (await http.get(f"http://127.0.0.1:{self.port}/readyz")).status_code == 200:
+                    if (await http.get(f"http://127.0.0.1:{self.port}/{page}")).status_code == 200:
                         return
                 except httpx.TransportError:
                     pass

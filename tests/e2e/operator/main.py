@@ -192,6 +192,7 @@ async def the_api_restarts_and_the_watch_is_cut(at: Ground, _: object) -> None:
 async def of_two_operators_one_writes(at: Ground, _: object) -> None:
     async with at.working() as first:
         second = at.start()
+        await second.until_live()
         await at.api.apply("one", {"config": {"retention.ms": 1000}})
         await equal(at, "one", 1, 1000)
         expect(_calls(second) == 0, "both operators spoke to Kafka")
