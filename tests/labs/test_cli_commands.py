@@ -31,6 +31,8 @@ SAMPLES: dict[str, list[str]] = {
     "user promote": ["ada"],
     "log new-epoch": [],
     "relay rewind": ["--to", "start"],
+    "apply": ["-f", "topics.yaml"],
+    "get topics": [],
     "dlq list": [],
     "dlq show": ["messages/1"],
     "dlq redrive": ["messages/1"],

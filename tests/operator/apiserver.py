@@ -1,25 +1,23 @@
 """A bare Kubernetes API server from programs on PATH: etcd and kube-apiserver as child processes, nothing else.
 
-`python tests/operator/apiserver.py COMMAND ...` runs a command with KUBECONFIG naming such a server. It has no nodes; with
-kube-controller-manager on PATH it also collects garbage and empties deleted namespaces.
+`python tests/operator/apiserver.py COMMAND ...` runs a command with KUBECONFIG naming such a server. It has no nodes;
+with kube-controller-manager on PATH it also collects garbage and empties deleted namespaces.
 """
 
 import os
 import shutil
 import signal
 import socket
-import ssl
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
 import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -130,17 +128,17 @@ class Server:
         key = rsa.generate_private_key(65537, 2048)
         kinds = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         (self.folder / "account.key").write_bytes(key.private_bytes(serialization.Encoding.PEM, *kinds))
-        lines = [f'{TOKEN},admin,admin,"system:masters"', *(f"{token},{user},{user}" for token, user in self.users.items())]
+        lines = [
+            f'{TOKEN},admin,admin,"system:masters"',
+            *(f"{token},{user},{user}" for token, user in self.users.items()),
+        ]
         (self.folder / "tokens.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def _ready(self) -> bool:
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        request = urllib.request.Request(f"{self.url}/readyz", headers={"Authorization": f"Bearer {TOKEN}"})
         try:
-            with urllib.request.urlopen(request, timeout=5, context=context) as answer:
-                return answer.status == 200
-        except (OSError, urllib.error.URLError):
+            asked = {"Authorization": f"Bearer {TOKEN}"}
+            return httpx.get(f"{self.url}/readyz", headers=asked, timeout=5, verify=False).status_code == 200  # noqa: S501
+        except httpx.TransportError:
             return False
 
 
@@ -165,7 +163,7 @@ def main(command: list[str]) -> int:
     """Run a command with a server of its own; its exit code."""
     if not command or missing():
         what = f"not on PATH: {', '.join(missing())}" if missing() else "no command"
-        print(f"apiserver.py: {what}. Next: name a command, and install etcd and kube-apiserver.", file=sys.stderr)
+        sys.stderr.write(f"apiserver.py: {what}. Next: name a command, and put etcd and kube-apiserver on PATH.\n")
         return 64
     with running() as server:
         environment = {**os.environ, "KUBECONFIG": str(server.kubeconfig())}

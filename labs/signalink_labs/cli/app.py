@@ -6,7 +6,22 @@ import typer
 from typer.exceptions import TyperException
 
 from signalink_core.errors import ConfigurationError, SignalinkError
-from signalink_labs.cli import dlq, doctor, down, log, logs, migrate, opening, output, relay, status, trace, up, user
+from signalink_labs.cli import (
+    dlq,
+    doctor,
+    down,
+    log,
+    logs,
+    migrate,
+    opening,
+    output,
+    relay,
+    status,
+    topics,
+    trace,
+    up,
+    user,
+)
 from signalink_stacks.local.engines import EngineFailed
 from signalink_stacks.local.problems import LocalProblem
 
@@ -23,10 +38,12 @@ app.command("open")(opening.open_)
 app.command("logs")(logs.logs)
 app.command("trace")(trace.trace)
 app.command("migrate")(migrate.migrate)
+app.command("apply")(topics.apply)
 app.add_typer(user.app, name="user")
 app.add_typer(log.app, name="log")
 app.add_typer(relay.app, name="relay")
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(topics.get, name="get")
 
 
 def run(arguments: list[str]) -> int:

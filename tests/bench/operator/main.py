@@ -1,8 +1,8 @@
 """`make bench NAME=operator`: Topic resources from create to Ready, beside a bare AdminClient doing the same in Kafka.
 
-The bare side makes the same topics in calls of the operator's batch size and waits until each can be described with a leader.
-Both use one broker whose log is on a memory file system, one partition each, in turns. Also: edits, a pass without drift,
-memory, and create, modify, delete at four sizes. The Kubernetes API is named in the notes.
+The bare side makes the same topics in calls of the operator's batch size and waits until each can be described with a
+leader. Both use one broker whose log is on a memory file system, one partition each, in turns. Also: edits, a pass
+without drift, memory, and create, modify, delete at four sizes. The Kubernetes API is named in the notes.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ import program  # noqa: E402
 from figures import Bar, Result, Spread  # noqa: E402
 from ground import Ground, Process, ground  # noqa: E402
 
+from signalink_core.testing import eventually  # noqa: E402
 from signalink_operator.adapters.kafka import KafkaTopics  # noqa: E402
 from signalink_operator.model import Failure, ObservedTopic  # noqa: E402
 from signalink_operator.plans.topic import CreateTopic, DeleteTopic, Plan  # noqa: E402
@@ -205,20 +206,17 @@ class Bench:
         def done() -> float:
             return process.metric("signalink_operator_reconcile_seconds_count")
 
-        first = await asyncio.to_thread(done)
-        async with asyncio.timeout(LONGEST):
-            while await asyncio.to_thread(done) == first:
-                await asyncio.sleep(0.02)
-            began = time.monotonic()
-            while await asyncio.to_thread(done) < first + count:
-                await asyncio.sleep(0.02)
+        first = done()
+        await eventually(lambda: done() > first, within=LONGEST)
+        began = time.monotonic()
+        await eventually(lambda: done() >= first + count, within=LONGEST)
         return time.monotonic() - began
 
 
 def memory_folder() -> Path:
     """Where the broker's log lies: a broker makes about 137 partition logs a second on a disk."""
-    place = "/dev/shm" if Path("/dev/shm").is_dir() else None
-    return Path(tempfile.mkdtemp(prefix="signalink-bench-operator-", dir=place))
+    shared = Path("/dev") / "shm"
+    return Path(tempfile.mkdtemp(prefix="signalink-bench-operator-", dir=shared if shared.is_dir() else None))
 
 
 async def measured(size: str) -> tuple[dict[str, Any], str]:

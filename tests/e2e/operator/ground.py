@@ -1,7 +1,7 @@
 """What the operator's proof and benchmark stand on: a Kubernetes API, a real broker, and the operator as a process.
 
-The API is the one KUBECONFIG names, else a bare server made of etcd and kube-apiserver on PATH, else the emulated one; which
-of them it was is said in the verdict. `SIGNALINK_REQUIRE=kube` refuses the emulated one.
+The API is the one KUBECONFIG names, else a bare server made of etcd and kube-apiserver on PATH, else the emulated one;
+which of them it was is said in the verdict. `SIGNALINK_REQUIRE=kube` refuses the emulated one.
 """
 
 import asyncio
