@@ -149,10 +149,10 @@ def _free_port() -> int:
 
 
 @contextmanager
-def running(users: dict[str, str] | None = None) -> Iterator[Server]:
-    """A server for as long as the block runs; its folder goes with it."""
+def running(users: dict[str, str] | None = None, folder: Path | None = None) -> Iterator[Server]:
+    """A server for as long as the block runs; its folder, made in `folder`, goes with it."""
     with ExitStack() as stack:
-        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="signalink-kube-")))
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="signalink-kube-", dir=folder)))
         server = Server(place, dict(users or {}))
         stack.callback(server.stop_all)
         server.start()

@@ -1,8 +1,9 @@
 """`make bench NAME=operator`: Topic resources from create to Ready, beside a bare AdminClient doing the same in Kafka.
 
-The bare side makes the same topics in calls of the operator's batch size and waits until each can be described with a
-leader. Both use one broker whose log is on a memory file system, one partition each, in turns. Also: edits, a pass
-without drift, memory, and create, modify, delete at four sizes. The Kubernetes API is named in the notes.
+The bare side makes one topic after the other and waits until each can be described with a leader; another does it in calls
+of the operator's batch size. A fourth side only creates the resources and patches each status once: what the API server
+takes by itself. All use one broker whose log is on a memory file system, one partition each, in turns. Also: edits, a
+pass without drift, memory, and create, modify, delete at four sizes.
 """
 
 import asyncio
@@ -10,13 +11,13 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 TESTS = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(TESTS / name) for name in ("bench", "e2e/operator", "operator")]
+sys.path[:0] = [str(TESTS / name) for name in ("bench", "operator")]
 
 import figures  # noqa: E402
 import httpx  # noqa: E402
@@ -24,17 +25,20 @@ import machine  # noqa: E402
 import orjson  # noqa: E402
 import program  # noqa: E402
 from figures import Bar, Result, Spread  # noqa: E402
-from ground import Ground, Process, ground  # noqa: E402
+from operatorground import Ground, Process, ground  # noqa: E402
 
 from signalink_core.testing import eventually  # noqa: E402
+from signalink_operator.adapters import kube, login  # noqa: E402
 from signalink_operator.adapters.kafka import KafkaTopics  # noqa: E402
-from signalink_operator.model import Failure, ObservedTopic  # noqa: E402
+from signalink_operator.model import Failure, Key, ObservedTopic  # noqa: E402
+from signalink_operator.plans import status  # noqa: E402
 from signalink_operator.plans.topic import CreateTopic, DeleteTopic, Plan  # noqa: E402
 
 SIZES = {"small": (1, 100, (10, 100)), "full": (3, 1000, (10, 100, 500, 1000))}
 """Runs, topics of the main figure, and the sizes of create, modify, delete."""
 BATCH = 100
-IN_FLIGHT = 16
+OPERATOR, BARE, BATCHED, API = "operator", "bare AdminClient", "the same, calls of 100", "Kubernetes API alone"
+IN_FLIGHT = 24
 EDITS = 50
 LONGEST = 300.0
 
@@ -85,23 +89,28 @@ async def watching(at: Ground) -> AsyncIterator[Watched]:
         await asyncio.gather(following, return_exceptions=True)
 
 
-async def each(names: Sequence[str], work: Any) -> None:
-    slots = asyncio.Semaphore(IN_FLIGHT)
-
-    async def one(name: str) -> None:
-        async with slots:
-            answer = await work(name)
-            if answer is not None:
-                answer.raise_for_status()
-
-    await asyncio.gather(*(one(name) for name in names))
+async def each(names: Sequence[str], work: Callable[[str], Coroutine[Any, Any, Any]]) -> None:
+    """All at once; the client lets only so many through."""
+    await asyncio.gather(*(work(name) for name in names))
 
 
 class Bench:
     """One ground, measured again and again with fresh names."""
 
-    def __init__(self, at: Ground) -> None:
-        self.at, self._rounds = at, 0
+    def __init__(self, at: Ground, client: kube.Kube) -> None:
+        self.at, self._client, self._rounds = at, client, 0
+
+    def key(self, name: str) -> Key:
+        return Key("Topic", self.at.api.namespace, name)
+
+    def create(self, name: str, **spec: Any) -> Coroutine[Any, Any, Any]:
+        return self._client.create(self.key(name), {"partitions": 1, **spec}, {})
+
+    def delete(self, name: str) -> Coroutine[Any, Any, Any]:
+        return self._client.call("DELETE", self.at.api.path(name).lstrip("/"))
+
+    def edit(self, name: str, **spec: Any) -> Coroutine[Any, Any, Any]:
+        return self._client.call("PATCH", self.at.api.path(name).lstrip("/"), {"spec": spec}, kube.MERGE)
 
     def names(self, count: int) -> list[str]:
         self._rounds += 1
@@ -111,7 +120,7 @@ class Bench:
         names = self.names(count)
         async with self.at.working(canary_seconds=0, batch_wait_ms=100) as process, watching(self.at) as watched:
             cpu, began = machine.cpu_seconds(process.child.pid), time.monotonic()
-            await each(names, lambda name: self.at.api.apply(name, {"partitions": 1}))
+            await each(names, self.create)
             posted = time.monotonic() - began
             await watched.until("ready", names)
             seconds = time.monotonic() - began
@@ -120,37 +129,53 @@ class Bench:
         await self._clear(names)
         return {"per_second": count / seconds, "seconds": seconds, "posted": posted, "cpu": cpu, "rss_mb": rss}
 
-    async def bare(self, count: int) -> dict[str, Any]:
+    async def api_alone(self, count: int) -> dict[str, Any]:
+        """Each resource created and its status patched once, by nobody in particular."""
+        names = self.names(count)
+
+        async def both(name: str) -> None:
+            made = await self.create(name)
+            known = status.facts(name, ObservedTopic(name, "x" * 22, 1, 1))
+            await self._client.patch_status(
+                made.key, status.patch(made, status.managed(Plan(), None), known, "2026-01-01T00:00:00Z") or {}
+            )
+
+        began = time.monotonic()
+        await each(names, both)
+        seconds = time.monotonic() - began
+        await self._clear(names)
+        return {"per_second": count / seconds, "seconds": seconds}
+
+    async def bare(self, count: int, batch: int = 1) -> dict[str, Any]:
         names = self.names(count)
         admin = KafkaTopics(self.at.kafka())
         began = time.monotonic()
-        await asyncio.to_thread(self._create, admin, names)
+        await asyncio.to_thread(self._create, admin, names, batch)
         seconds = time.monotonic() - began
         await asyncio.to_thread(admin.act, {name: Plan((DeleteTopic(),)) for name in names})
         return {"per_second": count / seconds, "seconds": seconds}
 
     @staticmethod
-    def _create(admin: KafkaTopics, names: Sequence[str]) -> None:
-        for first in range(0, len(names), BATCH):
-            acted = admin.act({name: Plan((CreateTopic(1, None, {}),)) for name in names[first : first + BATCH]})
+    def _create(admin: KafkaTopics, names: Sequence[str], batch: int) -> None:
+        for first in range(0, len(names), batch):
+            acted = admin.act({name: Plan((CreateTopic(1, None, {}),)) for name in names[first : first + batch]})
             wrong = [outcome for outcome in acted.values() if isinstance(outcome, Failure)]
             assert not wrong, wrong[0]
             assert all(isinstance(outcome, ObservedTopic) for outcome in acted.values())
 
     async def _clear(self, names: Sequence[str]) -> None:
-        await each(names, lambda name: self.at.api.call("DELETE", self.at.api.path(name)))
+        await each(names, self.delete)
         admin = KafkaTopics(self.at.kafka())
         await asyncio.to_thread(admin.act, {name: Plan((DeleteTopic(),)) for name in names})
 
     async def life(self, count: int) -> dict[str, Any]:
         """Create, modify, delete with deletionPolicy Delete; seconds of each."""
         names, found = self.names(count), {"count": count}
-        spec = {"partitions": 1, "deletionPolicy": "Delete"}
         async with self.at.working(canary_seconds=0) as process, watching(self.at) as watched:
             steps = (
-                ("create", lambda name: self.at.api.apply(name, spec), "ready"),
-                ("modify", lambda name: self.at.api.edit(name, {"spec": {"partitions": 2}}), "ready"),
-                ("delete", lambda name: self.at.api.call("DELETE", self.at.api.path(name)), "gone"),
+                ("create", lambda name: self.create(name, deletionPolicy="Delete"), "ready"),
+                ("modify", lambda name: self.edit(name, partitions=2), "ready"),
+                ("delete", self.delete, "gone"),
             )
             for step, work, until in steps:
                 began = time.monotonic()
@@ -166,7 +191,7 @@ class Bench:
         """Edits of one among many, then passes without drift: their length, and what they wrote."""
         names = self.names(count)
         async with self.at.working(canary_seconds=0, resync_seconds=8) as process, watching(self.at) as watched:
-            await each(names, lambda name: self.at.api.apply(name, {"partitions": 1}))
+            await each(names, self.create)
             await watched.until("ready", names)
             edits = [await self._edit(watched, names[n]) for n in range(min(EDITS, count))]
             before, writes = await self._versions(), self._kafka_writes(process)
@@ -184,7 +209,7 @@ class Bench:
     async def _edit(self, watched: Watched, name: str) -> float:
         watched.ready.discard(name)
         began = time.monotonic()
-        (await self.at.api.edit(name, {"spec": {"config": {"retention.ms": 1000}}})).raise_for_status()
+        await self.edit(name, config={"retention.ms": 1000})
         await watched.until("ready", [name])
         return time.monotonic() - began
 
@@ -223,12 +248,19 @@ async def measured(size: str) -> tuple[dict[str, Any], str]:
     runs, count, sizes = SIZES[size]
     folder = memory_folder()
     try:
-        async with ground(folder=folder) as at:
-            bench = Bench(at)
-            found: dict[str, Any] = {"operator": [], "bare AdminClient": []}
-            await bench.bare(BATCH)  # the broker's code is compiled, for both sides
+        async with ground(folder=folder) as at, kube.Kube(login.connection(at.api.access), IN_FLIGHT) as client:
+            bench = Bench(at, client)
+            sides: dict[str, Callable[[int], Coroutine[Any, Any, dict[str, Any]]]] = {
+                OPERATOR: bench.operator,
+                BARE: bench.bare,
+                BATCHED: lambda count: bench.bare(count, BATCH),
+                API: bench.api_alone,
+            }
+            found: dict[str, Any] = {side: [] for side in sides}
+            for run in sides.values():  # code is compiled and definitions are settled, for all sides
+                await run(BATCH)
             for number in range(1, runs + 1):
-                for side, run in (("operator", bench.operator), ("bare AdminClient", bench.bare)):
+                for side, run in sides.items():
                     figure = await run(count)
                     found[side].append(figure)
                     figures.say(f"run {number}/{runs} {side}: { {k: round(v, 2) for k, v in figure.items()} }")
@@ -248,7 +280,7 @@ def measure(size: str, folder: Path) -> Result:
 
 def judged(found: Mapping[str, Any], described: str, count: int) -> Result:
     result = Result("operator", ["side", "topics/s", "seconds", "RSS MB"])
-    for side in ("operator", "bare AdminClient"):
+    for side in (OPERATOR, BARE, BATCHED, API):
         runs = found[side]
         cells = [figures.spread(runs, key).text(d) if key in runs[0] else "" for key, d in _CELLS]
         result.rows.append([side, *cells])
@@ -259,22 +291,26 @@ def judged(found: Mapping[str, Any], described: str, count: int) -> Result:
         result.runs.append({"side": "life", **life})
     steady = found["steady"]
     result.runs.append({"side": "steady", **steady})
-    ratio = figures.ratios(found["operator"], found["bare AdminClient"], "per_second")
-    most = max([steady["rss_mb"], *(run["rss_mb"] for run in found["operator"])])
+    ratio = figures.ratios(found[OPERATOR], found[BARE], "per_second")
+    batched = figures.ratios(found[OPERATOR], found[BATCHED], "per_second")
+    most = max([steady["rss_mb"], *(run["rss_mb"] for run in found[OPERATOR])])
     result.bars = [
         Bar(f"{count} new topics to Ready, of a bare AdminClient's rate", ratio.median, 0.7, most=False, unit="x"),
+        Bar("of its rate in calls of 100", batched.median, 0.7, most=False, unit="x", stretch=True),
         Bar("writes to Kubernetes in two passes without drift", steady["kubernetes_writes"], 0),
         Bar("writes to Kafka in them", steady["kafka_writes"], 0),
         Bar("such a pass", steady["pass_seconds"], 3, unit=" s"),
         Bar("one edit to Ready, p95", steady["edit_p95_ms"], 500, unit=" ms"),
         Bar("memory", most, 150, unit=" MB"),
     ]
-    posted = Spread.of([run["posted"] for run in found["operator"]])
+    posted = Spread.of([run["posted"] for run in found[OPERATOR]])
+    alone = figures.ratios(found[OPERATOR], found[API], "per_second")
     result.notes += [
         f"Kubernetes: {described}, on the same CPUs as the operator, the broker and this program",
         f"{count} topics of one partition, {IN_FLIGHT} requests in flight; sending them alone took {posted.text()} s",
-        "the bare side makes them in calls of 100 and waits until each is described with a leader",
-        f"ratio run by run {ratio.text()}",
+        "the bare side makes one, waits until it is described with a leader, makes the next; in calls of 100 it waits for all",
+        f"run by run, to the bare AdminClient {ratio.text()}; to it in calls of 100 {batched.text()}; to the API server "
+        f"alone (a create and one patch of each status, no Kafka, no operator) {alone.text()}",
     ]
     if "emulated" in described:
         result.faults.append("no real Kubernetes API was there: set KUBECONFIG, or put etcd and kube-apiserver on PATH")

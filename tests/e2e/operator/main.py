@@ -20,7 +20,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parents[1] / "operator")]
 
-from ground import Ground, Process, ground  # noqa: E402
+from operatorground import Ground, Process, ground  # noqa: E402
 from rig import concluded, say  # noqa: E402
 
 from signalink_core.testing import eventually  # noqa: E402

@@ -192,7 +192,7 @@ async def _kubernetes(stack: AsyncExitStack, place: Path) -> tuple[Api, str, dic
         api = await stack.enter_async_context(real_api())
         return api, "the API server of KUBECONFIG", {}
     if not apiserver.missing():
-        server = await asyncio.to_thread(stack.enter_context, apiserver.running({"operator": "operator"}))
+        server = await asyncio.to_thread(stack.enter_context, apiserver.running({"operator": "operator"}, place))
         os.environ["KUBECONFIG"] = str(server.kubeconfig())
         api = await stack.enter_async_context(real_api())
         return api, f"kube-apiserver {await _version(api)}", {"server": server}
