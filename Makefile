@@ -5,7 +5,7 @@ BIN     := $(VENV)/bin
 PIP     := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet
 LOCKED  := --require-hashes --no-deps --only-binary :all: -r
 EXTRAS  := dev local api relay gateway analytics notifications prober topics operator ui aws
-PROOFS  := race replay kill nemesis browser up doctor poison operator
+PROOFS  := race replay kill nemesis browser up doctor poison exactly-once rolling operator
 UI      := services/ui
 PAGE    := services/api/signalink_api/ui_static/index.html
 SOURCES := $(shell find $(UI)/src $(UI)/public $(UI)/index.html $(UI)/vite.config.ts $(UI)/tsconfig.json -type f 2>/dev/null)
@@ -53,7 +53,7 @@ imports: $(VENV)/.dev ## Check who imports whom (contracts in pyproject.toml)
 proofs: $(VENV)/.dev
 	@for name in $(PROOFS); do $(MAKE) --no-print-directory e2e NAME=$$name SIZE=small || exit 1; done
 
-e2e: $(VENV)/.dev $(if $(filter browser,$(NAME)),$(PAGE)) ## Run one long proof: NAME=up|doctor|replay|race|kill|browser|nemesis|poison|operator, SIZE=small|full, SEED=n
+e2e: $(VENV)/.dev $(if $(filter browser,$(NAME)),$(PAGE)) ## Run one long proof: NAME=up|doctor|replay|race|kill|browser|nemesis|poison|exactly-once|rolling|operator, SIZE=small|full, SEED=n
 	@test -n "$(NAME)" && test -f "tests/e2e/$(NAME)/main.py" || { echo "make e2e: there is no proof called '$(NAME)'. Next: make e2e NAME=<one of: $(notdir $(patsubst %/main.py,%,$(wildcard tests/e2e/*/main.py)))>" >&2; exit 64; }
 	@$(BIN)/python tests/e2e/$(NAME)/main.py $(if $(SIZE),--size $(SIZE)) $(if $(SEED),--seed $(SEED))
 
@@ -75,6 +75,8 @@ docs: $(VENV)/.dev ## Write the generated files again: metric names, docs/metric
 	@$(BIN)/python -m signalink_core.telemetry.generate
 	@$(BIN)/python -m signalink_core.events.schemas docs/api/events
 	@$(BIN)/python -m signalink_api.openapi docs/api
+	@$(BIN)/python -m signalink_analytics.openapi docs/api
+	@$(BIN)/python -m signalink_notifications.openapi docs/api
 	@$(BIN)/python -m signalink_gateway.asyncapi docs/api/asyncapi.yaml
 
 clean: ## Remove the environment and all caches; the platform's state in .signalink stays

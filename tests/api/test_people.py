@@ -160,3 +160,22 @@ async def test_addresses_are_told_without_signing_in(world: World) -> None:
         "notifications": None,
     }
     assert answer.headers["cache-control"] == "public, max-age=60"
+
+
+async def test_people_block_others_and_see_whom_and_nobody_else_does(world: World) -> None:
+    ann, bob = await world.person(), await world.person()
+    path = "/v1/users/me/blocks"
+    for _ in range(2):
+        assert (await ann.call("PUT", f"{path}/{bob.id}")).status_code == 204
+    items = (await ann.get(path)).json()["items"]
+    assert [(item["user_id"], item["username"]) for item in items] == [(bob.id, bob.username)]
+    assert (await bob.get(path)).json()["items"] == []
+    for _ in range(2):
+        assert (await ann.delete(f"{path}/{bob.id}")).status_code == 204
+    assert (await ann.get(path)).json()["items"] == []
+
+
+async def test_nobody_blocks_themselves_or_who_is_not_there(world: World) -> None:
+    ann = await world.person()
+    assert (await ann.call("PUT", f"/v1/users/me/blocks/{ann.id}")).status_code == 422
+    assert (await ann.call("PUT", f"/v1/users/me/blocks/{uuid7()}")).status_code == 404

@@ -1,10 +1,9 @@
 """The README's commands run as they stand, in a copy of the tree and with a state folder of their own.
 
-Owns executing the ```console fences in one shell, in order, and comparing what they print; `...` stands for anything.
-Only the ports are exchanged for free ones. `make test` and `make check` are left to CI, which calls them.
+How ```console fences are read, run and compared is `consoles`'. Only the ports are exchanged for free ones. `make test`
+and `make check` are left to CI, which calls them.
 """
 
-import asyncio
 import re
 import shutil
 import subprocess
@@ -13,56 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from consoles import Shell, commands, missing_line, opened
 
 from house.sources import ROOT, Tree, without_make
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 LEFT_TO_CI = {"make test", "make check"}
-SENTINEL = "@@readme@@"
-COMMAND_SECONDS = 280.0
-
-
-def commands(text: str) -> list[tuple[str, list[str]]]:
-    """(command, lines it is said to print) of every console fence, in order."""
-    found: list[tuple[str, list[str]]] = []
-    for fence in re.findall(r"^```console\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
-        for line in fence.splitlines():
-            if line.startswith("$ "):
-                found.append((line[2:], []))
-            else:
-                found[-1][1].append(line)
-    return found
-
-
-def missing_line(said: list[str], printed: str) -> str | None:
-    """The first said line that does not come in the printed text, in order; `...` matches anything within a line."""
-    lines = iter(printed.splitlines())
-    for line in said:
-        words = [re.escape(" ".join(part.split())) for part in line.split("...")]
-        if any(words) and not any(re.fullmatch(".*".join(words), " ".join(printed.split())) for printed in lines):
-            return line
-    return None
-
-
-class Shell:
-    """One bash process, so that variables of one command are there in the next; every command has a deadline."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-
-    async def run(self, command: str) -> tuple[int, str]:
-        """Exit code and output (both streams) of one command."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(f"{command}\nprintf '\\n{SENTINEL} %s\\n' $?\n".encode())
-        await self._process.stdin.drain()
-        printed = []
-        async with asyncio.timeout(COMMAND_SECONDS):
-            while line := (await self._process.stdout.readline()).decode(errors="replace"):
-                if line.startswith(SENTINEL):
-                    return int(line.split()[1]), "".join(printed)
-                printed.append(line)
-        raise AssertionError(f"the shell ended during {command!r}: {''.join(printed)}")
 
 
 @pytest.fixture
@@ -88,26 +43,24 @@ def environment() -> Iterator[dict[str, str]]:
 async def test_every_command_works_in_order_and_prints_what_the_readme_says(
     copy: Path, environment: dict[str, str]
 ) -> None:
-    process = await asyncio.create_subprocess_exec(
-        "bash", "--norc", cwd=copy, env=environment, stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    shell = Shell(process)
+    async with opened(copy, environment) as shell:
+        try:
+            await every_command(shell)
+        finally:
+            await shell.run("make down")
+
+
+async def every_command(shell: Shell) -> None:
     ports: dict[str, str] = {}
-    try:
-        for command, said in commands(README):
-            code, printed = await shell.run(exchanged(command, ports))
-            assert code == 0, f"$ {command}\n{printed}"
-            if command == "make up":
-                ports = taken_ports(printed)
-                await shell.run(f"export SIGNALINK_API_URL=http://127.0.0.1:{ports['8000']}")
-                await shell.run(f"export SIGNALINK_GATEWAY_URL=ws://127.0.0.1:{ports['8001']}/v1/socket")
-            missing = missing_line(said, exchanged(printed, {taken: said for said, taken in ports.items()}))
-            assert missing is None, f"$ {command}\nthe README also shows {missing!r}; printed was:\n{printed}"
-    finally:
-        await shell.run("make down")
-        process.kill()
-        await process.communicate()
+    for command, said in commands(README):
+        code, printed = await shell.run(exchanged(command, ports))
+        assert code == 0, f"$ {command}\n{printed}"
+        if command == "make up":
+            ports = taken_ports(printed)
+            await shell.run(f"export SIGNALINK_API_URL=http://127.0.0.1:{ports['8000']}")
+            await shell.run(f"export SIGNALINK_GATEWAY_URL=ws://127.0.0.1:{ports['8001']}/v1/socket")
+        missing = missing_line(said, exchanged(printed, {taken: said for said, taken in ports.items()}))
+        assert missing is None, f"$ {command}\nthe README also shows {missing!r}; printed was:\n{printed}"
 
 
 def exchanged(text: str, ports: dict[str, str]) -> str:

@@ -55,9 +55,18 @@ def test_migrate_promote_new_epoch_and_rewind_work_while_the_platform_is_down(
     assert f"at epoch {first + 1}" in capsys.readouterr().out
 
     assert app.run(["relay", "rewind", "--to", "start", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"to": "start", "shards": 0, "events": 0}
+    outboxes = json.loads(capsys.readouterr().out)["outboxes"]
+    assert outboxes["messaging"] == {"shards": 0, "events": 0}
     assert app.run(["relay", "rewind", "--to", "2026-01-02T03:04"]) == 0
-    assert "0 shards went back" in capsys.readouterr().out
+    assert "messaging: 0 shards went back" in capsys.readouterr().out
     assert app.run(["relay", "rewind", "--to", "yesterday"]) == 64
     assert "neither `start` nor a time" in capsys.readouterr().err
     assert not (platform.root / "postgres" / "data" / "postmaster.pid").exists()
+
+    assert app.run(["analytics", "rebuild", "--from", "2026-01-02T03:04Z", "--json"]) == 0
+    done = json.loads(capsys.readouterr().out)
+    assert (done["windows"], done["changed"], done["from"]) == (0, 0, "2026-01-02 00:00:00+00:00")
+    assert app.run(["analytics", "rebuild", "--from", "yesterday"]) == 64
+    assert "signalink analytics rebuild --from 2026-11-24T05:00Z" in capsys.readouterr().err
+    assert app.run(["analytics", "rebuild", "--from", "2999-01-01"]) == 1
+    assert "is in the future" in capsys.readouterr().err

@@ -28,7 +28,12 @@ TABLES = {
     "message_texts": "notifications:r",
     "push_devices": "notifications:r",
     "fact_feed": "analytics:r",
+    "figure_feed": "analytics:r",
     "unread_counts": "api:r",
+    "blocks": "api:rwd",
+    "entitlements": "notifications:r",
+    "earlier_texts": "notifications:r",
+    "blocked_people": "notifications:r",
     "alembic_version": "",
 }
 ROLES = ("api", "relay", "gateway", "retention", "analytics", "notifications", "prober")

@@ -1,15 +1,19 @@
-"""A database with schema `notifications` beside `messaging`, and its service's connections."""
+"""A database with schema `notifications` beside `messaging`, its service's connections, and people who talk there."""
 
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from desk import desk
+from talking import Talk
 
 from signalink_core.database import migrate
 from signalink_core.database.pool import Pool, open_pool
 from signalink_notifications import SCHEMA
 from signalink_stacks.local.testing import Database
+
+__all__ = ["desk"]
 
 
 @pytest.fixture
@@ -34,3 +38,11 @@ async def admin(noted: Database) -> AsyncIterator[Any]:
         connection = await noted.connect()
         stack.push_async_callback(connection.close)
         yield connection
+
+
+@pytest.fixture
+async def talk(noted: Database, admin: Any) -> AsyncIterator[Talk]:
+    async with contextlib.AsyncExitStack() as stack:
+        api = await noted.connect("api")
+        stack.push_async_callback(api.close)
+        yield Talk(noted, api, admin)

@@ -122,3 +122,13 @@ def test_the_page_may_be_opened_by_number_and_by_name_and_nothing_else(secrets: 
     api = manifest("api", kind="rest", http=8000, metrics=9100)
     (process,) = layout.design([api], Wishes(), secrets, never).services
     assert process.environment["SIGNALINK_WS_ORIGINS"] == "http://127.0.0.1:8000,http://localhost:8000"
+
+
+def test_the_api_is_told_where_the_figures_are_and_analytics_gets_its_secret(secrets: Credentials) -> None:
+    """Which `/v1/addresses` then tells to the page."""
+    api, analytics = load(find("signalink_api")), load(find("signalink_analytics"))
+    plan = layout.design([api, analytics], Wishes(), secrets, never)
+    by_name = {each.name: each.environment for each in plan.services}
+    assert by_name["api-0"]["SIGNALINK_ANALYTICS_URL"] == "http://127.0.0.1:8003"
+    assert Path(by_name["analytics-0"]["SIGNALINK_ANALYTICS_SECRET_FILE"]).stat().st_size >= 32
+    assert "SIGNALINK_ANALYTICS_SECRET_FILE" not in by_name["api-0"]

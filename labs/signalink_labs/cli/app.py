@@ -7,6 +7,7 @@ from typer.exceptions import TyperException
 
 from signalink_core.errors import ConfigurationError, SignalinkError
 from signalink_labs.cli import (
+    analytics,
     dlq,
     doctor,
     down,
@@ -44,6 +45,7 @@ app.add_typer(log.app, name="log")
 app.add_typer(relay.app, name="relay")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(topics.get, name="get")
+app.add_typer(analytics.app, name="analytics")
 
 
 def run(arguments: list[str]) -> int:

@@ -8,8 +8,7 @@ import typer
 
 from signalink_core.database import pool
 from signalink_core.errors import ConfigurationError
-from signalink_core.log.rewind import Rewound
-from signalink_core.log.rewind import rewind as rewound
+from signalink_core.log.rewind import Rewound, rewind_all
 from signalink_core.settings import PostgresSettings
 from signalink_labs.cli import output
 from signalink_stacks.local import maintenance
@@ -29,20 +28,22 @@ def rewind(
     to: Annotated[str, typer.Option(metavar="start|TIME", help="Everything, or since a time as 2026-11-24T05:00Z.")],
     as_json: output.Json = False,
 ) -> None:
-    """Move the relay's cursors back, so that the events from there on are published to Kafka again."""
+    """Move the relays' cursors back, so that the events from there on are published to Kafka again."""
     since = None if to == START else time_of(to)
     with maintenance.owner(StateFolder()) as settings:
         done = asyncio.run(_rewind(settings, since))
     if as_json:
-        output.document({"to": to, "shards": done.shards, "events": done.events})
-    else:
-        output.text(f"{done.shards} shards went back; {done.events} events are published from here on.")
+        outboxes = {schema: {"shards": one.shards, "events": one.events} for schema, one in done.items()}
+        output.document({"to": to, "outboxes": outboxes})
+        return
+    for schema, one in done.items():
+        output.text(f"{schema}: {one.shards} shards went back; {one.events} events are published from here on.")
 
 
-async def _rewind(settings: PostgresSettings, since: datetime | None) -> Rewound:
+async def _rewind(settings: PostgresSettings, since: datetime | None) -> dict[str, Rewound]:
     connection = await pool.connect(settings, command_timeout=None)
     try:
-        return await rewound(connection, since)
+        return await rewind_all(connection, since)
     finally:
         await connection.close()
 

@@ -16,6 +16,8 @@ from signalink_api.auth import endpoints as auth_endpoints
 from signalink_api.auth.passwords import Passwords
 from signalink_api.auth.refresh import RefreshTokens
 from signalink_api.auth.service import AuthService
+from signalink_api.blocks import endpoints as block_endpoints
+from signalink_api.blocks.service import BlockService
 from signalink_api.channels import endpoints as channel_endpoints
 from signalink_api.channels.service import ChannelService
 from signalink_api.database import Database
@@ -54,6 +56,7 @@ from signalink_core.web.watch import RedisWatch
 ROUTERS = (
     auth_endpoints.router,
     device_endpoints.router,
+    block_endpoints.router,
     user_endpoints.router,
     channel_endpoints.router,
     channel_endpoints.direct,
@@ -116,6 +119,7 @@ class Api(Lifecycle):
             auth=self._auth(signer, RefreshTokens(secret)),
             users=UserService(self.database, self.limiter, self.rules),
             devices=DeviceService(self.database),
+            blocks=BlockService(self.database),
             addresses=addresses.Addresses(
                 gateway=settings.edge.gateway_url,
                 analytics=settings.edge.analytics_url or None,

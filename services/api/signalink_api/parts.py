@@ -11,6 +11,7 @@ from signalink_core.guard.rules import Rules
 if TYPE_CHECKING:
     from signalink_api.addresses import Addresses
     from signalink_api.auth.service import AuthService
+    from signalink_api.blocks.service import BlockService
     from signalink_api.channels.service import ChannelService
     from signalink_api.devices.service import DeviceService
     from signalink_api.messages.service import MessageService
@@ -36,6 +37,7 @@ class Parts:
     users: "UserService"
     channels: "ChannelService"
     devices: "DeviceService"
+    blocks: "BlockService"
     addresses: "Addresses"
     messages: "MessageService"
     tickets: "TicketService"

@@ -159,3 +159,11 @@ devices = Table(
     _time("created_at", nullable=False),
     _time("last_seen_at", nullable=False),
 )
+
+blocks = Table(
+    "blocks",
+    metadata,
+    _id("user_id"),
+    _id("blocked_id"),
+    _time("created_at", nullable=False),
+)

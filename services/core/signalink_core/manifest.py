@@ -13,7 +13,7 @@ FILE_NAME = "service.toml"
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,38}[a-z0-9]$")]
 Topic = Literal["messages", "notifications", "analytics", "presence"]
 Need = Literal["postgres", "redis", "kafka", "api", "gateway", "kubernetes"]
-Secret = Literal["auth-keys", "auth-secret", "canary-secret", "notifications-secret"]
+Secret = Literal["analytics-secret", "auth-keys", "auth-secret", "canary-secret", "notifications-secret"]
 Kind = Literal["rest", "websocket", "consumer", "worker"]
 Port = Annotated[int, Field(ge=1, le=65535)]
 UrlPath = Annotated[str, StringConstraints(pattern=r"^/[a-z0-9/_-]+$")]

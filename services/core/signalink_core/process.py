@@ -24,7 +24,7 @@ EXIT_USAGE = 64
 DRAIN_SECONDS = 25.0
 LAG_INTERVAL_SECONDS = 0.25
 YOUNG_OBJECTS = 5_000
-"""Python looks for cycles after 700 new objects; a turn that fans out to 1,000 sockets makes more and drops them again."""
+"""Python looks for cycles after 700 new objects; a turn that fans out to 1,000 sockets makes more and drops them."""
 log = logging.get_logger(__name__)
 
 

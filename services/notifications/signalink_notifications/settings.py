@@ -1,6 +1,6 @@
-"""Everything a notifications process reads from its environment, in groups. The channels' keys are theirs."""
+"""Everything a notifications process reads from its environment, in groups. The channels' keys are `delivery`'s."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Self
 from zoneinfo import available_timezones
@@ -22,6 +22,7 @@ from signalink_core.settings import (
     SettingsGroup,
     read_secret,
 )
+from signalink_notifications.delivery.settings import DeliverySettings
 
 SERVICE = "notifications"
 SECRET_CHARACTERS = 32
@@ -49,6 +50,8 @@ class NotificationSettings(SettingsGroup):
     """How long a mail of a digest waits for others, where the user did not choose; 0: no digests."""
     digest_after: Annotated[int, Field(ge=1, le=1000)] = 3
     """So many mails in the digest's time go at once; further ones wait for each other."""
+    oldest_hours: Annotated[int, Field(ge=1, le=8760)] = 24
+    """What was posted longer ago is told nobody: after a long outage, or when this service is new."""
     default_time_zone: str = "UTC"
     """IANA zone of quiet hours of users who named none."""
     hosts: Annotated[tuple[str, ...], NoDecode] = ()
@@ -112,6 +115,7 @@ class Settings:
     edge: EdgeSettings
     limits: LimitSettings
     notifications: NotificationSettings
+    delivery: DeliverySettings = field(default_factory=DeliverySettings.from_env)
 
     @classmethod
     def from_env(cls) -> Self:
@@ -125,4 +129,5 @@ class Settings:
             edge=EdgeSettings.from_env(),
             limits=LimitSettings.from_env(),
             notifications=NotificationSettings.from_env(),
+            delivery=DeliverySettings.from_env(),
         )

@@ -212,6 +212,7 @@ def secret_files(manifest: ServiceManifest, credentials: Credentials) -> dict[st
     known: dict[str, Callable[[], dict[str, str]]] = {
         "auth-keys": lambda: {"AUTH_KEYS_DIR": str(credentials.folder("auth-keys"))},
         "auth-secret": lambda: {"AUTH_SECRET_FILE": str(credentials.path("auth-secret"))},
+        "analytics-secret": lambda: {"ANALYTICS_SECRET_FILE": str(credentials.path("analytics-secret"))},
         "canary-secret": lambda: {"CANARY_SECRET_FILE": str(credentials.path("canary-secret"))},
         "notifications-secret": lambda: {"NOTIFICATIONS_SECRET_FILE": str(credentials.path("notifications-secret"))},
     }

@@ -22,6 +22,7 @@ HERE = Path(__file__).resolve().parent
 TESTS = HERE.parents[1]
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
+import services  # noqa: E402
 from mixture import FOR_EVER, POISON, Sent, mixture, send  # noqa: E402
 from rig import Platform, concluded, say  # noqa: E402
 
@@ -204,15 +205,23 @@ async def _dropped(proof: Proof) -> None:
 
 
 async def the_services_of_the_platform_park_it_too(proof: Proof) -> None:
-    """Each group that consumes these topics has letters of its own, all of poison; no service was restarted by it."""
-    entries = (await asyncio.to_thread(proof.command, "list"))["letters"]
-    places = {proof.places[body] for body in proof.poison}
-    by_group: dict[str, set[str]] = {}
-    for entry in entries:
-        by_group.setdefault(entry["group"] or "relay", set()).add(entry["record"])
-    for group, records in sorted(by_group.items()):
-        expect(records <= places, f"{group} parked good records: {sorted(records - places)[:5]}")
-        say(f"  {group}: {len(records)} dead letters")
+    """Each service parks exactly the poison of its topics, applies what is behind it once, and is not restarted."""
+    began = time.monotonic()
+    for group in services.GROUPS:
+        wanted = services.poison_of(group, proof.sent, proof.places)
+
+        async def exactly(group: str = group, wanted: Mapping[str, str] = wanted) -> bool:
+            answer = await asyncio.to_thread(proof.command, "list", "--group", group)
+            return {letter["record"]: letter["error"] for letter in answer["letters"]} == wanted
+
+        await eventually(exactly, within=BEHIND_SECONDS, every=0.5)
+        say(f"  {group}: {len(wanted)} dead letters, those of its topics' poison")
+
+    async def counted() -> bool:
+        return await services.miscounted(proof.platform, proof.sent) == []
+
+    await eventually(counted, within=BEHIND_SECONDS, every=0.5)
+    say(f"  analytics counts everything behind it once ({time.monotonic() - began:.1f} s)")
     status = proof.platform.status()
     ill = [process["name"] for process in status["processes"] if process["restarts"]]
     expect(not ill, f"poison made these restart: {ill}")

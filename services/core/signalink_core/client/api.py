@@ -106,6 +106,10 @@ class ApiClient:
         """Answer the direct channel with a user; opening it again is harmless."""
         return await self._repeat("POST", "/v1/direct", {"user_id": user_id})
 
+    async def register_device(self, push_token: str, name: str = "") -> Mapping[str, Any]:
+        """Have notifications pushed to a device of this user; again is harmless."""
+        return await self._repeat("PUT", "/v1/users/me/devices", {"push_token": push_token, "name": name})
+
     async def channel(self, channel_id: str) -> Mapping[str, Any]:
         return await self._repeat("GET", f"/v1/channels/{channel_id}")
 

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 
 import asyncpg
 
+from signalink_core.log import state
+
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 # $1 time; events have milliseconds. Of each shard the first event since then in log order, not by its time alone:
@@ -52,6 +54,11 @@ async def rewind(conn: asyncpg.Connection, to: datetime | None, schema: str = "m
         moved = await conn.fetch(_on(REWIND, schema), to or EVER)
         waiting: int = await conn.fetchval(_on(WAITING, schema))
     return Rewound(len(moved), waiting)
+
+
+async def rewind_all(conn: asyncpg.Connection, to: datetime | None) -> dict[str, Rewound]:
+    """As `rewind`, for every outbox of the database: Kafka is lost for all of them. Schema -> what became of it."""
+    return {schema: await rewind(conn, to, schema) for schema in await state.outboxes(conn)}
 
 
 def _on(statement: str, schema: str) -> str:

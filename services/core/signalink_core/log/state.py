@@ -22,10 +22,15 @@ async def verify_server(conn: asyncpg.Connection) -> int:
 async def new_epoch(conn: asyncpg.Connection) -> int:
     """Accept this server and raise the epoch of the log, of every channel and of every other outbox in the database;
     as owner, all writers stopped. Answers the log's."""
-    epoch: int = await conn.fetchval(statements.NEW_EPOCH)
-    for row in await conn.fetch(statements.OTHER_OUTBOXES):
-        await conn.execute(statements.NEW_EPOCH.replace("messaging.", f'"{row["schema"]}".'))
-    return epoch
+    raised: dict[str, int] = {}
+    for schema in await outboxes(conn):
+        raised[schema] = await conn.fetchval(statements.NEW_EPOCH.replace("messaging.", f'"{schema}".'))
+    return raised["messaging"]
+
+
+async def outboxes(conn: asyncpg.Connection) -> list[str]:
+    """The schemas with an outbox of the log's shape, as far as the role may see them; the log's own comes first."""
+    return [row["schema"] for row in await conn.fetch(statements.OUTBOXES)]
 
 
 def mismatch(error: PostgresError) -> LogMismatch | None:

@@ -45,9 +45,9 @@ WHERE at > clock_timestamp() - make_interval(secs => $1) ORDER BY id
 
 CURRENT_EPOCH = "SELECT messaging.current_epoch()"
 NEW_EPOCH = "SELECT messaging.new_epoch()"
-# Services that keep an outbox of the log's shape name this function alike.
-OTHER_OUTBOXES = """
+# Services that keep an outbox of the log's shape name this function alike. The log itself comes first.
+OUTBOXES = """
 SELECT n.nspname AS schema FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-WHERE p.proname = 'new_epoch' AND n.nspname <> 'messaging' ORDER BY 1
+WHERE p.proname = 'new_epoch' AND has_schema_privilege(n.oid, 'USAGE') ORDER BY n.nspname <> 'messaging', 1
 """
 DELETE_EVENTS = "SELECT messaging.delete_events($1, $2)"

@@ -1,0 +1,29 @@
+"""What `public` built, for the endpoints and for `signalink_core.web`: one typed object on the application's state."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from fastapi import Request
+
+from signalink_core.guard.limits import Limiter
+from signalink_core.guard.rules import Rules
+
+if TYPE_CHECKING:
+    from signalink_analytics.service import FigureService
+    from signalink_core.auth.tokens import TokenVerifier
+    from signalink_core.web.edge import Revoked
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The figures, and what the edge itself asks."""
+
+    verifier: "TokenVerifier"
+    revocations: "Revoked"
+    limiter: Limiter
+    rules: Rules
+    figures: "FigureService"
+
+
+def of(request: Request) -> Parts:
+    return cast(Parts, request.app.state.parts)

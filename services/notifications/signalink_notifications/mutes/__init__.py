@@ -1,0 +1,1 @@
+"""Mutes: owns the channels that a user wants to hear nothing from."""
