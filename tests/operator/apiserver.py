@@ -4,6 +4,7 @@
 with kube-controller-manager on PATH it also collects garbage and empties deleted namespaces.
 """
 
+import asyncio
 import os
 import shutil
 import signal
@@ -11,7 +12,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +21,8 @@ import httpx
 import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+
+from signalink_core.testing import eventually
 
 START_SECONDS = 120.0
 TOKEN = "admin-of-a-throw-away-server"
@@ -74,13 +76,7 @@ class Server:
 
     def start_api(self) -> None:
         self._run("kube-apiserver", *self._apiserver())
-        deadline = time.monotonic() + START_SECONDS
-        while not self._ready():
-            code = self.processes["kube-apiserver"].poll()
-            if code is not None or time.monotonic() > deadline:
-                log = (self.folder / "kube-apiserver.log").read_text(encoding="utf-8", errors="replace")
-                raise RuntimeError(f"kube-apiserver is not ready (exit {code}): {log[-1500:]}")
-            time.sleep(0.2)
+        asyncio.run(eventually(self._ready, within=START_SECONDS, every=0.2))
 
     def stop(self, name: str, number: signal.Signals = signal.SIGTERM) -> None:
         process = self.processes.pop(name, None)
@@ -135,6 +131,9 @@ class Server:
         (self.folder / "tokens.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def _ready(self) -> bool:
+        if (code := self.processes["kube-apiserver"].poll()) is not None:
+            log = (self.folder / "kube-apiserver.log").read_text(encoding="utf-8", errors="replace")
+            raise RuntimeError(f"kube-apiserver ended with {code}: {log[-1500:]}")
         try:
             asked = {"Authorization": f"Bearer {TOKEN}"}
             return httpx.get(f"{self.url}/readyz", headers=asked, timeout=5, verify=False).status_code == 200  # noqa: S501

@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from operatorworld import Api, real_api
 
 from signalink_core.kafka import access
 from signalink_core.settings import KafkaSettings
+from signalink_core.testing import eventually
 from signalink_operator.adapters.kafka import KafkaTopics
 from signalink_operator.model import ObservedTopic
 from signalink_operator.testing import Cluster
@@ -60,17 +60,17 @@ class Process:
         await self._until("readyz")
 
     async def _until(self, page: str) -> None:
-        deadline = time.monotonic() + START_SECONDS
         async with httpx.AsyncClient(timeout=5, trust_env=False) as http:
-            while True:
-                if self.child.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"the operator is not ready: {self.tail()}")
+
+            async def answers() -> bool:
+                if self.child.poll() is not None:
+                    raise RuntimeError(f"the operator ended: {self.tail()}")
                 try:
-                    if (await http.get(f"http://127.0.0.1:{self.port}/{page}")).status_code == 200:
-                        return
+                    return (await http.get(f"http://127.0.0.1:{self.port}/{page}")).status_code == 200
                 except httpx.TransportError:
-                    pass
-                await asyncio.sleep(0.05)
+                    return False
+
+            await eventually(answers, within=START_SECONDS, every=0.05)
 
     async def fault(self, **fault: Any) -> None:
         async with httpx.AsyncClient(timeout=5, trust_env=False) as http:

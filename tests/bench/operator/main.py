@@ -1,9 +1,9 @@
 """`make bench NAME=operator`: Topic resources from create to Ready, beside a bare AdminClient doing the same in Kafka.
 
 The bare side makes one topic after the other and waits until each can be described with a leader; another does it in
-calls of the operator's batch size. A fourth side only creates the resources and patches each status once: what the API server
-takes by itself. All use one broker whose log is on a memory file system, one partition each, in turns. Also: edits, a
-pass without drift, memory, and create, modify, delete at four sizes.
+calls of the operator's batch size. A fourth side only creates the resources and patches each status once: what the
+API server takes by itself. All use one broker whose log is on a memory file system, one partition each, in turns. Also:
+edits, a pass without drift, memory, and create, modify, delete at four sizes.
 """
 
 import asyncio
@@ -309,7 +309,7 @@ def judged(found: Mapping[str, Any], described: str, count: int) -> Result:
         f"Kubernetes: {described}, on the same CPUs as the operator, the broker and this program",
         f"{count} topics of one partition, {IN_FLIGHT} requests in flight; sending them took {posted.text()} s of it",
         "the bare side makes one topic, waits until it is described with a leader, and makes the next",
-        f"run by run, to the bare AdminClient {ratio.text()}; to it in calls of 100 {batched.text()}; to the API server "
+        f"run by run, to the bare AdminClient {ratio.text()}; in calls of 100 {batched.text()}; to the API server "
         f"alone (a create and one patch of each status, no Kafka, no operator) {alone.text()}",
     ]
     if "emulated" in described:
