@@ -33,6 +33,14 @@ async def office(talk: Talk, pool: Pool) -> AsyncIterator[Office]:
     yield await Office.opened(talk, pool)
 
 
+@pytest.fixture
+def fault_points() -> Any:
+    faults.here.enabled = True
+    yield faults.here
+    faults.here.clear()
+    faults.here.enabled = False
+
+
 async def settled(office: Office, count: int = 1) -> list[tuple[str, str | None]]:
     async def done() -> list[tuple[str, str | None]]:
         states = await office.states()
@@ -228,6 +236,8 @@ async def test_dispatch_fails_no_delivery_before_kafka_confirmed_its_letter(offi
         (row,) = await eventually(lambda: _with(office, "reason = 'letter_unconfirmed'"))
         assert (row["state"], row["last_error"], row["attempts"]) == ("pending", "smtp_550", 1)
         assert office.kafka.read("dlq.notifications") == []
+        assert await settled(office) == [("failed", "smtp_550")]
+    assert len(office.kafka.read("dlq.notifications")) == len(channel.calls) == 1
 
 
 class Down(MemoryChannel):
@@ -243,14 +253,14 @@ class Down(MemoryChannel):
 
 
 async def test_dispatch_leaves_a_failing_provider_alone_without_spending_attempts(office: Office) -> None:
-    channel, now = Down(), [0.0]
+    channel, now, before = Down(), [0.0], attempts("email", "deferred")
     await office.take(*[await office.requested() for _ in range(6)])
     policy = Policy(attempts=50, base_seconds=0.01, cap_seconds=0.02)
     rules = Rules(failures=3, open_seconds=0.3)
     async with office.sender(channel, policy=policy, rules=rules, clock=lambda: now[0]):
-        await eventually(lambda: _with(office, "reason = 'breaker_open'"))
+        await eventually(lambda: attempts("email", "deferred") > before + 10)
         calls = len(channel.calls)
-        await eventually(lambda: attempts("email", "deferred") > 10)
+        await eventually(lambda: attempts("email", "deferred") > before + 20)
         assert len(channel.calls) == calls
         channel.down, now[0] = False, 1.0
         assert await settled(office, 6) == [("sent", None)] * 6
@@ -314,6 +324,19 @@ async def test_dispatch_ends_a_delivery_that_breaks_its_channel_and_tells_no_add
     assert "bob@example.org" not in capsys.readouterr().out
 
 
+async def test_dispatch_of_a_process_that_was_stopped_right_before_the_call_does_not_make_it(
+    office: Office, fault_points: Any
+) -> None:
+    channel = MemoryChannel()
+    fault_points.put({"point": "notify.before_send", "action": "delay_ms", "delay_ms": 1500, "count": 1})
+    await office.take(await office.requested())
+    means = office.means(channel, lease=2.0)
+    (group,) = await means.deliveries.claim("email", 1)
+    with pytest.raises(Stale):
+        await Work(means, group, asyncio.get_running_loop().time()).run()
+    assert channel.calls == []
+
+
 async def test_dispatch_of_a_process_that_was_stopped_for_long_neither_sends_nor_records(office: Office) -> None:
     channel, means = MemoryChannel(), None
     await office.take(await office.requested())
@@ -323,14 +346,6 @@ async def test_dispatch_of_a_process_that_was_stopped_for_long_neither_sends_nor
         await Work(means, group, asyncio.get_running_loop().time() - 4.5).run()
     assert channel.calls == []
     assert [row["attempts"] for row in await office.rows("attempts")] == [0]
-
-
-@pytest.fixture
-def fault_points() -> Any:
-    faults.here.enabled = True
-    yield faults.here
-    faults.here.clear()
-    faults.here.enabled = False
 
 
 @pytest.mark.parametrize(("point", "calls"), [("notify.before_send", 1), ("notify.after_send", 2)])

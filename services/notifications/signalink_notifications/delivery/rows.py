@@ -21,10 +21,13 @@ State = Literal["pending", "sent", "skipped", "failed"]
 LOCK_SPACE: Final = 1397311308
 """The platform's own key space of advisory locks (its upper half); the lower half is a number per channel."""
 LOCKS: Final = {"email": 11, "push": 12, "webhook": 13}
+LETTER_WAITS: Final = "letter_unconfirmed"
+"""Reason of a pending row that only waits for Kafka to confirm its letter."""
 MOST_TOGETHER: Final = 100
 """Mails in one digest."""
 COLUMNS: Final = (
-    "id, event_id, user_id, attempts, round_from, digest, asked_at, idempotency_key, receipts, fence, state"
+    "id, event_id, user_id, attempts, round_from, digest, asked_at, idempotency_key, receipts, fence, "
+    "reason, last_error"
 )
 
 # $1 lock space, $2 lock. One process at a time takes rows of a channel, so that no digest is taken in two parts.
@@ -103,7 +106,8 @@ class Stale(SignalinkError):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One row that this process holds. `key`: what the provider is told if it goes alone."""
+    """One row that this process holds. `key`: what the provider is told if it goes alone. `doomed`: why it is to be
+    given up as soon as Kafka takes its letter."""
 
     id: UUID
     event_id: UUID
@@ -115,6 +119,7 @@ class Held:
     key: UUID
     receipts: Mapping[str, str]
     fence: int
+    doomed: str | None = None
 
     @property
     def made(self) -> int:
@@ -139,6 +144,7 @@ class Held:
             row["idempotency_key"],
             row["receipts"],
             row["fence"],
+            row["last_error"] if row["reason"] == LETTER_WAITS else None,
         )
 
 

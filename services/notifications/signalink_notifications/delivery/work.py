@@ -24,7 +24,7 @@ from signalink_notifications.delivery.breaker import Breakers
 from signalink_notifications.delivery.current import Current
 from signalink_notifications.delivery.letters import Letters
 from signalink_notifications.delivery.retries import Policy
-from signalink_notifications.delivery.rows import Deliveries, Held, Stale
+from signalink_notifications.delivery.rows import LETTER_WAITS, Deliveries, Held, Stale
 from signalink_notifications.delivery.verdicts import Now, Send, Skip, Wait
 
 KAFKA_WAIT_SECONDS: Final = 5.0
@@ -74,10 +74,7 @@ class Work:
         count(self._name, result, by)
 
     async def run(self) -> None:
-        spent = [one for one in self._group if one.made >= self._means.policy.attempts]
-        if spent:
-            await self._give_up(spent, "unknown_outcome")
-            self._group = [one for one in self._group if one not in spent]
+        self._group = [one for one in self._group if not await self._over(one)]
         if not self._group:
             return
         facts = await self._means.current.read([one.id for one in self._group])
@@ -86,6 +83,13 @@ class Work:
             self._group = [one for one, _ in going]
             now = facts[self._group[0].id]
             await self._send(now, [send.notice for _, send in going], going[0][1].targets)
+
+    async def _over(self, one: Held) -> bool:
+        """Whether it has had its attempts: all of them, the last one without an end, or enough to know."""
+        reason = one.doomed or ("unknown_outcome" if one.made >= self._means.policy.attempts else None)
+        if reason is not None:
+            await self._give_up([one], reason)
+        return reason is not None
 
     async def _judged(self, facts: Mapping[UUID, Now]) -> list[tuple[Held, Send]]:
         going: list[tuple[Held, Send]] = []
@@ -147,7 +151,6 @@ class Work:
 
     async def _call(self, outgoing: Outgoing, *, alone: bool) -> Outcome:
         """One call to the provider, its metrics, and the receipt where others are still to be called."""
-        self._check_lease()
         provider = self._channel.provider(outgoing.target)
         began = time.perf_counter()
         outcome = await self._guarded(outgoing)
@@ -164,6 +167,7 @@ class Work:
     async def _guarded(self, outgoing: Outgoing) -> Outcome:
         try:
             await faults.point("notify.before_send", channel=self._name)
+            self._check_lease()
             outcome = await self._channel.send(outgoing)
             await faults.point("notify.after_send", channel=self._name)
         except FaultInjected:
@@ -203,9 +207,7 @@ class Work:
         try:
             await self._means.letters.give_up(self._name, held, reason)
         except DependencyUnavailable:
-            await self._deliveries.settle(
-                held, "pending", reason="letter_unconfirmed", error=reason, wait=KAFKA_WAIT_SECONDS
-            )
+            await self._deliveries.settle(held, "pending", reason=LETTER_WAITS, error=reason, wait=KAFKA_WAIT_SECONDS)
             raise
         self._count("failed", len(held))
 
