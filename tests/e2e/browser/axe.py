@@ -67,6 +67,22 @@ def _places(shown: Window, channel: str, username: str) -> Iterator[str]:
     page.get_by_role("button", name="Create a channel").first.click()
     yield "create"
     page.keyboard.press("Escape")
+    page.get_by_role("button", name="Settings").click()
+    page.locator(".choice-table").wait_for()
+    page.get_by_label("Keep quiet at certain hours").check()
+    page.get_by_text("Register a device by hand").click()
+    yield "settings"
+    page.go_back()
+    page.get_by_role("button", name="Analytics", exact=True).click()
+    page.locator(".chart canvas").first.wait_for()
+    page.get_by_text("As a table").first.click()
+    yield "analytics"
+    page.locator(".ranking").get_by_role("button", name=channel, exact=True).click()
+    page.get_by_role("heading", level=1, name=channel).wait_for()
+    page.locator(".chart canvas").first.wait_for()
+    yield "analytics of a channel"
+    page.go_back()
+    page.go_back()
     shown.choose(channel)
     page.locator(".message[data-seq]").first.wait_for()
     yield "conversation"

@@ -2,7 +2,8 @@
 
 Owns the bars: every message once, complete and in order in the document of all three windows, with the page's own
 de-duplication and without; nothing refused by the content security policy; no serious finding of axe in any theme or
-width; messages written offline sent once, also from a page that was closed meanwhile. Exit 1 when one is missed.
+width; messages written offline sent once, also from a page that was closed meanwhile; settings that are there after a
+reload, and a chart that shows as many messages as were posted. Exit 1 when one is missed.
 """
 
 import argparse
@@ -20,9 +21,10 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import axe  # noqa: E402
 import httpx  # noqa: E402
+import pages  # noqa: E402
 import sabotage  # noqa: E402
 import window  # noqa: E402
-from findings import findings  # noqa: E402
+from findings import differences, findings  # noqa: E402
 from playwright.sync_api import Browser, sync_playwright  # noqa: E402
 from rig import REPLAY_PROFILE, Platform, concluded, say  # noqa: E402
 from window import Window  # noqa: E402
@@ -62,11 +64,13 @@ class Proof:
     refused: list[str] = field(default_factory=list)
     serious: list[str] = field(default_factory=list)
     back: list[float] = field(default_factory=list)
+    fresh: float | None = None
     inspected: int = 0
 
     @property
     def passed(self) -> bool:
-        return bool(self.messages and self.inspected) and not (self.wrong or self.refused or self.serious)
+        done = self.messages and self.inspected and self.fresh is not None
+        return bool(done) and not (self.wrong or self.refused or self.serious)
 
     def talk(self, talk: "Talk") -> None:
         talk.run()
@@ -76,7 +80,17 @@ class Proof:
         self.refused += [line for _, shown in talk.windows() for line in shown.refusals()]
         for line in (*self.wrong, *self.refused):
             say(f"  {line}")
+        if self.fresh is None:
+            self.pages(talk)
         talk.close()
+
+    def pages(self, talk: "Talk") -> None:
+        """Of the first talk: its settings and its figures."""
+        wrong, refused, self.fresh = talk.pages()
+        for line in (*wrong, *refused):
+            say(f"  {line}")
+        self.wrong += wrong
+        self.refused += refused
 
     def sabotage(self, browser: Browser, api: str) -> None:
         """The proof must be able to fail: a lost event is said and healed, a repeated one is seen without the net."""
@@ -94,7 +108,8 @@ class Proof:
         back = max(self.back, default=0.0)
         return (
             f"{self.messages} messages x 3 windows, {len(self.wrong)} wrong, {len(self.refused)} CSP reports, "
-            f"{len(self.serious)} serious axe findings in {self.inspected} views, live {back:.1f} s after kill -9 "
+            f"{len(self.serious)} serious axe findings in {self.inspected} views, live {back:.1f} s after kill -9, "
+            f"figures whole after {self.fresh or 0.0:.1f} s "
             "(bar 0 wrong with and without de-duplication, 0 reports, 0 findings)"
         )
 
@@ -226,6 +241,21 @@ class Talk:
         self.ada.delete("This will be deleted.")
         for _, shown in self.windows():
             shown.shows("This was corrected.")
+
+    def pages(self) -> tuple[list[str], list[str], float]:
+        """(what is wrong, what was refused, seconds until the figures were whole) of the pages beside the talk."""
+        posted = len(self.truth())
+        shown = self.phone
+        shown.open("/")
+        shown.is_live()
+        wrong = pages.choose(shown, self._pictured("settings"))
+        found = pages.figures(self.ada, self._channel, posted, self._pictured("analytics"))
+        wrong += differences(found, posted) + shown.complaints + self.ada.complaints
+        say(f"  settings kept; {found.tile} of {posted} messages in the figures after {found.seconds:.1f} s")
+        return wrong, shown.refusals() + self.ada.refusals(), found.seconds
+
+    def _pictured(self, name: str) -> Path | None:
+        return None if self._pictures is None else self._pictures / f"{name}.png"
 
     def _settle(self) -> None:
         wanted = self.truth()

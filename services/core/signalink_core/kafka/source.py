@@ -161,7 +161,8 @@ class KafkaSource:
         return time.time() - max(heard) / 1000 if heard else 0.0
 
     async def commit(self, offsets: Mapping[Place, int]) -> None:
-        with contextlib.suppress(TimeoutError, KafkaError, OSError):
+        """For lag metrics only: whatever happens to it, also that the client went while it waited, is no failure."""
+        with contextlib.suppress(TimeoutError, KafkaError, OSError, KafkaUnavailable):
             async with asyncio.timeout(CALL_SECONDS), self._committing:
                 await self._joined().commit({self._tp(place): offset for place, offset in offsets.items()})
 

@@ -1,7 +1,8 @@
 /* The screen of somebody signed in: channels on one side, one conversation on the other; on a phone one at a time. */
-import { useEffect, useMemo, useState } from "react";
+import { lazy, useEffect, useMemo, useState } from "react";
 import type { Channel, Messages } from "@/client";
 import { Icon } from "@/components/Icon";
+import { LazyPart } from "@/components/LazyPart";
 import { Avatar, Brand, Button, IconButton, ProblemNote, ThemeToggle } from "@/components/parts";
 import { useLeaveChannel, useMyChannels } from "@/features/channels/api/channels";
 import { BrowseDialog } from "@/features/channels/components/BrowseDialog";
@@ -11,13 +12,18 @@ import { Timeline } from "@/features/messages/components/Timeline";
 import { PeoplePanel, useWatchedMembers } from "@/features/presence/components/PeoplePanel";
 import { TypingLine } from "@/features/presence/components/TypingLine";
 import { useClient, useMembers, useMessages } from "@/lib/contexts";
-import { useChannelInAddress } from "@/lib/router";
+import { type Place, usePlace } from "@/lib/router";
 import { ConnectionDot, ConnectionNote } from "./ConnectionNote";
+import { Places } from "./Places";
 import { Seen } from "./seen";
+
+const AnalyticsPage = lazy(() => import("@/features/analytics/components/AnalyticsPage"));
+const SettingsPage = lazy(() => import("@/features/settings/components/SettingsPage"));
 
 export function Workspace() {
   const { me, messenger } = useClient();
-  const [chosen, go] = useChannelInAddress();
+  const [place, go] = usePlace();
+  const chosen = place.at === "channel" ? place.channel : null;
   const [dialog, setDialog] = useState<"browse" | "create" | null>(null);
   const mine = useMyChannels();
   const seen = useMemo(() => new Seen(me.id), [me.id]);
@@ -27,13 +33,14 @@ export function Workspace() {
   }, [channels, messenger, seen]);
   const channel = channels?.find((each) => each.id === chosen) ?? null;
   useSeen(channel, seen);
-  useTitle(channel);
+  useTitle(channel?.name ?? TITLES[place.at]);
   const open = (id: string): void => {
     setDialog(null);
-    go(id);
+    go({ at: "channel", channel: id });
   };
+  const away = channel !== null || place.at === "settings" || place.at === "analytics";
   return (
-    <main className={channel ? "workspace in-channel" : "workspace"}>
+    <main className={away ? "workspace in-place" : "workspace"}>
       <nav className="sidebar" aria-label="Channels">
         <header>
           <Brand />
@@ -47,20 +54,37 @@ export function Workspace() {
         <ProblemNote error={mine.error} />
         <ChannelList channels={channels ?? []} chosen={chosen} onChoose={open} />
         {channels?.length === 0 && <p className="empty-line">You are in no channel yet.</p>}
+        <Places place={place} onGo={go} />
         <Account />
       </nav>
       <div className="main">
         <ConnectionNote />
-        {channel ? (
-          <Conversation key={channel.id} channel={channel} onBack={() => go(null)} />
-        ) : (
-          <Welcome missing={chosen !== null && channels !== undefined} onBrowse={() => setDialog("browse")} onCreate={() => setDialog("create")} />
-        )}
+        {channel && <Conversation key={channel.id} channel={channel} onBack={() => go({ at: "home" })} />}
+        <LazyPart key={place.at}>
+          <Page place={place} channels={channels ?? []} onGo={go} />
+        </LazyPart>
+        {!away && <Welcome missing={chosen !== null && channels !== undefined} onBrowse={() => setDialog("browse")} onCreate={() => setDialog("create")} />}
       </div>
       {dialog === "browse" && <BrowseDialog onClose={() => setDialog(null)} onOpen={open} onCreate={() => setDialog("create")} />}
       {dialog === "create" && <CreateDialog onClose={() => setDialog(null)} onOpen={open} />}
     </main>
   );
+}
+
+const TITLES: Readonly<Record<Place["at"], string | null>> = { home: null, channel: null, settings: "Settings", analytics: "Analytics" };
+
+interface PageProps {
+  readonly place: Place;
+  readonly channels: readonly Channel[];
+  readonly onGo: (place: Place) => void;
+}
+
+/** The screens that are no conversation; each is loaded when it is first shown. */
+function Page({ place, channels, onGo }: PageProps) {
+  const home = (): void => onGo({ at: "home" });
+  if (place.at === "settings") return <SettingsPage channels={channels} onBack={home} />;
+  if (place.at !== "analytics") return null;
+  return <AnalyticsPage channels={channels} channel={place.channel} onChannel={(channel) => onGo({ at: "analytics", channel })} onBack={home} />;
 }
 
 function Conversation({ channel, onBack }: { readonly channel: Channel; readonly onBack: () => void }) {
@@ -154,11 +178,11 @@ function useSeen(channel: Channel | null, seen: Seen): void {
   }, [id, timelines, messenger, seen]);
 }
 
-function useTitle(channel: Channel | null): void {
+function useTitle(shown: string | null): void {
   const timelines = useMessages(timelinesOf);
   let unread = 0;
   for (const timeline of timelines.values()) unread += timeline.unread;
-  const name = channel ? `${channel.name} · Signalink` : "Signalink";
+  const name = shown === null ? "Signalink" : `${shown} · Signalink`;
   useEffect(() => {
     document.title = unread > 0 ? `(${unread}) ${name}` : name;
   }, [unread, name]);

@@ -1,5 +1,7 @@
-/* The HTTP api, typed by the generated schema: adds the token, renews it once when it was refused, throws Problems. */
+/* The HTTP api and the services beside it, typed by the generated schemas: adds the token, renews it once when it was refused, throws Problems. */
 import createClient from "openapi-fetch";
+import type { paths as AnalyticsPaths } from "./analytics.d.ts";
+import type { components as wishes, paths as NotificationsPaths } from "./notifications.d.ts";
 import type { components, paths } from "./schema.d.ts";
 import { Problem } from "./problem.ts";
 import { CLIENT_HEADERS, type Session, call } from "./session.ts";
@@ -10,17 +12,38 @@ export type Message = components["schemas"]["Message"];
 export type MessagePage = components["schemas"]["MessagePage"];
 export type Ticket = components["schemas"]["Ticket"];
 
+export type Addresses = components["schemas"]["Addresses"];
+export type PreferencesDocument = wishes["schemas"]["Preferences"];
+export type PreferencesPatch = wishes["schemas"]["PreferencesPatch"];
+export type Device = components["schemas"]["Device"];
+
 export type Http = ReturnType<typeof createClient<paths>>;
+export type AnalyticsHttp = ReturnType<typeof createClient<AnalyticsPaths>>;
+export type NotificationsHttp = ReturnType<typeof createClient<NotificationsPaths>>;
 
 export function createHttp(session: Session, origin: string): Http {
-  return createClient<paths>({ baseUrl: origin, fetch: (request) => authorised(session, request) });
+  return createClient<paths>({ baseUrl: origin, fetch: (request) => authorised(session, request, call) });
 }
 
-async function authorised(session: Session, request: Request): Promise<Response> {
+/** The same session speaks to the other services: they check the api's tokens themselves. */
+export function createAnalytics(session: Session, address: string): AnalyticsHttp {
+  return createClient<AnalyticsPaths>(beside(session, address, "analytics"));
+}
+
+export function createNotifications(session: Session, address: string): NotificationsHttp {
+  return createClient<NotificationsPaths>(beside(session, address, "notifications"));
+}
+
+function beside(session: Session, baseUrl: string, name: string) {
+  const send = (request: Request): Promise<Response> => call(request).catch(() => Promise.reject(Problem.away(name)));
+  return { baseUrl, fetch: (request: Request) => authorised(session, request, send) };
+}
+
+async function authorised(session: Session, request: Request, send: (request: Request) => Promise<Response>): Promise<Response> {
   const again = request.clone();
-  const response = await call(signed(request, session.token ?? (await session.refresh())));
+  const response = await send(signed(request, session.token ?? (await session.refresh())));
   if (response.status !== 401) return response;
-  return call(signed(again, await session.refresh()));
+  return send(signed(again, await session.refresh()));
 }
 
 function signed(request: Request, token: string): Request {

@@ -1,5 +1,22 @@
 /* The client without React: what features may use. */
-export { type Channel, type Http, type Member, type Message, type MessagePage, all, answer, createHttp } from "./api.ts";
+export {
+  type Addresses,
+  type AnalyticsHttp,
+  type Channel,
+  type Device,
+  type Http,
+  type Member,
+  type Message,
+  type MessagePage,
+  type NotificationsHttp,
+  type PreferencesDocument,
+  type PreferencesPatch,
+  all,
+  answer,
+  createAnalytics,
+  createHttp,
+  createNotifications,
+} from "./api.ts";
 export type { PresenceState } from "./frames.ts";
 export { type Changed, Messenger, type Messages } from "./messenger.ts";
 export type { Draft } from "./outbox.ts";

@@ -40,6 +40,15 @@ export class Problem extends Error {
     }
   }
 
+  /** The api may be there, but a service beside it answers nothing. */
+  static away(service: string): Problem {
+    return new Problem(0, {
+      code: "offline",
+      detail: `The ${service} service cannot be reached.`,
+      next_step: "Try again in a moment; what you typed is kept, and messages are not affected.",
+    });
+  }
+
   /** The same request may succeed later, and repeating it is worth it. */
   get passes(): boolean {
     return this.status === 0 || this.status === 408 || this.status === 429 || this.status >= 500;

@@ -86,6 +86,11 @@ export class Session {
     await told;
   }
 
+  /** The api has ended this session: nothing is left to be said to it. */
+  ended(): void {
+    this.#leave();
+  }
+
   async #refresh(): Promise<string> {
     const response = await call("/v1/auth/refresh", { method: "POST", headers: CLIENT_HEADERS });
     if (response.ok) return this.#take((await response.json()) as Tokens);

@@ -31,6 +31,16 @@ const PATHS = {
   ),
   moon: <path d="M20 14.500A8.500 8.500 0 0 1 9.500 4 8.500 8.500 0 1 0 20 14.500z" />,
   leave: <path d="M10 4H5v16h5M9.500 12H20M16 8l4 4-4 4" />,
+  chart: <path d="M4 4v16h16M8.500 16v-4M13 16V8M17.500 16v-6" />,
+  sliders: (
+    <>
+      <path d="M4 7.500h9M19 7.500h1M4 16.500h1M11 16.500h9" />
+      <circle cx="16" cy="7.500" r="2.600" />
+      <circle cx="8" cy="16.500" r="2.600" />
+    </>
+  ),
+  phone: <path d="M7.500 3h9v18h-9zM11 18h2" />,
+  bell: <path d="M6 17h12l-1.500-2.500V10a4.500 4.500 0 0 0-9 0v4.500zM10 20h4" />,
   clock: (
     <>
       <circle cx="12" cy="12" r="8.500" />

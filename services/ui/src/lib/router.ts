@@ -1,17 +1,44 @@
-/* The address of the page: `/` and `/c/<channel id>`. The query (`?dedupe=off`) stays as it is. */
-import { useCallback, useSyncExternalStore } from "react";
+/* The address of the page: `/`, `/c/<channel id>`, `/settings`, `/analytics`, `/analytics/c/<channel id>`. The query (`?dedupe=off`) stays. */
+import { useCallback, useMemo, useSyncExternalStore } from "react";
 
 const MOVED = "signalink:moved";
+const ID = "([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})";
 
-export function useChannelInAddress(): [string | null, (channel: string | null, replace?: boolean) => void] {
+export type Place =
+  | { readonly at: "home" }
+  | { readonly at: "channel"; readonly channel: string }
+  | { readonly at: "settings" }
+  | { readonly at: "analytics"; readonly channel: string | null };
+
+/** An address that names nothing is home. */
+export function placeOf(path: string): Place {
+  const [, part, channel] = new RegExp(`^/(c|analytics/c)/${ID}$`).exec(path) ?? [];
+  if (channel !== undefined) return part === "c" ? { at: "channel", channel } : { at: "analytics", channel };
+  if (path === "/settings") return { at: "settings" };
+  if (path === "/analytics") return { at: "analytics", channel: null };
+  return { at: "home" };
+}
+
+export function pathOf(place: Place): string {
+  switch (place.at) {
+    case "home":
+      return "/";
+    case "channel":
+      return `/c/${place.channel}`;
+    case "settings":
+      return "/settings";
+    case "analytics":
+      return place.channel === null ? "/analytics" : `/analytics/c/${place.channel}`;
+  }
+}
+
+export function usePlace(): [Place, (place: Place) => void] {
   const path = useSyncExternalStore(watch, () => location.pathname);
-  const go = useCallback((channel: string | null, replace = false) => {
-    const address = `${channel === null ? "/" : `/c/${channel}`}${location.search}`;
-    if (replace) history.replaceState(null, "", address);
-    else history.pushState(null, "", address);
+  const go = useCallback((place: Place) => {
+    history.pushState(null, "", pathOf(place) + location.search);
     dispatchEvent(new Event(MOVED));
   }, []);
-  return [/^\/c\/([0-9a-f-]{36})$/.exec(path)?.[1] ?? null, go];
+  return [useMemo(() => placeOf(path), [path]), go];
 }
 
 function watch(changed: () => void): () => void {

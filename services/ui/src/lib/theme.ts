@@ -25,3 +25,15 @@ export function choose(theme: Theme): void {
     // Storage is blocked: the choice holds until the page is left.
   }
 }
+
+/** Tells whenever the colours may be others: by the system or by choice. */
+export function watchTheme(changed: () => void): () => void {
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const choice = new MutationObserver(changed);
+  system.addEventListener("change", changed);
+  choice.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
+  return () => {
+    system.removeEventListener("change", changed);
+    choice.disconnect();
+  };
+}

@@ -18,3 +18,12 @@ export function dayOf(at: string, now = new Date()): string {
   yesterday.setDate(now.getDate() - 1);
   return date.toDateString() === yesterday.toDateString() ? "Yesterday" : day.format(date);
 }
+
+const short = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+export const whenOf = (at: string): string => short.format(new Date(at));
+
+/** "22:00" as the reader writes it. */
+export function clockOf(time: string): string {
+  const [hours = 0, minutes = 0] = time.split(":").map(Number);
+  return clock.format(new Date(2000, 0, 1, hours, minutes));
+}
