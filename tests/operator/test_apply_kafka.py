@@ -1,5 +1,6 @@
 """`apply` on a real broker with SASL, as the operator: created, then nothing to do, then drift put right."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from signalink_core.settings import KafkaSettings
+from signalink_core.testing import eventually
 from signalink_operator import apply, model, settings
 from signalink_operator.adapters import kafka, manifests
 from signalink_operator.plans.topic import Plan, SetConfig
@@ -108,9 +110,14 @@ def test_t07_a_setting_changed_by_hand_is_put_back(topics: Topics) -> None:
     admin, wanted = kafka.KafkaTopics(topics.settings("operator")), manifest("messages", config={"retention.ms": 1000})
     apply.run([wanted], admin)
     admin.act({"messages": Plan((SetConfig({"retention.ms": "7"}),))})
+
+    def is_set_to(value: str) -> bool:
+        return observed(topics, "messages").config["retention.ms"].value == value
+
+    asyncio.run(eventually(lambda: is_set_to("7")))  # a broker shows what its controller took a moment later
     (result,) = apply.run([wanted], admin)
     assert result.outcome == "configured"
-    assert observed(topics, "messages").config["retention.ms"].value == "1000"
+    asyncio.run(eventually(lambda: is_set_to("1000")))
 
 
 def test_t17_what_kafka_refuses_is_reported_with_its_words_and_hides_no_neighbour(topics: Topics) -> None:

@@ -18,7 +18,8 @@ from signalink_operator.model import GROUP, PLURALS
 
 INACTIVITY_SECONDS = 70.0
 CONNECT_SECONDS = 10.0
-SERVER_SECONDS = 600.0
+SERVER_SECONDS = 600
+"""A whole number: the API server refuses a watch with `timeoutSeconds=600.0`."""
 REQUEST_SECONDS = 60.0
 
 
