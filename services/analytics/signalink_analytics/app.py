@@ -80,7 +80,11 @@ class Analytics(Lifecycle):
 
     def _consumer(self, pool: Pool) -> KafkaConsumerManager:
         settings = self.settings
-        limits = ConsumerLimits(batch_records=settings.windows.batch_records, concurrency=settings.windows.concurrency)
+        limits = ConsumerLimits(
+            batch_records=settings.windows.batch_records,
+            concurrency=settings.windows.concurrency,
+            partition_bytes=settings.windows.fetch_bytes,
+        )
         return KafkaConsumerManager(
             settings.kafka,
             group=GROUP,
