@@ -94,6 +94,16 @@ async def test_two_processes_count_everything_once_and_agree_on_the_watermark(
         assert (await page(first, "/readyz")).status_code == 200
 
 
+async def _follows_the_clock(process: app.Analytics, admin: Any) -> bool:
+    """It knows how many partitions there are, and each of them goes with the clock."""
+    row = await admin.fetchrow("SELECT count(watermark) AS n, min(watermark) AS oldest FROM analytics.offsets")
+    if not row["n"] == process.effect.partitions == 36:
+        return False
+    name, shown = "signalink_analytics_watermark_timestamp_seconds ", (await page(process, "/metrics")).text
+    told = next(float(line.removeprefix(name)) for line in shown.splitlines() if line.startswith(name))
+    return min(told, row["oldest"].timestamp()) > utc_now().timestamp() - 15
+
+
 async def _counted(admin: Any, events: int) -> bool:
     return await oracle.events(admin) >= events
 
@@ -117,13 +127,8 @@ async def test_late_ones_are_kept_by_a_process_that_follows_the_clock(
     figured: Database, made: Topics, send: Send, admin: Any
 ) -> None:
     channel = Channel()
-    async with app.Analytics(settings(figured, made)):
-
-        async def known() -> bool:
-            rows = await admin.fetch("SELECT watermark FROM analytics.freshness")
-            return len(rows) == 3 and all(row["watermark"] is not None for row in rows)
-
-        await eventually(known, within=40)
+    async with app.Analytics(settings(figured, made)) as process:
+        await eventually(lambda: _follows_the_clock(process, admin), within=40)
         old = channel.message(ANN, utc_now() - timedelta(minutes=5))
         await send([old, channel.message(BOB, utc_now())])
         await eventually(lambda: _counted(admin, 1), within=20)

@@ -1,6 +1,6 @@
 """A product process with an injected slowdown, for the self-checks: a benchmark that cannot see it measures nothing.
 
-Usage: slowed.py gateway burn|delay|fat, slowed.py api|relay burn. The patches live here, never in the product.
+Usage: slowed.py gateway burn|delay|fat, slowed.py api|relay|analytics burn. The patches live here, not in the product.
 """
 
 import asyncio
@@ -69,9 +69,21 @@ def slow_relay() -> None:
     relay.record_of = slow
 
 
+def slow_analytics() -> None:
+    from signalink_analytics.passing import Passing
+
+    passed = Passing.passed
+
+    def slow(self: Passing, *arguments: Any) -> bool:
+        burn(EVENT_SECONDS)
+        return passed(self, *arguments)
+
+    Passing.passed = slow  # type: ignore[method-assign]
+
+
 if __name__ == "__main__":
     if sys.argv[1] == "gateway":
         slow_gateway(sys.argv[2])
     else:
-        {"api": slow_api, "relay": slow_relay}[sys.argv[1]]()
+        {"api": slow_api, "relay": slow_relay, "analytics": slow_analytics}[sys.argv[1]]()
     runpy.run_module(f"signalink_{sys.argv[1]}", run_name="__main__", alter_sys=True)

@@ -21,7 +21,9 @@ from signalink_core.kafka.memory_group import MemoryConsumerManager, MemoryOffse
 from signalink_core.kafka.offsets import PostgresOffsets
 from signalink_core.kafka.producer import KafkaProducer
 from signalink_core.kafka.records import Record
+from signalink_core.kafka.source import KafkaSource
 from signalink_core.kafka.store import Settled, Step
+from signalink_core.settings import KafkaSettings
 from signalink_core.telemetry import metrics, names
 from signalink_core.testing import eventually
 from signalink_operator import apply
@@ -341,3 +343,8 @@ async def test_a_letter_that_is_too_large_with_its_headers_goes_without_its_valu
         (letter,) = await eventually(rig.letters, within=WITHIN)
     assert letter.headers["dlq_value_left_out"] == "201"
     assert (letter.origin, letter.stored.value) == (("messages", 0, 0), b"")
+
+
+async def test_telling_kafka_an_offset_is_no_failure_when_the_client_went_meanwhile() -> None:
+    source = KafkaSource(KafkaSettings(bootstrap="127.0.0.1:1", security="plaintext"), GROUP, ("messages",), "node")
+    await source.commit({("messages", 0): 7})

@@ -31,6 +31,8 @@ SAMPLES: dict[str, list[str]] = {
     "user promote": ["ada"],
     "log new-epoch": [],
     "relay rewind": ["--to", "start"],
+    "apply": ["-f", "topics.yaml"],
+    "get topics": [],
     "analytics rebuild": ["--from", "2026-01-02T03:04Z"],
     "dlq list": [],
     "dlq show": ["messages/1"],

@@ -1,5 +1,6 @@
 """`apply` on a real broker with SASL, as the operator: created, then nothing to do, then drift put right."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from signalink_core.settings import KafkaSettings
+from signalink_core.testing import eventually
 from signalink_operator import apply, model, settings
 from signalink_operator.adapters import kafka, manifests
 from signalink_operator.plans.topic import Plan, SetConfig
@@ -86,9 +88,12 @@ def test_t02_t03_t04_an_existing_topic_is_adopted_grown_and_its_settings_put_rig
     apply.run([manifest("messages", partitions=1, config={"retention.ms": 1000, "segment.bytes": 1048576})], admin)
     (result,) = apply.run([manifest("messages", partitions=3, config={"retention.ms": 2000})], admin)
     assert str(result) == "configured messages"
-    seen = observed(topics, "messages")
-    assert seen.partitions == 3
-    assert {key: entry.value for key, entry in seen.config.items() if entry.own} == {"retention.ms": "2000"}
+    assert observed(topics, "messages").partitions == 3
+
+    def own() -> dict[str, str | None]:
+        return {key: entry.value for key, entry in observed(topics, "messages").config.items() if entry.own}
+
+    asyncio.run(eventually(lambda: own() == {"retention.ms": "2000"}))
 
 
 def test_t05_a_shrink_is_refused_and_ends_the_command_with_1(topics: Topics, tmp_path: Path) -> None:
@@ -108,9 +113,14 @@ def test_t07_a_setting_changed_by_hand_is_put_back(topics: Topics) -> None:
     admin, wanted = kafka.KafkaTopics(topics.settings("operator")), manifest("messages", config={"retention.ms": 1000})
     apply.run([wanted], admin)
     admin.act({"messages": Plan((SetConfig({"retention.ms": "7"}),))})
+
+    def is_set_to(value: str) -> bool:
+        return observed(topics, "messages").config["retention.ms"].value == value
+
+    asyncio.run(eventually(lambda: is_set_to("7")))  # a broker shows what its controller took a moment later
     (result,) = apply.run([wanted], admin)
     assert result.outcome == "configured"
-    assert observed(topics, "messages").config["retention.ms"].value == "1000"
+    asyncio.run(eventually(lambda: is_set_to("1000")))
 
 
 def test_t17_what_kafka_refuses_is_reported_with_its_words_and_hides_no_neighbour(topics: Topics) -> None:

@@ -18,6 +18,7 @@ from signalink_labs.cli import (
     output,
     relay,
     status,
+    topics,
     trace,
     up,
     user,
@@ -38,10 +39,12 @@ app.command("open")(opening.open_)
 app.command("logs")(logs.logs)
 app.command("trace")(trace.trace)
 app.command("migrate")(migrate.migrate)
+app.command("apply")(topics.apply)
 app.add_typer(user.app, name="user")
 app.add_typer(log.app, name="log")
 app.add_typer(relay.app, name="relay")
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(topics.get, name="get")
 app.add_typer(analytics.app, name="analytics")
 
 

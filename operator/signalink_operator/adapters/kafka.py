@@ -25,7 +25,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
 )
 
 from signalink_core import faults
-from signalink_core.errors import FaultInjected
+from signalink_core.errors import DependencyUnavailable, FaultInjected
 from signalink_core.settings import KafkaSettings
 from signalink_core.telemetry import names as metric_names
 from signalink_operator import settings
@@ -50,6 +50,32 @@ class KafkaTopics:
         self._prefix = kafka.topic_prefix
         self._login_error: str | None = None
         self._admin = AdminClient(settings.admin_config(kafka, self._deadlines) | {"error_cb": self._note_error})
+
+    def names(self) -> list[str]:
+        """Every topic under the prefix; Kafka's own (`__...`) left out. Raises DependencyUnavailable."""
+        try:
+            known = self._admin.list_topics(timeout=self._deadlines.call_seconds).topics
+        except KafkaException as error:
+            failure = self._failure(error.args[0], "list_topics")
+            raise DependencyUnavailable(f"{failure.reason}: {failure.message}") from error
+        own = (name for name in known if name.startswith(self._prefix) and not name.startswith("__"))
+        return sorted(name.removeprefix(self._prefix) for name in own)
+
+    def makes_topics_by_itself(self) -> bool | None:
+        """Whether the broker makes a topic as soon as somebody asks for it; None when it does not say."""
+        try:
+            brokers = self._admin.list_topics(timeout=self._deadlines.call_seconds).brokers
+        except KafkaException:
+            return None
+        resources = [ConfigResource(ResourceType.BROKER, str(number)) for number in list(brokers)[:1]]
+        seconds = self._deadlines.call_seconds
+        found = self._each(
+            "describe_configs",
+            [resource.name for resource in resources],
+            lambda: self._admin.describe_configs(resources, request_timeout=seconds),
+        )
+        answers = [answer for answer in found.values() if not isinstance(answer, Failure)]
+        return answers[0]["auto.create.topics.enable"].value == "true" if answers else None
 
     def observe(self, names: Iterable[str]) -> dict[str, Observed]:
         """Each topic as it is: None where Kafka does not have it."""
@@ -141,11 +167,11 @@ class KafkaTopics:
             return {}
         began = time.monotonic()
         try:
-            faults.fires("operator.before_call", call=call)
+            _fault("operator.before_call", call)
             futures = send()
             end = began + self._deadlines.call_seconds + 1
             answers = {self._name_of(key): self._answer(call, future, end) for key, future in futures.items()}
-            faults.fires("operator.after_call", call=call)
+            _fault("operator.after_call", call)
         except FaultInjected as error:
             answers = dict.fromkeys(names, Failure(kafka_errors.UNAVAILABLE, str(error)))
         except KafkaException as error:
@@ -182,6 +208,13 @@ class KafkaTopics:
     def _note_error(self, error: KafkaError) -> None:
         if error.code() in kafka_errors.LOGIN:
             self._login_error = error.str()
+
+
+def _fault(point: str, call: str) -> None:
+    """Where a test or a lab makes a call fail, die or take its time."""
+    fired = faults.fires(point, call=call)
+    if fired is not None and fired.delay_ms is not None:
+        time.sleep(fired.delay_ms / 1000)
 
 
 def _pick(plans: Mapping[str, topic_plan.Plan], kind: type) -> dict[str, Any]:

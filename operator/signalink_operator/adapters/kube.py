@@ -88,7 +88,7 @@ class Kube(Lifecycle):
         query = f"?limit={CHUNK}"
         more, version = "", 0
         while True:
-            page = await self._call("GET", _path(kind, namespace) + query + more)
+            page = await self.call("GET", _path(kind, namespace) + query + more)
             found += [Resource.from_body(item, kind) for item in page["items"]]
             listed = page["metadata"]
             version = version or int(listed.get("resourceVersion") or 0)
@@ -97,24 +97,24 @@ class Kube(Lifecycle):
             more = f"&continue={listed['continue']}"
 
     async def namespaces(self) -> list[str]:
-        page = await self._call("GET", "api/v1/namespaces")
+        page = await self.call("GET", "api/v1/namespaces")
         return [item["metadata"]["name"] for item in page["items"]]
 
     async def get(self, key: Key) -> Resource:
-        return Resource.from_body(await self._call("GET", _object(key)), key.kind)
+        return Resource.from_body(await self.call("GET", _object(key)), key.kind)
 
     async def create(self, key: Key, spec: Mapping[str, Any], annotations: Mapping[str, str]) -> Resource:
         meta = {"name": key.name, "namespace": key.namespace, "annotations": dict(annotations)}
         body = {"apiVersion": f"{GROUP}/v1", "kind": key.kind, "metadata": meta, "spec": dict(spec)}
-        return Resource.from_body(await self._call("POST", _path(key.kind, key.namespace), body), key.kind)
+        return Resource.from_body(await self.call("POST", _path(key.kind, key.namespace), body), key.kind)
 
     async def annotate(self, key: Key, annotations: Mapping[str, str]) -> None:
-        await self._call("PATCH", _object(key), {"metadata": {"annotations": dict(annotations)}}, MERGE)
+        await self.call("PATCH", _object(key), {"metadata": {"annotations": dict(annotations)}}, MERGE)
 
     async def patch_status(self, key: Key, patch: Mapping[str, Any]) -> Resource:
         """Merge; no version is sent, since the operator alone writes the status."""
         return Resource.from_body(
-            await self._call("PATCH", f"{_object(key)}/status", {"status": patch}, MERGE), key.kind
+            await self.call("PATCH", f"{_object(key)}/status", {"status": patch}, MERGE), key.kind
         )
 
     async def set_finalizer(self, resource: Resource, finalizer: str, there: bool, tries: int = 5) -> Resource | None:
@@ -127,7 +127,7 @@ class Kube(Lifecycle):
             if current is None or (finalizer in current.finalizers) == there:
                 return current
             try:
-                body = await self._call("PATCH", _object(resource.key), _edit(current, finalizer, there), JSON_PATCH)
+                body = await self.call("PATCH", _object(resource.key), _edit(current, finalizer, there), JSON_PATCH)
                 return Resource.from_body(body, resource.key.kind)
             except Gone:
                 return None
@@ -149,7 +149,7 @@ class Kube(Lifecycle):
     async def post_event(self, namespace: str, body: Mapping[str, Any]) -> None:
         """Write it once: that it is there already is as good, and so is that the namespace is going away."""
         try:
-            await self._call("POST", f"api/v1/namespaces/{namespace}/events", body)
+            await self.call("POST", f"api/v1/namespaces/{namespace}/events", body)
         except (Clash, Gone):
             return
         except KubeError as error:
@@ -158,7 +158,7 @@ class Kube(Lifecycle):
 
     async def lease(self, namespace: str, name: str) -> dict[str, Any] | None:
         try:
-            return await self._call("GET", f"{LEASES}/namespaces/{namespace}/leases/{name}")
+            return await self.call("GET", f"{LEASES}/namespaces/{namespace}/leases/{name}")
         except Gone:
             return None
 
@@ -166,12 +166,13 @@ class Kube(Lifecycle):
         """Create it, or replace the version that was read; raises Clash when somebody was faster."""
         where = f"{LEASES}/namespaces/{namespace}/leases"
         if "resourceVersion" in body["metadata"]:
-            return await self._call("PUT", f"{where}/{body['metadata']['name']}", body)
-        return await self._call("POST", where, body)
+            return await self.call("PUT", f"{where}/{body['metadata']['name']}", body)
+        return await self.call("POST", where, body)
 
     # -- the call ------------------------------------------------------------------------------------------------------
 
-    async def _call(self, method: str, path: str, body: Any = None, kind: str = "application/json") -> dict[str, Any]:
+    async def call(self, method: str, path: str, body: Any = None, kind: str = "application/json") -> dict[str, Any]:
+        """One call to a path below the server; the answer's JSON. Raises KubeError."""
         if self._session is None:
             raise RuntimeError("the client has not been started")
         headers = self._connection.headers() | {"Content-Type": kind, "Accept": "application/json"}

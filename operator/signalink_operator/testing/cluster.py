@@ -133,6 +133,8 @@ class Cluster(Lifecycle):
                 raise Refused(404, f"no such path {request.path}")
             if request.method != "GET":
                 return _json(await self._change(request, match))
+            if not request.query.get("timeoutSeconds", "0").isdecimal():
+                raise Refused(400, "timeoutSeconds is no whole number")
             if "watch" in request.query:
                 return await self._watch(request, match["resource"], match["namespace"])
             return _json(self._look(request, match))
@@ -183,22 +185,26 @@ class Cluster(Lifecycle):
         await stream.prepare(request)
         self._streams.add(stream)
         since = int(request.query.get("resourceVersion") or self.objects.version)
-        sent = 0
         try:
-            while True:
-                changes = self.objects.changes[sent:]
-                sent += len(changes)
-                for change in changes:
-                    here = namespace in {None, change.body["metadata"].get("namespace")}
-                    if change.version > since and change.resource == resource and here and not self._muted:
-                        await stream.write(orjson.dumps({"type": change.type, "object": change.body}) + b"\n")
-                async with self._news:
-                    while sent == len(self.objects.changes):
-                        await self._news.wait()
+            with contextlib.suppress(ConnectionError):
+                await self._stream(stream, since, resource, namespace)
         finally:
             self._streams.discard(stream)
-            with contextlib.suppress(ConnectionError):
-                await stream.write_eof()
+        return stream
+
+    async def _stream(self, stream: web.StreamResponse, since: int, resource: str, namespace: str | None) -> None:
+        """Until the other side has gone, which shows when something is written."""
+        sent = 0
+        while True:
+            changes = self.objects.changes[sent:]
+            sent += len(changes)
+            for change in changes:
+                here = namespace in {None, change.body["metadata"].get("namespace")}
+                if change.version > since and change.resource == resource and here and not self._muted:
+                    await stream.write(orjson.dumps({"type": change.type, "object": change.body}) + b"\n")
+            async with self._news:
+                while sent == len(self.objects.changes):
+                    await self._news.wait()
 
 
 def _json(body: Body, status: int = 200) -> web.Response:

@@ -20,7 +20,7 @@ from signalink_core.kafka.consumer import ConsumerLimits, KafkaConsumerManager
 from signalink_core.kafka.offsets import PostgresOffsets
 from signalink_core.kafka.producer import KafkaProducer
 from signalink_core.lifecycle import Lifecycle, until_stopped
-from signalink_core.readiness import Readiness
+from signalink_core.readiness import Readiness, State
 from signalink_core.telemetry import logging
 
 log = logging.get_logger(__name__)
@@ -38,6 +38,7 @@ class Analytics(Lifecycle):
         self._internal = InternalServer(settings.process, self.readiness)
         self.public = None if public is None else PublicSide(public, self.readiness)
         self._figures: HttpServer | None = None
+        self._joined = False
 
     @property
     def port(self) -> int:
@@ -79,7 +80,11 @@ class Analytics(Lifecycle):
 
     def _consumer(self, pool: Pool) -> KafkaConsumerManager:
         settings = self.settings
-        limits = ConsumerLimits(batch_records=settings.windows.batch_records, concurrency=settings.windows.concurrency)
+        limits = ConsumerLimits(
+            batch_records=settings.windows.batch_records,
+            concurrency=settings.windows.concurrency,
+            partition_bytes=settings.windows.fetch_bytes,
+        )
         return KafkaConsumerManager(
             settings.kafka,
             group=GROUP,
@@ -90,8 +95,17 @@ class Analytics(Lifecycle):
             dead_letters=self.letters,
             node=settings.process.node,
             limits=limits,
-            report=self.readiness.set,
+            report=self.report,
         )
+
+    def report(self, dependency: str, state: State, detail: str) -> None:
+        """Of the consumer. Figures can be told without Kafka: they grow old and say so, so what serves them stays
+        ready once it was."""
+        if dependency == "kafka":
+            self._joined = self._joined or state == "ok"
+            if state == "down" and self._joined and self.public is not None:
+                state = "degraded"
+        self.readiness.set(dependency, state, detail)
 
 
 def rules_of(windows: WindowSettings) -> Rules:

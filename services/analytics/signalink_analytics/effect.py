@@ -11,7 +11,7 @@ import asyncpg
 
 from signalink_analytics import GROUP, planning, presence, statements, writing
 from signalink_analytics.marks import WINDOW_MS, Marks, Rules, idle
-from signalink_analytics.passing import Clamped, Late, Passing, moment
+from signalink_analytics.passing import Clamped, Late, Passing
 from signalink_analytics.planning import Plan, Said, channel_key
 from signalink_core.events.types import MESSAGE_CREATED
 from signalink_core.kafka.delivery import Batch, Delivered
@@ -30,13 +30,16 @@ class WindowEffect:
 
     async def apply(self, tx: asyncpg.Connection, batch: Batch) -> None:
         """Raises BadRecord for an event whose data are not those of its type."""
-        times = [moment(delivered.event.time) for delivered in batch.events]
+        times = planning.moments(batch.events)
         entered = {at // WINDOW_MS for at in times}
         await writing.enter(tx, entered)
         marks = await self._marks(tx, batch)
         if any(at > marks.now for at in times):
             await writing.enter(tx, [marks.now // WINDOW_MS])
-        passing = await (self._presence if batch.topic == presence.TOPIC else self._figures)(tx, batch, marks)
+        if batch.topic == presence.TOPIC:
+            passing = await self._presence(tx, batch, marks)
+        else:
+            passing = await self._figures(tx, batch, marks, times)
         await self._odd(tx, batch, passing)
         await self._pass(tx, batch, passing.watermark, marks.own)
 
@@ -45,9 +48,9 @@ class WindowEffect:
         marks = await self._marks(tx, batch)
         await self._pass(tx, batch, idle(marks, self._rules), marks.own)
 
-    async def _figures(self, tx: asyncpg.Connection, batch: Batch, marks: Marks) -> Passing:
+    async def _figures(self, tx: asyncpg.Connection, batch: Batch, marks: Marks, times: Sequence[int]) -> Passing:
         said = await self._said(tx, batch.events)
-        made = planning.plan(batch.events, marks, self._rules, said)
+        made = planning.plan(batch.events, marks, self._rules, said, times)
         await writing.add(tx, made.tally, batch.partition)
         if made.said:
             await tx.execute(statements.SAY, *_said_rows(made))
@@ -71,7 +74,7 @@ class WindowEffect:
         if not channels:
             return {}
         rows = await tx.fetch(statements.SAID, [channel_key(channel) for channel in channels])
-        return {row["channel"]: Said(row["epoch"], row["seq"], row["sender"], row["at"]) for row in rows}
+        return {row["channel"]: (row["epoch"], row["seq"], row["sender"], row["at"]) for row in rows}
 
     async def _pass(self, tx: asyncpg.Connection, batch: Batch, reached: int | None, before: int | None) -> None:
         if reached is not None and reached != before:

@@ -3,14 +3,13 @@
 Events are taken in their order, one by one, so what becomes of them does not depend on where batches begin and end.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from signalink_analytics.marks import WINDOW_MS, Marks, Rules, first_open, first_unclosed
 from signalink_core.kafka.delivery import Delivered
 
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
-_MS: Final = timedelta(milliseconds=1)
 
 
 class Late(NamedTuple):
@@ -33,7 +32,8 @@ class Clamped(NamedTuple):
 
 def moment(time: datetime) -> int:
     """Milliseconds since 1970, rounded down."""
-    return (time - _EPOCH) // _MS
+    since = time - _EPOCH
+    return since.days * 86_400_000 + since.seconds * 1_000 + since.microseconds // 1_000
 
 
 class Passing:
@@ -44,6 +44,7 @@ class Passing:
 
     def __init__(self, marks: Marks, rules: Rules) -> None:
         self._marks, self._rules = marks, rules
+        self._now = marks.now
         self.watermark = marks.own
         self.late: list[Late] = []
         self.clamped: list[Clamped] = []
@@ -51,30 +52,38 @@ class Passing:
         self._newest = -1 if marks.own is None else marks.own + rules.delay_ms
         self._look_again()
 
-    def counted_at(self, delivered: Delivered, at: int) -> int:
-        """The event's time, or now when that is ahead of the clock."""
-        if at <= self._marks.now:
-            return at
-        self.clamped.append(Clamped(delivered, at, self._marks.now))
-        return self._marks.now
-
-    def passed(self, delivered: Delivered, counted: int, user: str | None) -> bool:
-        """The event was taken: whether it counts. Late ones do not, and are kept."""
-        window = counted // WINDOW_MS
-        in_time = window >= self.open_from
-        if not in_time:
-            self.late.append(Late(delivered, counted, window, self._over, user))
+    def take(self, delivered: Delivered, at: int, user: str | None) -> int | None:
+        """The next event: when it counts, which is its time or, ahead of the clock, now. None: it is late, and kept."""
+        if at > self._now:
+            self.clamped.append(Clamped(delivered, at, self._now))
+            at = self._now
+        window = at // WINDOW_MS
+        counts = window >= self.open_from
+        if not counts:
+            self.late.append(Late(delivered, at, window, self._over(), user))
         elif window < self._closed_before:
             self.corrected += 1
-        if counted > self._newest:
-            self._newest = counted
-            self.watermark = counted - self._rules.delay_ms
-            self._look_again()
-        return in_time
+        if at > self._newest:
+            self._newest = at
+            self.watermark = at - self._rules.delay_ms
+            if self.watermark >= self._changes_at:
+                self._look_again()
+        return at if counts else None
+
+    def _known(self) -> int | None:
+        """The watermark of all."""
+        own, others = self.watermark, self._marks.others
+        return None if own is None or others is None else min(own, others)
+
+    def _over(self) -> int:
+        return max(self._known() or 0, self._marks.final or 0)
 
     def _look_again(self) -> None:
-        own, others, final = self.watermark, self._marks.others, self._marks.final
-        known = None if own is None or others is None else min(own, others)
-        self.open_from = first_open(known, final, self._rules.lateness_ms)
+        """Which windows are open and closed; exact up to `_changes_at`, the next watermark that changes one of both."""
+        known, lateness = self._known(), self._rules.lateness_ms
+        self.open_from = first_open(known, self._marks.final, lateness)
         self._closed_before = first_unclosed(known)
-        self._over = max(0 if known is None else known, 0 if final is None else final)
+        own = self.watermark or 0
+        self._changes_at = min(
+            (own // WINDOW_MS + 1) * WINDOW_MS, ((own - lateness) // WINDOW_MS + 1) * WINDOW_MS + lateness
+        )

@@ -86,9 +86,10 @@ def plan(events: Sequence[Delivered], marks: Marks, rules: Rules) -> PresencePla
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             detail = f"The data of a {event.type} are not a user and a state: {type(error).__name__}."
             raise BadRecord("bad_data", delivered.record.offset, detail) from None
-        counted = made.passing.counted_at(delivered, moment(event.time))
-        made.changes.append(Change(user, counted, event.id, STATES[state]))
-        if made.passing.passed(delivered, counted, user):
+        at = moment(event.time)
+        counted = made.passing.take(delivered, at, user)
+        made.changes.append(Change(user, min(at, marks.now), event.id, STATES[state]))
+        if counted is not None:
             made.windows.setdefault(counted // WINDOW_MS, [0] * len(STATES))[state] += 1
     return made
 

@@ -16,6 +16,8 @@ Place = Literal["own", "member", "public", "hidden", "other", "platform", "fresh
 """Whose figures: one's own; a channel one is in; a public one, or another, one is not in; another user's; everybody's;
 how fresh all of them are."""
 Verdict = Literal["allowed", "forbidden", "not_found"]
+What = Literal["channel", "user", "platform"]
+"""How a refusal names it."""
 
 EVERYBODY: Final[frozenset[ActorRole]] = frozenset({"member", "moderator", "admin"})
 MODERATORS: Final[frozenset[ActorRole]] = frozenset({"moderator", "admin"})
@@ -54,14 +56,14 @@ def place_of(kind: ChannelKind, member_role: str | None) -> Place:
     return "public" if kind == "public" else "hidden"
 
 
-def require(actor_role: ActorRole | None, place: Place, what: Literal["channel", "user"]) -> None:
+def require(actor_role: ActorRole | None, place: Place, what: What) -> None:
     """Raises the refusal, which says the same of what is hidden and of what does not exist."""
     verdict = decide(actor_role, place)
     if verdict != "allowed":
         raise refusal(verdict, what)
 
 
-def refusal(verdict: Verdict, what: Literal["channel", "user"]) -> SignalinkError:
+def refusal(verdict: Verdict, what: What) -> SignalinkError:
     if verdict == "not_found":
         return NotFound(f"There is no such {what}.")
     if what == "channel":
@@ -69,4 +71,6 @@ def refusal(verdict: Verdict, what: Literal["channel", "user"]) -> SignalinkErro
             "Figures of a channel are for its members.",
             next_step="join the channel first: POST /v1/channels/{id}/join of the api.",
         )
+    if what == "platform":
+        return Forbidden("Figures of everybody together are for admins.", next_step="ask for your own: `user=me`.")
     return Forbidden("Figures of another user are for admins.", next_step="ask for your own: /v1/analytics/users/me.")

@@ -192,7 +192,7 @@ class FigureService:
             viewer = await _viewer(db, caller, listed=False)
             watermark = await repository.watermark(db)
             if query.user == "all":
-                rights.require(viewer.role, "platform", "user")
+                rights.require(viewer.role, "platform", "platform")
                 rows = await repository.presence_levels(db, span)
                 return _presence(span, watermark, None, figures.levels(span, self._now(), rows), [])
             user_id = caller if query.user == "me" else query.user
@@ -210,7 +210,7 @@ class FigureService:
     async def freshness(self, caller: UUID) -> Freshness:
         async with self._reading.snapshot() as db:
             viewer = await _viewer(db, caller, listed=False)
-            rights.require(viewer.role, "freshness", "user")
+            rights.require(viewer.role, "freshness", "platform")
         waiting = await self._lag()
         async with self._reading.snapshot() as db:
             return await freshness.read(db, self._now(), waiting)

@@ -29,43 +29,63 @@ _RESPONSE_MS: Final = _CHANNEL["response_ms"]
 _MESSAGES, _REPLIES, _CHARACTERS = range(3)
 
 
+class _Cell:
+    """One channel in one window: its counters, and those of each user in it. `whole`: the window's own counters."""
+
+    __slots__ = ("row", "users", "whole", "window")
+
+    def __init__(self, window: int, whole: Counters) -> None:
+        self.window, self.whole = window, whole
+        self.row: Counters = [0] * _CHANNEL_SIZE
+        self.users: dict[str, Counters] = {}
+
+
 class Tally:
-    """`messages`: window -> counters; `channels`: (window, channel) -> counters, then lengths, then responses;
-    `users`: (window, user, channel) -> counters. Columns are those of `kinds`."""
+    """`messages`: window -> counters. Columns are those of `kinds`."""
 
     def __init__(self) -> None:
         self.messages: dict[int, Counters] = {}
-        self.channels: dict[tuple[int, str], Counters] = {}
-        self.users: dict[tuple[int, str, str], Counters] = {}
+        self._cells: dict[tuple[int, str], _Cell] = {}
+        self._last: dict[str, _Cell] = {}
+        self._elsewhere: dict[tuple[int, str], Counters] = {}
+
+    @property
+    def channels(self) -> dict[tuple[int, str], Counters]:
+        """(window, channel) -> counters, then lengths, then responses (`channel_row`)."""
+        return {at: cell.row for at, cell in self._cells.items()}
+
+    @property
+    def users(self) -> dict[tuple[int, str, str], Counters]:
+        """(window, user, channel) -> counters."""
+        found = {
+            (w, user, channel): row for (w, channel), cell in self._cells.items() for user, row in cell.users.items()
+        }
+        return found | {(window, user, NO_CHANNEL): row for (window, user), row in self._elsewhere.items()}
 
     def message(
         self, window: int, channel: str, sender: str, characters: int, reply: bool, response_ms: int | None
     ) -> None:
         """One `message.created`. `response_ms`: how long it let another user's message wait; None: it answered none."""
-        row = self.messages.get(window)
-        if row is None:
-            row = self.messages[window] = [0] * len(MESSAGE_COLUMNS)
-        row[0] += 1
-        row[1 + _MESSAGES] += 1
-        row[1 + _CHARACTERS] += characters
-        at = window, channel
-        here = self.channels.get(at)
-        if here is None:
-            here = self.channels[at] = [0] * _CHANNEL_SIZE
+        cell = self._last.get(channel)
+        if cell is None or cell.window != window:
+            cell = self._cell(window, channel)
+        theirs = cell.users.get(sender)
+        if theirs is None:
+            theirs = cell.users[sender] = [0] * len(USER_COLUMNS)
+        whole, here = cell.whole, cell.row
+        whole[0] += 1
+        whole[1 + _MESSAGES] += 1
+        whole[1 + _CHARACTERS] += characters
         here[_MESSAGES] += 1
         here[_CHARACTERS] += characters
         here[_LENGTHS_AT + length_index(characters)] += 1
+        theirs[_MESSAGES] += 1
+        theirs[_CHARACTERS] += characters
         if response_ms is not None:
             here[_RESPONSE_MS] += response_ms
             here[_RESPONSES_AT + response_index(response_ms)] += 1
-        key = window, sender, channel
-        theirs = self.users.get(key)
-        if theirs is None:
-            theirs = self.users[key] = [0] * len(USER_COLUMNS)
-        theirs[_MESSAGES] += 1
-        theirs[_CHARACTERS] += characters
         if reply:
-            row[1 + _REPLIES] += 1
+            whole[1 + _REPLIES] += 1
             here[_REPLIES] += 1
             theirs[_REPLIES] += 1
 
@@ -73,16 +93,36 @@ class Tally:
         """One event of any other kind, done by `user`. Errors as `kinds.user_of`; nothing is counted then."""
         if channel is None and kind.channel is not None:
             channel = canonical(data[kind.channel])
-        row = self.messages.setdefault(window, [0] * len(MESSAGE_COLUMNS))
-        row[0] += 1
-        if kind.column is None:
+        whole = self._whole(window)
+        whole[0] += 1
+        column = kind.column
+        if column is None:
             return
-        row[_MESSAGE[kind.column]] += 1
-        if channel is not None:
-            self.channels.setdefault((window, channel), [0] * _CHANNEL_SIZE)[_CHANNEL[kind.column]] += 1
+        whole[_MESSAGE[column]] += 1
+        cell = None if channel is None else self._cell(window, channel)
+        if cell is not None:
+            cell.row[_CHANNEL[column]] += 1
         if user is not None:
-            key = window, user, channel or NO_CHANNEL
-            self.users.setdefault(key, [0] * len(USER_COLUMNS))[_USER[kind.column]] += 1
+            zeros = [0] * len(USER_COLUMNS)
+            theirs = (
+                self._elsewhere.setdefault((window, user), zeros)
+                if cell is None
+                else cell.users.setdefault(user, zeros)
+            )
+            theirs[_USER[column]] += 1
+
+    def _whole(self, window: int) -> Counters:
+        row = self.messages.get(window)
+        if row is None:
+            row = self.messages[window] = [0] * len(MESSAGE_COLUMNS)
+        return row
+
+    def _cell(self, window: int, channel: str) -> _Cell:
+        cell = self._cells.get((window, channel))
+        if cell is None:
+            cell = self._cells[window, channel] = _Cell(window, self._whole(window))
+        self._last[channel] = cell
+        return cell
 
 
 def channel_row(counters: Counters) -> tuple[Counters, Counters, Counters]:

@@ -11,16 +11,16 @@ from signalink_analytics.tally import Counters, Tally, channel_row
 
 async def add(conn: asyncpg.Connection, tally: Tally, part: int) -> None:
     """Add to what is there. `part`: of the platform's rows."""
-    if tally.users:
-        users = sorted(tally.users)
-        keys = zip(*users, strict=True)
-        await conn.execute(statements.COUNT_USERS, *keys, *_columns(tally.users[key] for key in users))
-    if tally.channels:
-        channels = sorted(tally.channels)
-        counters, lengths, responses = zip(*(channel_row(tally.channels[key]) for key in channels), strict=True)
+    users = sorted(tally.users.items())
+    if users:
+        keys = zip(*(key for key, _ in users), strict=True)
+        await conn.execute(statements.COUNT_USERS, *keys, *_columns(row for _, row in users))
+    channels = sorted(tally.channels.items())
+    if channels:
+        counters, lengths, responses = zip(*(channel_row(row) for _, row in channels), strict=True)
         await conn.execute(
             statements.COUNT_CHANNELS,
-            *zip(*channels, strict=True),
+            *zip(*(key for key, _ in channels), strict=True),
             *_columns(counters),
             [_array(each) for each in lengths],
             [_array(each) for each in responses],

@@ -268,6 +268,7 @@ class LimitSettings(SettingsGroup):
     posts_per_second_per_user: Limit = 10
     posts_per_second_per_channel: Limit = 200
     searches_per_second_per_user: Limit = 2
+    figures_per_second_per_user: Limit = 20
     requests_per_second_per_user: Limit = 50
     requests_per_second_per_ip: Limit = 100
     logins_per_minute_per_account: Limit = 5

@@ -29,7 +29,7 @@ from signalink_core.web.revocations import Revocations
 from signalink_core.web.watch import RedisWatch
 from signalink_notifications import SCHEMA, public
 from signalink_notifications.database import Database
-from signalink_notifications.dispatcher import Dispatcher
+from signalink_notifications.dispatcher import DISPATCHER, Dispatcher
 from signalink_notifications.egress import Egress, Resolver, SystemResolver
 from signalink_notifications.history.service import HistoryService
 from signalink_notifications.mutes.service import MuteService
@@ -53,7 +53,9 @@ class Notifications(Lifecycle):
         super().__init__()
         settings.delivery.check(settings.process)
         self.settings = settings
-        self.readiness = Readiness((POSTGRES, f"{OUTBOX}_kafka", f"{OUTBOX}_log", f"{PLANNER}_kafka"))
+        self.readiness = Readiness(
+            (POSTGRES, f"{OUTBOX}_kafka", f"{OUTBOX}_log", f"{PLANNER}_kafka", f"{DISPATCHER}_kafka")
+        )
         self.database = Database(settings.postgres, connections=settings.notifications.connections)
         self.producer = KafkaProducer(settings.kafka, client_id=settings.process.node)
         self.keys = JwksClient(settings.auth.jwks_url)

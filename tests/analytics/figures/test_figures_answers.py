@@ -335,14 +335,17 @@ async def test_beyond_the_exact_sets_users_are_estimated_from_sketches_and_the_e
             made.sketch(),
         )
     await world.sql("UPDATE analytics.progress SET reached = $1", today - DAYS)
-    fresh = [str(uuid7()) for _ in range(3)]
-    for user, ago in zip(fresh, (2 * HOURS, DAYS, 6 * DAYS), strict=True):
-        await world.count(NOW - ago, user=user, logins=1)
+    await world.sql(
+        "INSERT INTO analytics.user_metrics (window_start, user_id, channel_id, logins)"
+        " SELECT $1, gen_random_uuid(), gen_random_uuid(), 1 FROM generate_series(1, 4000)",
+        HOUR - 2 * HOURS,
+    )
+    await world.count(NOW - 6 * DAYS, user=str(uuid7()), logins=1)
     await world.count(NOW, user=people[0], logins=1)
     found = await world.ok(ann, "/active-users")
     week = found["week"]["users"]
     assert (week["exact"], week["error"]) == (False, 0.0081)
-    assert week["value"] == pytest.approx(24_003, rel=4 * week["error"])
-    assert found["day"]["users"] == {"value": 3, "exact": True, "error": None}
+    assert week["value"] == pytest.approx(28_001, rel=4 * week["error"])
+    assert found["day"]["users"] == {"value": 4_001, "exact": True, "error": None}
     summary = await world.ok(ann, "/summary", interval="1d", start=today - 3 * DAYS, end=today - 2 * DAYS)
     assert summary["active_users"]["value"] == pytest.approx(15_000, rel=4 * 0.0081)

@@ -129,6 +129,25 @@ async def test_the_commands_of_the_readme_print_what_it_says(
                 assert (code, missing) == (0, None), f"$ {command}\n{printed}"
 
 
+async def test_figures_are_told_without_kafka_once_it_was_there(
+    database: Database, valkey: ValkeyServer, topics: Topics, tmp_path: Path
+) -> None:
+    public = groups(database, valkey, topics, ORIGIN, tmp_path / "secret")
+    told, counting = app.Analytics(settings(database, topics), public), app.Analytics(settings(database, topics))
+    for process in (told, counting):
+        for dependency in ("postgres", "redis"):
+            process.readiness.set(dependency, "ok")
+        process.readiness.start()
+        process.report("kafka", "down", "not in the group yet")
+        assert not process.readiness.ready
+        process.report("kafka", "ok", "")
+        assert process.readiness.ready
+        process.report("kafka", "down", "gone")
+    assert told.readiness.ready
+    assert told.readiness.snapshot()["dependencies"]["kafka"] == {"state": "degraded", "detail": "gone"}
+    assert not counting.readiness.ready
+
+
 def test_without_a_good_secret_the_process_says_so(tmp_path: Path) -> None:
     short = tmp_path / "short"
     short.write_text("x")

@@ -138,6 +138,14 @@ async def test_a_users_limit_is_shared_by_all_routes(make_world: Any) -> None:
     assert (refused["scope"], int(answers[-1].headers["retry-after"]) >= 1) == ("requests_user", True)
 
 
+async def test_questions_have_a_limit_of_their_own(make_world: Any) -> None:
+    world: FigureWorld = await make_world(limits={"figures_per_second_per_user": 2})
+    ann, bob = await world.api.ready_made(), await world.api.ready_made()
+    answers = [await world.get(ann, path) for path in ("/summary", "/messages", "/channels", "/freshness")]
+    assert checked(answers[-1], 429, "rate_limited")["scope"] == "figures_user"
+    assert (await world.get(bob, "/summary")).status_code == 200
+
+
 async def test_only_pages_of_the_list_may_read_answers(world: FigureWorld) -> None:
     ann = await world.api.ready_made()
     headers = {"Authorization": f"Bearer {ann.access}"}

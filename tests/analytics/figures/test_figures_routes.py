@@ -122,6 +122,19 @@ async def test_a_private_channel_is_no_oracle(world: FigureWorld) -> None:
     assert bodies[0]["code"] == "not_found"
 
 
+async def test_a_refusal_says_whose_figures_it_was_about(world: FigureWorld) -> None:
+    ann, bob = await world.api.ready_made(), await world.api.ready_made()
+    public = (await bob.channel())["id"]
+    asked = (("/presence", {"user": "all"}), ("/presence", {"user": bob.id}), (f"/channels/{public}", {}))
+    said = [(await world.get(ann, path, **query)).json() for path, query in asked]
+    assert [found["detail"].split(" are for")[0] for found in said] == [
+        "Figures of everybody together",
+        "Figures of another user",
+        "Figures of a channel",
+    ]
+    assert all(found["next_step"] for found in said)
+
+
 async def test_a_closed_account_is_no_oracle_either(world: FigureWorld) -> None:
     ann, bob, admin = [await world.api.ready_made(role=role) for role in ("member", "member", "admin")]
     assert (await world.get(ann, f"/users/{bob.id}")).json()["code"] == "forbidden"

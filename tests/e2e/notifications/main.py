@@ -255,6 +255,7 @@ async def table_metric_and_log_tell_the_same(place: Place) -> None:
     expect(not duplicates, f"{len(duplicates)} deliveries are there twice")
     told = place.logs() + (await place._get("/metrics")).text + str(waiting)
     private = [*place.said, "@example.org", "good-token", "dead-token", "sleepy-token", "token="]
+    expect("delivery_sent" in told and "signalink_notification_seconds" in told, "there is nothing to look into")
     found = [secret for secret in private if secret in told]
     expect(not found, f"private things in logs, metrics or letters: {found[:5]}")
 

@@ -23,6 +23,7 @@ class Rules:
     posts_user: Rule
     posts_channel: Rule
     searches_user: Rule
+    figures_user: Rule
     login_account: Rule
     login_ip: Rule
     register_ip: Rule
@@ -37,6 +38,7 @@ class Rules:
             posts_user=Rule("posts_user", limits.posts_per_second_per_user, 1),
             posts_channel=Rule("posts_channel", limits.posts_per_second_per_channel, 1),
             searches_user=Rule("searches_user", limits.searches_per_second_per_user, 1),
+            figures_user=Rule("figures_user", limits.figures_per_second_per_user, 1),
             login_account=Rule("login_account", limits.logins_per_minute_per_account, 60),
             login_ip=Rule("login_ip", limits.logins_per_minute_per_ip, 60),
             register_ip=Rule("register_ip", limits.registrations_per_hour_per_ip, 3600),

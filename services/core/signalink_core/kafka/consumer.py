@@ -17,7 +17,7 @@ from signalink_core.kafka.errors import KafkaUnavailable, StaleOwner, StoreUnava
 from signalink_core.kafka.lanes import Abandoned, Lane, Report, Reporting
 from signalink_core.kafka.records import Producer, StoredRecord
 from signalink_core.kafka.settling import Retries, Settler
-from signalink_core.kafka.source import Assigned, KafkaSource, Revoked, Source
+from signalink_core.kafka.source import PARTITION_BYTES, Assigned, KafkaSource, Revoked, Source
 from signalink_core.kafka.store import OffsetStore
 from signalink_core.lifecycle import Lifecycle, full_jitter
 from signalink_core.settings import KafkaSettings
@@ -38,7 +38,7 @@ class ConsumerLimits:
 
     `batch_records` in one transaction; `concurrency`: partitions whose effects run at once; `finish_seconds`: what work
     in hand gets when its partition is taken away, `drain_seconds` when the process stops; `idle_seconds`: how often an
-    idle partition is told.
+    idle partition is told; `partition_bytes`: most of one partition in one fetch, which bounds a batch as well.
     """
 
     batch_records: int = 500
@@ -46,6 +46,7 @@ class ConsumerLimits:
     finish_seconds: float = 3.0
     drain_seconds: float = 6.0
     idle_seconds: float = 1.0
+    partition_bytes: int = PARTITION_BYTES
     retries: Retries = field(default_factory=Retries)
 
 
@@ -88,7 +89,7 @@ class KafkaConsumerManager(Lifecycle):
         return set(self._lanes)
 
     def _source(self) -> Source:
-        return KafkaSource(self._kafka, self._group, self._topics, self._node)
+        return KafkaSource(self._kafka, self._group, self._topics, self._node, self._limits.partition_bytes)
 
     async def _start(self) -> None:
         self._draining = False

@@ -76,8 +76,16 @@ class Source(Protocol):
 class KafkaSource:
     """The real one. A stopped source is not started again."""
 
-    def __init__(self, kafka: KafkaSettings, group: str, topics: Sequence[str], node: str) -> None:
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        group: str,
+        topics: Sequence[str],
+        node: str,
+        partition_bytes: int = PARTITION_BYTES,
+    ) -> None:
         self._kafka, self._group, self._topics, self._node = kafka, group, topics, node
+        self._partition_bytes = partition_bytes
         self._client: AIOKafkaConsumer | None = None
         self._committing = asyncio.Lock()
 
@@ -100,8 +108,8 @@ class KafkaSource:
         return {
             "enable_auto_commit": False,
             "auto_offset_reset": "earliest",
-            "fetch_max_bytes": FETCH_BYTES,
-            "max_partition_fetch_bytes": PARTITION_BYTES,
+            "fetch_max_bytes": max(FETCH_BYTES, 4 * self._partition_bytes),
+            "max_partition_fetch_bytes": self._partition_bytes,
             "session_timeout_ms": SESSION_MS,
             "rebalance_timeout_ms": SESSION_MS,
             "heartbeat_interval_ms": HEARTBEAT_MS,
@@ -161,7 +169,8 @@ class KafkaSource:
         return time.time() - max(heard) / 1000 if heard else 0.0
 
     async def commit(self, offsets: Mapping[Place, int]) -> None:
-        with contextlib.suppress(TimeoutError, KafkaError, OSError):
+        """For lag metrics only: whatever happens to it, also that the client went while it waited, is no failure."""
+        with contextlib.suppress(TimeoutError, KafkaError, OSError, KafkaUnavailable):
             async with asyncio.timeout(CALL_SECONDS), self._committing:
                 await self._joined().commit({self._tp(place): offset for place, offset in offsets.items()})
 
@@ -186,7 +195,9 @@ class KafkaSource:
 
 
 def _stored(place: Place, records: Sequence[Any]) -> list[StoredRecord]:
-    return [StoredRecord(*place, r.offset, r.key, r.value, r.headers, r.timestamp) for r in records]
+    topic, partition = place  # a tuple at once: the class's own `__new__` costs twice as much
+    made = [(topic, partition, r.offset, r.key, r.value, r.headers, r.timestamp) for r in records]
+    return list(map(StoredRecord._make, made))
 
 
 class _Rebalance(ConsumerRebalanceListener):

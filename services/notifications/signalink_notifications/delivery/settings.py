@@ -36,7 +36,7 @@ class DispatchSettings(SettingsGroup):
     expire_hours: Annotated[float, Field(gt=0, le=720)] = 72.0
     """What could not be sent until then is skipped."""
     keep_days: Annotated[float, Field(gt=0, le=3650)] = 90.0
-    """How long settled deliveries are kept; longer than any topic."""
+    """How long settled deliveries, and the plans they came from, are kept; longer than any topic."""
     breaker_failures: Annotated[int, Field(ge=1, le=1000)] = 5
     """So many failures in a row, and a provider is left alone for a while."""
     breaker_seconds: Seconds = 10.0

@@ -1,0 +1,56 @@
+"""A bare aiokafka consumer loop with the service's settings: `getmany`, and each record decoded; nothing more.
+
+Usage: getmany.py TOPIC RECORDS; SIGNALINK_KAFKA_* say where. Decoded are the JSON value and the headers, to a dict.
+Prints one JSON line: records, seconds, cpu (user + system seconds) between the first batch and the last.
+"""
+
+import json
+import sys
+import time
+import uuid
+
+import orjson
+import uvloop
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from signalink_core.kafka.source import FETCH_BYTES, FETCH_SECONDS, PARTITION_BYTES
+from signalink_core.settings import KafkaSettings
+
+MOST_RECORDS = 4_000
+
+
+async def run(topic: str, records: int) -> dict[str, float]:
+    kafka = KafkaSettings.from_env()
+    consumer = AIOKafkaConsumer(
+        **kafka.client_kwargs(),
+        client_id=f"bare-{uuid.uuid4()}",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        fetch_max_bytes=FETCH_BYTES,
+        max_partition_fetch_bytes=PARTITION_BYTES,
+    )
+    await consumer.start()
+    try:
+        known = await consumer._client._wait_on_metadata(kafka.topic(topic))
+        places = [TopicPartition(kafka.topic(topic), partition) for partition in sorted(known)]
+        consumer.assign(places)
+        await consumer.seek_to_beginning(*places)
+        seen = first = 0
+        began = cpu = 0.0
+        while seen < records:
+            fetched = await consumer.getmany(timeout_ms=int(FETCH_SECONDS * 1000), max_records=MOST_RECORDS)
+            for batch in fetched.values():
+                for record in batch:
+                    dict(record.headers)
+                    orjson.loads(record.value)
+                seen += len(batch)
+            if not first and seen:
+                began, cpu, first = time.monotonic(), time.process_time(), seen
+        seconds = time.monotonic() - began
+        return {"records": seen - first, "seconds": seconds, "cpu": time.process_time() - cpu}
+    finally:
+        await consumer.stop()
+
+
+if __name__ == "__main__":
+    print(json.dumps(uvloop.run(run(sys.argv[1], int(sys.argv[2])))))  # noqa: T201 - a program's output
