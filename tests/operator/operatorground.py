@@ -5,6 +5,7 @@ which of them it was is said in the verdict. `SIGNALINK_REQUIRE=kube` refuses th
 """
 
 import asyncio
+import dataclasses
 import json
 import os
 import signal
@@ -21,7 +22,7 @@ import apiserver
 import httpx
 import kopf
 import yaml
-from operatorworld import Api, real_api
+from operatorworld import CRDS, Api, real_api
 
 from signalink_core.kafka import access
 from signalink_core.settings import KafkaSettings
@@ -155,6 +156,24 @@ class Ground:
         return self.processes[-1]
 
     @asynccontextmanager
+    async def elsewhere(self, user: str = "") -> AsyncIterator["Ground"]:
+        """The same in another namespace; with `user` its operators are that user, with the rights of rbac.yaml."""
+        assert self.server is not None
+        kubeconfig = self.kubeconfig
+        async with real_api() as api:
+            if user:
+                kubeconfig = self.server.kubeconfig(user)
+                await _grant(api, user)
+            yield dataclasses.replace(self, api=api, kubeconfig=kubeconfig)
+
+    async def as_user(self, user: str, method: str, path: str) -> int:
+        """The status that the API answers this user."""
+        assert self.server is not None
+        headers = {"Authorization": f"Bearer {user}"}
+        async with httpx.AsyncClient(base_url=self.server.url, verify=False, timeout=20) as http:  # noqa: S501
+            return (await http.request(method, path, headers=headers)).status_code
+
+    @asynccontextmanager
     async def working(self, **options: Any) -> AsyncIterator[Process]:
         """An operator that is ready; SIGTERM at the end, and it must leave with 0 unless it is dead already."""
         process = self.start(**options)
@@ -203,6 +222,25 @@ async def _kubernetes(stack: AsyncExitStack, place: Path) -> tuple[Api, str, dic
     api = Api(kopf.ConnectionInfo(server=cluster.url), "default")
     stack.push_async_callback(api.http.aclose)
     return api, "an emulated Kubernetes API", {"cluster": cluster}
+
+
+async def _grant(api: Api, user: str) -> None:
+    """The roles of operator/rbac.yaml, bound to the user; those of its own namespace in that of `api`."""
+    group = "rbac.authorization.k8s.io"
+    subject = {"kind": "User", "name": user, "apiGroup": group}
+    for role in yaml.safe_load_all((CRDS.parent / "rbac.yaml").read_text(encoding="utf-8")):
+        own = role["kind"] == "Role"
+        where = f"/apis/{group}/v1" + (f"/namespaces/{api.namespace}" if own else "")
+        binding = {
+            "apiVersion": role["apiVersion"],
+            "kind": f"{role['kind']}Binding",
+            "metadata": {"name": role["metadata"]["name"]},
+            "roleRef": {"apiGroup": group, "kind": role["kind"], "name": role["metadata"]["name"]},
+            "subjects": [subject],
+        }
+        for body, plural in ((role, role["kind"].lower() + "s"), (binding, binding["kind"].lower() + "s")):
+            answer = await api.call("POST", f"{where}/{plural}", body)
+            assert answer.status_code in {201, 409}, answer.text
 
 
 def _restore(before: str | None) -> None:

@@ -234,6 +234,18 @@ async def test_t25_a_crash_before_the_status_leaves_one_event_and_one_topic(
     assert len(cluster.events("orders")) == 1
 
 
+@pytest.mark.parametrize(("by_itself", "lines"), [(True, 1), (False, 0), (None, 0)])
+async def test_t24_a_broker_that_makes_topics_by_itself_is_one_warning_at_the_start(
+    emulated: Api, memory: MemoryTopics, capsys: pytest.CaptureFixture[str], by_itself: bool | None, lines: int
+) -> None:
+    memory.by_itself = by_itself
+    async with working(emulated, memory) as world:
+        await eventually(lambda: memory.asked)
+        await world.full_pass()
+    assert memory.asked == 1
+    assert capsys.readouterr().out.count("broker_makes_topics") == lines
+
+
 async def test_t23_every_metric_moves(emulated: Api, memory: MemoryTopics) -> None:
     drift = metrics.value(metric_names.OPERATOR_DRIFT_TOTAL, kind="Topic")
     async with working(emulated, memory, canary_seconds=0.05) as world:

@@ -6,6 +6,7 @@ Each setting answers a known trap of kopf; a test asserts every one of them on t
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from collections.abc import Iterable
 from typing import Any
@@ -21,6 +22,10 @@ CONNECT_SECONDS = 10.0
 SERVER_SECONDS = 600
 """A whole number: the API server refuses a watch with `timeoutSeconds=600.0`."""
 REQUEST_SECONDS = 60.0
+NOISY = "kopf.objects"
+"""kopf's logger that writes a line of 2 KB for each event of each object."""
+CHUNK = 500
+"""Objects in one page of the list that a watch begins with."""
 
 
 def settings() -> kopf.OperatorSettings:
@@ -29,6 +34,7 @@ def settings() -> kopf.OperatorSettings:
     built.watching.inactivity_timeout = INACTIVITY_SECONDS
     built.watching.connect_timeout = CONNECT_SECONDS
     built.watching.server_timeout = SERVER_SECONDS
+    built.watching.chunk_size = CHUNK
     built.networking.request_timeout = REQUEST_SECONDS
     built.networking.connect_timeout = CONNECT_SECONDS
     built.process.ultimate_exiting_timeout = None
@@ -86,6 +92,7 @@ class Watch(Lifecycle):
         self._namespaces = list(namespaces)
 
     async def _start(self) -> None:
+        logging.getLogger(NOISY).setLevel(logging.WARNING)
         self._stopping = asyncio.Event()
         ready = asyncio.Event()
         self._running_kopf = self.spawn(self._run(ready), "kopf")
