@@ -64,6 +64,11 @@ class ChannelSettings(SettingsGroup):
     """The longest one call to a provider may take in all."""
 
     @property
+    def at_once_per_provider(self) -> int:
+        """Mails and pushes have one provider each."""
+        return self.concurrency
+
+    @property
     def policy(self) -> Policy:
         return Policy(self.attempts, self.retry_seconds, self.retry_cap_seconds)
 
@@ -125,6 +130,11 @@ class WebhookSettings(ChannelSettings):
     retry_cap_seconds: Seconds = 900.0
     concurrency: Annotated[int, Field(ge=1, le=64)] = 8
     timeout_seconds: Annotated[float, Field(gt=0, le=30)] = 10.0
+
+    @property
+    def at_once_per_provider(self) -> int:
+        """One user's host gets a quarter at most, however slowly it answers."""
+        return max(1, self.concurrency // 4)
 
     @field_validator("allow", mode="before")
     @classmethod
