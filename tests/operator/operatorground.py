@@ -36,7 +36,7 @@ from signalink_stacks.local.engines import kafka as kafka_engine
 from signalink_stacks.local.engines.base import clean_environment
 from signalink_stacks.local.ports import free_port
 
-LEASE_SECONDS = 1.5
+LEASE_SECONDS = 3.0
 EVERYWHERE, ONE_NAMESPACE = USERS = ("operator", "narrow")
 """Users of a server of our own, by where the roles of rbac.yaml are bound for them."""
 START_SECONDS = 60.0
