@@ -1,7 +1,8 @@
 """What the operator's proof and benchmark stand on: a Kubernetes API, a real broker, and the operator as a process.
 
 The API is the one KUBECONFIG names, else a bare server made of etcd and kube-apiserver on PATH, else the emulated one;
-which of them it was is said in the verdict. `SIGNALINK_REQUIRE=kube` refuses the emulated one.
+which of them it was is said in the verdict. `SIGNALINK_REQUIRE=kube` refuses the emulated one. A server that
+apiserver.py made for others is left alone: here one is killed.
 """
 
 import asyncio
@@ -35,7 +36,9 @@ from signalink_stacks.local.engines import kafka as kafka_engine
 from signalink_stacks.local.engines.base import clean_environment
 from signalink_stacks.local.ports import free_port
 
-LEASE_SECONDS = 1.5
+LEASE_SECONDS = 3.0
+EVERYWHERE, ONE_NAMESPACE = USERS = ("operator", "narrow")
+"""Users of a server of our own, by where the roles of rbac.yaml are bound for them."""
 START_SECONDS = 60.0
 
 
@@ -207,11 +210,11 @@ async def ground(properties: Mapping[str, str] | None = None, folder: Path | Non
 async def _kubernetes(stack: AsyncExitStack, place: Path) -> tuple[Api, str, dict[str, Any]]:
     before = os.environ.get("KUBECONFIG")
     stack.callback(_restore, before)
-    if before:
+    if before and not (apiserver.made(Path(before)) and not apiserver.missing()):
         api = await stack.enter_async_context(real_api())
         return api, "the API server of KUBECONFIG", {}
     if not apiserver.missing():
-        server = await asyncio.to_thread(stack.enter_context, apiserver.running({"operator": "operator"}, place))
+        server = await asyncio.to_thread(stack.enter_context, apiserver.running({user: user for user in USERS}, place))
         os.environ["KUBECONFIG"] = str(server.kubeconfig())
         api = await stack.enter_async_context(real_api())
         return api, f"kube-apiserver {await _version(api)}", {"server": server}
@@ -225,21 +228,23 @@ async def _kubernetes(stack: AsyncExitStack, place: Path) -> tuple[Api, str, dic
 
 
 async def _grant(api: Api, user: str) -> None:
-    """The roles of operator/rbac.yaml, bound to the user; those of its own namespace in that of `api`."""
+    """The roles of operator/rbac.yaml, bound to the user as that file says."""
     group = "rbac.authorization.k8s.io"
-    subject = {"kind": "User", "name": user, "apiGroup": group}
     for role in yaml.safe_load_all((CRDS.parent / "rbac.yaml").read_text(encoding="utf-8")):
-        own = role["kind"] == "Role"
-        where = f"/apis/{group}/v1" + (f"/namespaces/{api.namespace}" if own else "")
+        name, kind = role["metadata"]["name"], role["kind"]
+        if user == ONE_NAMESPACE and name.endswith("-discovery"):
+            continue
+        bound = "RoleBinding" if kind == "Role" or user == ONE_NAMESPACE else "ClusterRoleBinding"
         binding = {
             "apiVersion": role["apiVersion"],
-            "kind": f"{role['kind']}Binding",
-            "metadata": {"name": role["metadata"]["name"]},
-            "roleRef": {"apiGroup": group, "kind": role["kind"], "name": role["metadata"]["name"]},
-            "subjects": [subject],
+            "kind": bound,
+            "metadata": {"name": f"{name}-{user}"},
+            "roleRef": {"apiGroup": group, "kind": kind, "name": name},
+            "subjects": [{"kind": "User", "name": user, "apiGroup": group}],
         }
-        for body, plural in ((role, role["kind"].lower() + "s"), (binding, binding["kind"].lower() + "s")):
-            answer = await api.call("POST", f"{where}/{plural}", body)
+        for body in (role, binding):
+            where = f"/namespaces/{api.namespace}" if not body["kind"].startswith("Cluster") else ""
+            answer = await api.call("POST", f"/apis/{group}/v1{where}/{body['kind'].lower()}s", body)
             assert answer.status_code in {201, 409}, answer.text
 
 

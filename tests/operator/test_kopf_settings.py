@@ -24,6 +24,12 @@ def test_no_stranger_pauses_the_operator() -> None:
     assert watch.settings().peering.standalone
 
 
+def test_rights_in_the_whole_cluster_are_needed_only_where_namespaces_are_looked_for() -> None:
+    assert watch.settings(["team-a", "team-b"]).scanning.disabled
+    assert not watch.settings(["team-*"]).scanning.disabled
+    assert not watch.settings().scanning.disabled
+
+
 def test_kopf_posts_no_events_of_its_own() -> None:
     assert not watch.settings().posting.enabled
     assert not watch.settings().posting.loggers

@@ -47,6 +47,19 @@ async def test_t18_a_denied_deletion_blocks_and_names_its_right(emulated: Api, m
         await emulated.gone("orders")
 
 
+async def test_namespaces_are_found_by_globs_also_those_that_come_later(
+    cluster: Cluster, emulated: Api, memory: MemoryTopics
+) -> None:
+    async with working(emulated, memory, watch_namespaces=("team-*",), canary_seconds=0.1):
+        await emulated.apply("outside")
+        for namespace in ("team-a", "team-later"):
+            if namespace == "team-later":
+                await emulated.call("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
+            await emulated.apply(f"in-{namespace}", namespace=namespace)
+            await eventually(lambda name=f"in-{namespace}": name in memory.topics)  # type: ignore[misc]
+    assert "outside" not in memory.topics
+
+
 async def test_a_cut_watch_is_opened_again_and_what_came_meanwhile_is_seen(
     cluster: Cluster, emulated: Api, memory: MemoryTopics
 ) -> None:

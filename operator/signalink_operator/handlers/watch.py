@@ -14,7 +14,7 @@ from typing import Any
 import kopf
 
 from signalink_core.lifecycle import Lifecycle
-from signalink_operator.intake import Intake
+from signalink_operator.intake import GLOB, Intake
 from signalink_operator.model import GROUP, PLURALS
 
 INACTIVITY_SECONDS = 70.0
@@ -28,8 +28,11 @@ CHUNK = 500
 """Objects in one page of the list that a watch begins with."""
 
 
-def settings() -> kopf.OperatorSettings:
-    """kopf's settings: a dead stream is noticed, strangers pause nothing, log lines become no Events."""
+def settings(namespaces: Iterable[str] = ("*",)) -> kopf.OperatorSettings:
+    """kopf's settings: a dead stream is noticed, strangers pause nothing, log lines become no Events.
+
+    Where all namespaces are named, it looks for no others, which takes rights in the whole cluster.
+    """
     built = kopf.OperatorSettings()
     built.watching.inactivity_timeout = INACTIVITY_SECONDS
     built.watching.connect_timeout = CONNECT_SECONDS
@@ -38,6 +41,7 @@ def settings() -> kopf.OperatorSettings:
     built.networking.request_timeout = REQUEST_SECONDS
     built.networking.connect_timeout = CONNECT_SECONDS
     built.process.ultimate_exiting_timeout = None
+    built.scanning.disabled = not any(set(name) & GLOB for name in namespaces)
     built.peering.standalone = True
     built.posting.enabled = False
     built.posting.loggers = False
@@ -105,7 +109,7 @@ class Watch(Lifecycle):
     async def _run(self, ready: asyncio.Event) -> None:
         tasks = await kopf.spawn_tasks(
             registry=self._registry,
-            settings=settings(),
+            settings=settings(self._namespaces or ["*"]),
             clusterwide=not self._namespaces,
             namespaces=self._namespaces,
             ready_flag=ready,

@@ -20,7 +20,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parents[1] / "operator")]
 
-from operatorground import Ground, Process, ground  # noqa: E402
+from operatorground import EVERYWHERE, USERS, Ground, Process, ground  # noqa: E402
 from rig import concluded, say  # noqa: E402
 
 from signalink_core.testing import eventually  # noqa: E402
@@ -262,7 +262,13 @@ async def the_rights_of_the_readme_are_enough_and_no_more(at: Ground, _: object)
     if at.server is None:
         say("  left out: a server of its own is needed")
         return
-    async with at.elsewhere("operator") as other, other.working(canary_seconds=1, watch_namespaces="") as operator:
+    for user in USERS:
+        await with_the_rights_of(at, user)
+
+
+async def with_the_rights_of(at: Ground, user: str) -> None:
+    watched = {"watch_namespaces": ""} if user == EVERYWHERE else {}
+    async with at.elsewhere(user) as other, other.working(canary_seconds=1, **watched) as operator:
         await other.api.apply("allowed", DELETE | {"config": {"retention.ms": 1000}})
         await equal(other, "allowed", 1, 1000)
         await other.api.apply("broken", {"replicas": 9})
@@ -271,9 +277,10 @@ async def the_rights_of_the_readme_are_enough_and_no_more(at: Ground, _: object)
         await other.api.delete("allowed")
         await other.api.gone("allowed")
         await eventually(lambda: operator.metric("signalink_operator_watch_echo_timestamp_seconds") > 0, within=30)
-        expect("403" not in operator.tail() and "orbidden" not in operator.tail(), f"denied: {operator.tail()}")
+        refused = [line for line in operator.tail().splitlines() if " with 403" in line]
+        expect(not refused, f"denied: {refused}")
         for method, path in (("GET", "/api/v1/secrets"), ("DELETE", other.api.path("broken")), ("GET", "/api/v1/pods")):
-            answer = await other.as_user("operator", method, path)
+            answer = await other.as_user(user, method, path)
             expect(answer == 403, f"the operator may {method} {path}: {answer}")
 
 
