@@ -41,7 +41,7 @@ class Operator(Lifecycle):
         super().__init__()
         own = settings.operator
         check(own.selector)
-        self._settings, self._access = settings, access
+        self._settings, self._topics = settings, topics
         self.readiness = Readiness()
         self.working = asyncio.Event()
         self.kube = kube.Kube(login.connection(access), own.writes_in_flight)
@@ -107,6 +107,14 @@ class Operator(Lifecycle):
         self.readiness.start()
         self.working.set()
         log.info("operator_working", resources=len(self.store))
+        await self._warn()
+
+    async def _warn(self) -> None:
+        """Once: a broker that makes topics by itself makes them before their resources say how."""
+        if await asyncio.to_thread(self._topics.makes_topics_by_itself):
+            log.warning(
+                "broker_makes_topics", setting="auto.create.topics.enable", next="set it to false in the broker"
+            )
 
     async def _stop(self) -> None:
         self.readiness.drain()

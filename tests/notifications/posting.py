@@ -15,6 +15,8 @@ from signalink_core.ids import uuid7
 from signalink_core.kafka.delivery import Batch, Delivered, Origin
 from signalink_core.kafka.memory import MemoryKafka, MemoryProducer
 from signalink_core.kafka.records import StoredRecord
+from signalink_core.telemetry import metrics, names
+from signalink_core.testing import eventually
 from signalink_notifications.channels.memory import MemoryChannel
 from signalink_notifications.delivery import intake
 from signalink_notifications.delivery.breaker import Breakers, Rules
@@ -23,6 +25,7 @@ from signalink_notifications.delivery.letters import Letters
 from signalink_notifications.delivery.retries import Policy
 from signalink_notifications.delivery.rows import Deliveries
 from signalink_notifications.delivery.sending import Sender
+from signalink_notifications.delivery.turns import Turns
 from signalink_notifications.delivery.work import Limits, Means
 
 LEASE_SECONDS = 30.0
@@ -88,6 +91,7 @@ class Office:
         deliveries = self.deliveries(holder, lease)
         limits = Limits(4, 1.0, lease, 0.02, timedelta(hours=72))
         rules = more.pop("rules", Rules(failures=1000))
+        turns = Turns(more.pop("at_once", 4))
         clock_ = more.pop("clock", lambda: 0.0)
         return Means(
             channel,
@@ -95,6 +99,7 @@ class Office:
             Current(self.pool),
             Letters(deliveries, more.pop("producer", self.producer)),
             Breakers(channel.name, rules, clock_),
+            turns,
             more.pop("policy", QUICK),
             limits,
             lambda user: f"https://n.example/u?token={user}",
@@ -128,3 +133,20 @@ class Office:
 
 def soon(seconds: float) -> datetime:
     return clock.utc_now() + timedelta(seconds=seconds)
+
+
+async def settled(office: Office, count: int = 1) -> list[tuple[str, str | None]]:
+    async def done() -> list[tuple[str, str | None]]:
+        states = await office.states()
+        return states if len(states) == count and all(state != "pending" for state, _ in states) else []
+
+    return await eventually(done)
+
+
+def attempts(channel: str, result: str) -> float:
+    return metrics.value(names.NOTIFICATION_ATTEMPTS_TOTAL, channel=channel, result=result)
+
+
+async def rows_with(office: Office, condition: str) -> list[Any]:
+    found: list[Any] = await office.talk.admin.fetch(f"SELECT * FROM notifications.deliveries WHERE {condition}")
+    return found

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -190,8 +191,20 @@ async def test_dispatch_forgets_what_was_settled_long_ago_and_nothing_that_is_pe
     holder = office.deliveries()
     await holder.settle(await one(holder), "sent", provider_id="x")
     await office.sql("UPDATE notifications.deliveries SET settled_at = now() - interval '91 days' WHERE state = 'sent'")
-    await holder.prune(90.0)
+    await holder.prune(90.0, rows=1)
     assert [row["channel"] for row in await office.rows()] == ["push"]
+
+
+async def test_dispatch_forgets_old_plans_once_their_deliveries_are_gone(office: Office) -> None:
+    planned = "INSERT INTO notifications.plans SELECT $1, $2, $3, 'mention', '{email}', false, now() - $4::interval"
+    request = await office.requested("email")
+    await office.take(request)
+    young = uuid7()
+    for notification, days in ((request.event.id, 91), (uuid7(), 91), (uuid7(), 92), (young, 89)):
+        await office.talk.admin.execute(planned, uuid7(), office.bob, notification, timedelta(days=days))
+    await office.deliveries().prune(90.0, rows=1)
+    rows = await office.talk.admin.fetch("SELECT notification_id FROM notifications.plans")
+    assert {row["notification_id"] for row in rows} == {request.event.id, young}
 
 
 async def test_dispatch_finds_due_rows_by_an_index(office: Office) -> None:

@@ -8,20 +8,17 @@ from typing import Any
 
 import pytest
 from changes import CHANGES, read_it, remove
-from posting import PRIVATE, Office, soon
+from posting import PRIVATE, Office, attempts, rows_with, settled, soon
 from talking import Talk
 
 from signalink_core import clock, faults
 from signalink_core.database.pool import Pool
 from signalink_core.kafka.dead_letters import open_letter
 from signalink_core.kafka.errors import KafkaUnavailable
-from signalink_core.telemetry import metrics, names
 from signalink_core.testing import eventually
 from signalink_notifications.channels.memory import MemoryChannel
 from signalink_notifications.channels.port import Again, Never, Outgoing, Sent
-from signalink_notifications.delivery.breaker import Rules
 from signalink_notifications.delivery.letters import GROUP
-from signalink_notifications.delivery.retries import Policy
 from signalink_notifications.delivery.rows import Stale
 from signalink_notifications.delivery.work import Work
 
@@ -39,18 +36,6 @@ def fault_points() -> Any:
     yield faults.here
     faults.here.clear()
     faults.here.enabled = False
-
-
-async def settled(office: Office, count: int = 1) -> list[tuple[str, str | None]]:
-    async def done() -> list[tuple[str, str | None]]:
-        states = await office.states()
-        return states if len(states) == count and all(state != "pending" for state, _ in states) else []
-
-    return await eventually(done)
-
-
-def attempts(channel: str, result: str) -> float:
-    return metrics.value(names.NOTIFICATION_ATTEMPTS_TOTAL, channel=channel, result=result)
 
 
 async def test_dispatch_sends_each_delivery_once_and_keeps_the_receipt(office: Office) -> None:
@@ -123,14 +108,9 @@ async def test_dispatch_holds_what_is_due_in_quiet_hours_back_until_their_end(of
     channel = MemoryChannel()
     await office.take(await office.requested())
     async with office.sender(channel):
-        (row,) = await eventually(lambda: _with(office, "reason = 'quiet'"))
+        (row,) = await eventually(lambda: rows_with(office, "reason = 'quiet'"))
     assert 1.9 * 3600 < (row["next_attempt_at"] - now).total_seconds() <= 2 * 3600
     assert (row["attempts"], channel.calls) == (0, [])
-
-
-async def _with(office: Office, condition: str) -> list[Any]:
-    found: list[Any] = await office.talk.admin.fetch(f"SELECT * FROM notifications.deliveries WHERE {condition}")
-    return found
 
 
 async def test_dispatch_joins_a_digest_in_one_mail_one_row_per_message(office: Office) -> None:
@@ -143,7 +123,7 @@ async def test_dispatch_joins_a_digest_in_one_mail_one_row_per_message(office: O
     assert states == [("sent", None), ("skipped", "deleted"), ("sent", None), ("sent", None)]
     (mail,) = channel.sent
     assert [notice.body for notice in mail.notices] == ["text 0", "text 2", "text 3"]
-    rows = await _with(office, "state = 'sent'")
+    rows = await rows_with(office, "state = 'sent'")
     assert {row["provider_id"] for row in rows} == {"memory-1"}
     assert {row["idempotency_key"] for row in rows} == {mail.key}
 
@@ -164,7 +144,7 @@ async def test_dispatch_waits_as_long_as_the_provider_asks(office: Office) -> No
     channel.answers.append(Again("fcm_429", retry_after=120.0))
     await office.take(await office.requested())
     async with office.sender(channel):
-        (row,) = await eventually(lambda: _with(office, "last_error = 'fcm_429'"))
+        (row,) = await eventually(lambda: rows_with(office, "last_error = 'fcm_429'"))
     assert 110 < (row["next_attempt_at"] - clock.utc_now()).total_seconds() <= 120
     assert row["state"] == "pending"
 
@@ -233,38 +213,11 @@ async def test_dispatch_fails_no_delivery_before_kafka_confirmed_its_letter(offi
     channel.answers.append(Never("smtp_550"))
     await office.take(await office.requested())
     async with office.sender(channel, producer=away):
-        (row,) = await eventually(lambda: _with(office, "reason = 'letter_unconfirmed'"))
+        (row,) = await eventually(lambda: rows_with(office, "reason = 'letter_unconfirmed'"))
         assert (row["state"], row["last_error"], row["attempts"]) == ("pending", "smtp_550", 1)
         assert office.kafka.read("dlq.notifications") == []
         assert await settled(office) == [("failed", "smtp_550")]
     assert len(office.kafka.read("dlq.notifications")) == len(channel.calls) == 1
-
-
-class Down(MemoryChannel):
-    """A provider that is down until it is not."""
-
-    down = True
-
-    async def send(self, outgoing: Outgoing) -> Any:
-        if not self.down:
-            return await super().send(outgoing)
-        self.calls.append(outgoing)
-        return Again("unreachable")
-
-
-async def test_dispatch_leaves_a_failing_provider_alone_without_spending_attempts(office: Office) -> None:
-    channel, now, before = Down(), [0.0], attempts("email", "deferred")
-    await office.take(*[await office.requested() for _ in range(6)])
-    policy = Policy(attempts=50, base_seconds=0.01, cap_seconds=0.02)
-    rules = Rules(failures=3, open_seconds=0.3)
-    async with office.sender(channel, policy=policy, rules=rules, clock=lambda: now[0]):
-        await eventually(lambda: attempts("email", "deferred") > before + 10)
-        calls = len(channel.calls)
-        await eventually(lambda: attempts("email", "deferred") > before + 20)
-        assert len(channel.calls) == calls
-        channel.down, now[0] = False, 1.0
-        assert await settled(office, 6) == [("sent", None)] * 6
-    assert sum(row["attempts"] for row in await office.rows("attempts")) == len(channel.calls) <= 6 + calls
 
 
 async def devices(office: Office, *tokens: str) -> None:

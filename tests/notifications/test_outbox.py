@@ -15,6 +15,7 @@ from signalink_core.events.types import NOTIFICATION_REQUESTED, NotificationRequ
 from signalink_core.ids import uuid7
 from signalink_core.kafka.memory import MemoryKafka, MemoryProducer
 from signalink_core.log.relay import OutboxRelay
+from signalink_core.log.rewind import rewind_all
 from signalink_core.testing import eventually
 from signalink_notifications import SCHEMA
 from signalink_stacks.local.testing import Database
@@ -103,6 +104,22 @@ async def test_even_the_owner_deletes_no_event_and_retention_none_that_waits(not
             await owner.execute("DELETE FROM notifications.events")
     finally:
         await owner.close()
+
+
+async def test_a_rewind_after_a_loss_of_kafka_publishes_the_outbox_again_too(noted: Database, pool: Pool) -> None:
+    kafka = MemoryKafka({"notifications": 12})
+    await request(pool, wanted(uuid7(), uuid7()))
+    async with OutboxRelay(pool, MemoryProducer(kafka), node="n", schema=SCHEMA):
+        (first,) = await eventually(lambda: kafka.read("notifications"))
+        owner = await noted.connect("owner")
+        try:
+            done = await rewind_all(owner, None)
+        finally:
+            await owner.close()
+        assert list(done) == ["messaging", "notifications"]
+        assert (done["notifications"].shards, done["notifications"].events) == (1, 1)
+        _, again = await eventually(lambda: kafka.read("notifications")[1:] and kafka.read("notifications"))
+    assert again.headers == first.headers
 
 
 async def test_another_server_is_refused_until_all_logs_have_a_new_epoch(

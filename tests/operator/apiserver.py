@@ -27,11 +27,17 @@ from signalink_core.testing import eventually
 START_SECONDS = 120.0
 TOKEN = "admin-of-a-throw-away-server"
 PROGRAMS = ("etcd", "kube-apiserver")
+FOLDER = "signalink-kube-"
 
 
 def missing() -> list[str]:
     """The programs that are not on PATH."""
     return [name for name in PROGRAMS if shutil.which(name) is None]
+
+
+def made(kubeconfig: Path) -> bool:
+    """Whether this module made the server that it names."""
+    return kubeconfig.parent.name.startswith(FOLDER)
 
 
 @dataclass
@@ -151,7 +157,7 @@ def _free_port() -> int:
 def running(users: dict[str, str] | None = None, folder: Path | None = None) -> Iterator[Server]:
     """A server for as long as the block runs; its folder, made in `folder`, goes with it."""
     with ExitStack() as stack:
-        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="signalink-kube-", dir=folder)))
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=FOLDER, dir=folder)))
         server = Server(place, dict(users or {}))
         stack.callback(server.stop_all)
         server.start()

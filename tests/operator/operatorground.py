@@ -1,10 +1,12 @@
 """What the operator's proof and benchmark stand on: a Kubernetes API, a real broker, and the operator as a process.
 
 The API is the one KUBECONFIG names, else a bare server made of etcd and kube-apiserver on PATH, else the emulated one;
-which of them it was is said in the verdict. `SIGNALINK_REQUIRE=kube` refuses the emulated one.
+which of them it was is said in the verdict. `SIGNALINK_REQUIRE=kube` refuses the emulated one. A server that
+apiserver.py made for others is left alone: here one is killed.
 """
 
 import asyncio
+import dataclasses
 import json
 import os
 import signal
@@ -21,7 +23,7 @@ import apiserver
 import httpx
 import kopf
 import yaml
-from operatorworld import Api, real_api
+from operatorworld import CRDS, Api, real_api
 
 from signalink_core.kafka import access
 from signalink_core.settings import KafkaSettings
@@ -34,7 +36,9 @@ from signalink_stacks.local.engines import kafka as kafka_engine
 from signalink_stacks.local.engines.base import clean_environment
 from signalink_stacks.local.ports import free_port
 
-LEASE_SECONDS = 1.5
+LEASE_SECONDS = 3.0
+EVERYWHERE, ONE_NAMESPACE = USERS = ("operator", "narrow")
+"""Users of a server of our own, by where the roles of rbac.yaml are bound for them."""
 START_SECONDS = 60.0
 
 
@@ -155,6 +159,24 @@ class Ground:
         return self.processes[-1]
 
     @asynccontextmanager
+    async def elsewhere(self, user: str = "") -> AsyncIterator["Ground"]:
+        """The same in another namespace; with `user` its operators are that user, with the rights of rbac.yaml."""
+        assert self.server is not None
+        kubeconfig = self.kubeconfig
+        async with real_api() as api:
+            if user:
+                kubeconfig = self.server.kubeconfig(user)
+                await _grant(api, user)
+            yield dataclasses.replace(self, api=api, kubeconfig=kubeconfig)
+
+    async def as_user(self, user: str, method: str, path: str) -> int:
+        """The status that the API answers this user."""
+        assert self.server is not None
+        headers = {"Authorization": f"Bearer {user}"}
+        async with httpx.AsyncClient(base_url=self.server.url, verify=False, timeout=20) as http:  # noqa: S501
+            return (await http.request(method, path, headers=headers)).status_code
+
+    @asynccontextmanager
     async def working(self, **options: Any) -> AsyncIterator[Process]:
         """An operator that is ready; SIGTERM at the end, and it must leave with 0 unless it is dead already."""
         process = self.start(**options)
@@ -188,11 +210,11 @@ async def ground(properties: Mapping[str, str] | None = None, folder: Path | Non
 async def _kubernetes(stack: AsyncExitStack, place: Path) -> tuple[Api, str, dict[str, Any]]:
     before = os.environ.get("KUBECONFIG")
     stack.callback(_restore, before)
-    if before:
+    if before and not (apiserver.made(Path(before)) and not apiserver.missing()):
         api = await stack.enter_async_context(real_api())
         return api, "the API server of KUBECONFIG", {}
     if not apiserver.missing():
-        server = await asyncio.to_thread(stack.enter_context, apiserver.running({"operator": "operator"}, place))
+        server = await asyncio.to_thread(stack.enter_context, apiserver.running({user: user for user in USERS}, place))
         os.environ["KUBECONFIG"] = str(server.kubeconfig())
         api = await stack.enter_async_context(real_api())
         return api, f"kube-apiserver {await _version(api)}", {"server": server}
@@ -203,6 +225,27 @@ async def _kubernetes(stack: AsyncExitStack, place: Path) -> tuple[Api, str, dic
     api = Api(kopf.ConnectionInfo(server=cluster.url), "default")
     stack.push_async_callback(api.http.aclose)
     return api, "an emulated Kubernetes API", {"cluster": cluster}
+
+
+async def _grant(api: Api, user: str) -> None:
+    """The roles of operator/rbac.yaml, bound to the user as that file says."""
+    group = "rbac.authorization.k8s.io"
+    for role in yaml.safe_load_all((CRDS.parent / "rbac.yaml").read_text(encoding="utf-8")):
+        name, kind = role["metadata"]["name"], role["kind"]
+        if user == ONE_NAMESPACE and name.endswith("-discovery"):
+            continue
+        bound = "RoleBinding" if kind == "Role" or user == ONE_NAMESPACE else "ClusterRoleBinding"
+        binding = {
+            "apiVersion": role["apiVersion"],
+            "kind": bound,
+            "metadata": {"name": f"{name}-{user}"},
+            "roleRef": {"apiGroup": group, "kind": kind, "name": name},
+            "subjects": [{"kind": "User", "name": user, "apiGroup": group}],
+        }
+        for body in (role, binding):
+            where = f"/namespaces/{api.namespace}" if not body["kind"].startswith("Cluster") else ""
+            answer = await api.call("POST", f"/apis/{group}/v1{where}/{body['kind'].lower()}s", body)
+            assert answer.status_code in {201, 409}, answer.text
 
 
 def _restore(before: str | None) -> None:

@@ -88,9 +88,12 @@ def test_t02_t03_t04_an_existing_topic_is_adopted_grown_and_its_settings_put_rig
     apply.run([manifest("messages", partitions=1, config={"retention.ms": 1000, "segment.bytes": 1048576})], admin)
     (result,) = apply.run([manifest("messages", partitions=3, config={"retention.ms": 2000})], admin)
     assert str(result) == "configured messages"
-    seen = observed(topics, "messages")
-    assert seen.partitions == 3
-    assert {key: entry.value for key, entry in seen.config.items() if entry.own} == {"retention.ms": "2000"}
+    assert observed(topics, "messages").partitions == 3
+
+    def own() -> dict[str, str | None]:
+        return {key: entry.value for key, entry in observed(topics, "messages").config.items() if entry.own}
+
+    asyncio.run(eventually(lambda: own() == {"retention.ms": "2000"}))
 
 
 def test_t05_a_shrink_is_refused_and_ends_the_command_with_1(topics: Topics, tmp_path: Path) -> None:

@@ -1,9 +1,13 @@
 """kopf's known traps, each asserted on the objects as they are built; and that `apply` never imports it."""
 
+import logging
 import subprocess
 import sys
 
+from operatorworld import Api, working
+
 from signalink_operator.handlers import watch
+from signalink_operator.testing import MemoryTopics
 
 
 def test_a_dead_stream_is_noticed() -> None:
@@ -11,6 +15,8 @@ def test_a_dead_stream_is_noticed() -> None:
     assert settings.watching.inactivity_timeout == 70
     assert settings.watching.connect_timeout == 10
     assert settings.watching.server_timeout == 600
+    assert isinstance(settings.watching.server_timeout, int)
+    assert settings.watching.chunk_size == 500
     assert settings.networking.request_timeout == 60
 
 
@@ -18,9 +24,22 @@ def test_no_stranger_pauses_the_operator() -> None:
     assert watch.settings().peering.standalone
 
 
+def test_rights_in_the_whole_cluster_are_needed_only_where_namespaces_are_looked_for() -> None:
+    assert watch.settings(["team-a", "team-b"]).scanning.disabled
+    assert not watch.settings(["team-*"]).scanning.disabled
+    assert not watch.settings().scanning.disabled
+
+
 def test_kopf_posts_no_events_of_its_own() -> None:
     assert not watch.settings().posting.enabled
     assert not watch.settings().posting.loggers
+
+
+async def test_an_event_of_an_object_is_no_line_in_the_log(emulated: Api, memory: MemoryTopics) -> None:
+    logging.getLogger(watch.NOISY).setLevel(logging.NOTSET)
+    async with working(emulated, memory):
+        assert not logging.getLogger(watch.NOISY).isEnabledFor(logging.INFO)
+        assert logging.getLogger(watch.NOISY).isEnabledFor(logging.WARNING)
 
 
 def test_only_the_watch_is_asked_for_so_that_kopf_writes_to_no_object() -> None:

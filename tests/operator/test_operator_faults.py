@@ -47,6 +47,19 @@ async def test_t18_a_denied_deletion_blocks_and_names_its_right(emulated: Api, m
         await emulated.gone("orders")
 
 
+async def test_namespaces_are_found_by_globs_also_those_that_come_later(
+    cluster: Cluster, emulated: Api, memory: MemoryTopics
+) -> None:
+    async with working(emulated, memory, watch_namespaces=("team-*",), canary_seconds=0.1):
+        await emulated.apply("outside")
+        for namespace in ("team-a", "team-later"):
+            if namespace == "team-later":
+                await emulated.call("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
+            await emulated.apply(f"in-{namespace}", namespace=namespace)
+            await eventually(lambda name=f"in-{namespace}": name in memory.topics)  # type: ignore[misc]
+    assert "outside" not in memory.topics
+
+
 async def test_a_cut_watch_is_opened_again_and_what_came_meanwhile_is_seen(
     cluster: Cluster, emulated: Api, memory: MemoryTopics
 ) -> None:
@@ -232,6 +245,18 @@ async def test_t25_a_crash_before_the_status_leaves_one_event_and_one_topic(
         cluster.heal()
         await emulated.until("orders", "False", "InvalidConfig")
     assert len(cluster.events("orders")) == 1
+
+
+@pytest.mark.parametrize(("by_itself", "lines"), [(True, 1), (False, 0), (None, 0)])
+async def test_t24_a_broker_that_makes_topics_by_itself_is_one_warning_at_the_start(
+    emulated: Api, memory: MemoryTopics, capsys: pytest.CaptureFixture[str], by_itself: bool | None, lines: int
+) -> None:
+    memory.by_itself = by_itself
+    async with working(emulated, memory) as world:
+        await eventually(lambda: memory.asked)
+        await world.full_pass()
+    assert memory.asked == 1
+    assert capsys.readouterr().out.count("broker_makes_topics") == lines
 
 
 async def test_t23_every_metric_moves(emulated: Api, memory: MemoryTopics) -> None:

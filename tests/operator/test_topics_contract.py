@@ -1,13 +1,19 @@
 """What the operator may rely on about Kafka's topics: one suite on the twin in memory and on a real broker."""
 
+import asyncio
+from pathlib import Path
+
 import pytest
 
-from signalink_operator.adapters import kafka
+from signalink_core.testing import eventually
+from signalink_operator.adapters import kafka as adapter
 from signalink_operator.model import Failure, ObservedTopic
 from signalink_operator.plans.topic import CreateTopic, DeleteConfig, DeleteTopic, GrowPartitions, Plan, SetConfig
 from signalink_operator.reconciler import Topics as TopicsPort
 from signalink_operator.testing import MemoryTopics
+from signalink_stacks.local.engines import KafkaEngine
 from signalink_stacks.local.testing import Topics
+from signalink_stacks.local.testing.brokers import Brokers
 
 ABSENT = "presence"
 
@@ -17,7 +23,7 @@ def port(request: pytest.FixtureRequest) -> TopicsPort:
     if request.param == "memory":
         return MemoryTopics()
     topics: Topics = request.getfixturevalue("topics")
-    return kafka.KafkaTopics(topics.settings("operator"))
+    return adapter.KafkaTopics(topics.settings("operator"))
 
 
 def seen(port: TopicsPort, name: str = "messages") -> ObservedTopic:
@@ -28,6 +34,11 @@ def seen(port: TopicsPort, name: str = "messages") -> ObservedTopic:
 
 def own(topic: ObservedTopic) -> dict[str, str | None]:
     return {key: entry.value for key, entry in topic.config.items() if entry.own}
+
+
+def comes_to_own(port: TopicsPort, config: dict[str, str]) -> None:
+    """A broker shows what its controller took a moment later."""
+    asyncio.run(eventually(lambda: own(seen(port)) == config))
 
 
 def test_what_is_not_there_is_none_beside_what_is(port: TopicsPort) -> None:
@@ -51,7 +62,7 @@ def test_settings_are_put_and_taken_off_one_by_one_and_partitions_grow(port: Top
     grown = port.act({"messages": plan})["messages"]
     assert isinstance(grown, ObservedTopic)
     assert grown.partitions == 2
-    assert own(seen(port)) == {"segment.bytes": "1048576", "cleanup.policy": "compact"}
+    comes_to_own(port, {"segment.bytes": "1048576", "cleanup.policy": "compact"})
 
 
 def test_a_deleted_topic_is_gone_and_deleting_it_again_is_no_failure(port: TopicsPort) -> None:
@@ -59,6 +70,7 @@ def test_a_deleted_topic_is_gone_and_deleting_it_again_is_no_failure(port: Topic
     first = seen(port).topic_id
     for _ in range(2):
         assert port.act({"messages": Plan((DeleteTopic(),))}) == {}
+    asyncio.run(eventually(lambda: port.observe(["messages"])["messages"] is None))
     port.act({"messages": Plan((CreateTopic(1, 1, {}),))})
     assert seen(port).topic_id != first
 
@@ -85,6 +97,17 @@ def test_making_what_is_there_and_changing_what_is_not_are_failures_that_pass(po
     }
 
 
+def test_t24_a_broker_that_waits_for_topics_to_be_made_says_so(port: TopicsPort) -> None:
+    assert port.makes_topics_by_itself() is False
+
+
+@pytest.mark.engine("kafka")
+def test_t24_a_broker_that_makes_topics_by_itself_is_known(kafka: Brokers, tmp_path: Path) -> None:
+    with KafkaEngine(tmp_path, properties={"auto.create.topics.enable": "true"}) as engine:
+        brokers = Brokers(engine)
+        assert adapter.KafkaTopics(brokers.settings()).makes_topics_by_itself() is True
+
+
 @pytest.mark.parametrize(
     "config",
     [
@@ -102,9 +125,9 @@ def test_t03_each_type_of_setting_lands_and_is_no_drift_afterwards(topics: Topic
     from signalink_operator.model import TopicSpec
     from signalink_operator.plans.topic import plan_topic
 
-    port = kafka.KafkaTopics(topics.settings("operator"))
+    port = adapter.KafkaTopics(topics.settings("operator"))
     spec = TopicSpec(config=config)
     port.act({"messages": plan_topic(spec, None)})
     assert plan_topic(spec, seen(port)) == Plan()
     port.act({"messages": plan_topic(TopicSpec(), seen(port))})
-    assert own(seen(port)) == {}
+    comes_to_own(port, {})

@@ -61,6 +61,22 @@ class KafkaTopics:
         own = (name for name in known if name.startswith(self._prefix) and not name.startswith("__"))
         return sorted(name.removeprefix(self._prefix) for name in own)
 
+    def makes_topics_by_itself(self) -> bool | None:
+        """Whether the broker makes a topic as soon as somebody asks for it; None when it does not say."""
+        try:
+            brokers = self._admin.list_topics(timeout=self._deadlines.call_seconds).brokers
+        except KafkaException:
+            return None
+        resources = [ConfigResource(ResourceType.BROKER, str(number)) for number in list(brokers)[:1]]
+        seconds = self._deadlines.call_seconds
+        found = self._each(
+            "describe_configs",
+            [resource.name for resource in resources],
+            lambda: self._admin.describe_configs(resources, request_timeout=seconds),
+        )
+        answers = [answer for answer in found.values() if not isinstance(answer, Failure)]
+        return answers[0]["auto.create.topics.enable"].value == "true" if answers else None
+
     def observe(self, names: Iterable[str]) -> dict[str, Observed]:
         """Each topic as it is: None where Kafka does not have it."""
         wanted = list(names)

@@ -6,6 +6,7 @@ Each setting answers a known trap of kopf; a test asserts every one of them on t
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from collections.abc import Iterable
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import kopf
 
 from signalink_core.lifecycle import Lifecycle
-from signalink_operator.intake import Intake
+from signalink_operator.intake import GLOB, Intake
 from signalink_operator.model import GROUP, PLURALS
 
 INACTIVITY_SECONDS = 70.0
@@ -21,17 +22,26 @@ CONNECT_SECONDS = 10.0
 SERVER_SECONDS = 600
 """A whole number: the API server refuses a watch with `timeoutSeconds=600.0`."""
 REQUEST_SECONDS = 60.0
+NOISY = "kopf.objects"
+"""kopf's logger that writes a line of 2 KB for each event of each object."""
+CHUNK = 500
+"""Objects in one page of the list that a watch begins with."""
 
 
-def settings() -> kopf.OperatorSettings:
-    """kopf's settings: a dead stream is noticed, strangers pause nothing, log lines become no Events."""
+def settings(namespaces: Iterable[str] = ("*",)) -> kopf.OperatorSettings:
+    """kopf's settings: a dead stream is noticed, strangers pause nothing, log lines become no Events.
+
+    Where all namespaces are named, it looks for no others, which takes rights in the whole cluster.
+    """
     built = kopf.OperatorSettings()
     built.watching.inactivity_timeout = INACTIVITY_SECONDS
     built.watching.connect_timeout = CONNECT_SECONDS
     built.watching.server_timeout = SERVER_SECONDS
+    built.watching.chunk_size = CHUNK
     built.networking.request_timeout = REQUEST_SECONDS
     built.networking.connect_timeout = CONNECT_SECONDS
     built.process.ultimate_exiting_timeout = None
+    built.scanning.disabled = not any(set(name) & GLOB for name in namespaces)
     built.peering.standalone = True
     built.posting.enabled = False
     built.posting.loggers = False
@@ -86,6 +96,7 @@ class Watch(Lifecycle):
         self._namespaces = list(namespaces)
 
     async def _start(self) -> None:
+        logging.getLogger(NOISY).setLevel(logging.WARNING)
         self._stopping = asyncio.Event()
         ready = asyncio.Event()
         self._running_kopf = self.spawn(self._run(ready), "kopf")
@@ -98,7 +109,7 @@ class Watch(Lifecycle):
     async def _run(self, ready: asyncio.Event) -> None:
         tasks = await kopf.spawn_tasks(
             registry=self._registry,
-            settings=settings(),
+            settings=settings(self._namespaces or ["*"]),
             clusterwide=not self._namespaces,
             namespaces=self._namespaces,
             ready_flag=ready,

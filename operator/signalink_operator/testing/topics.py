@@ -28,11 +28,18 @@ class MemoryTopics:
     topics: dict[str, ObservedTopic] = field(default_factory=dict)
     failing: dict[str, Failure] = field(default_factory=dict)
     calls: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    by_itself: bool | None = False
+    asked: int = 0
+    """How often it was asked whether it makes topics by itself."""
     hold: threading.Event | None = None
     """While set to an Event, `observe` waits for it: a call that stands still."""
 
     def writes(self) -> list[tuple[str, tuple[str, ...]]]:
         return [call for call in self.calls if call[0] in set(_CALL_OF.values())]
+
+    def makes_topics_by_itself(self) -> bool | None:
+        self.asked += 1
+        return self.by_itself
 
     def observe(self, names: Sequence[str]) -> dict[str, ObservedTopic | Failure | None]:
         self.calls.append(("describe_topics", tuple(names)))

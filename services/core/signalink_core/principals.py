@@ -118,7 +118,7 @@ PRINCIPALS: Final[dict[str, Principal]] = {
                     ("create", "delete", "alter", "describe", "alter_configs", "describe_configs"),
                     "prefixed",
                 ),
-                KafkaAcl("cluster", "kafka-cluster", ("describe",)),
+                KafkaAcl("cluster", "kafka-cluster", ("describe", "describe_configs")),
             ),
         ),
         Principal(

@@ -32,6 +32,7 @@ from signalink_notifications.delivery.letters import GROUP, TOPIC, Letters
 from signalink_notifications.delivery.rows import Deliveries
 from signalink_notifications.delivery.sending import Sender
 from signalink_notifications.delivery.settings import ChannelSettings, DeliverySettings
+from signalink_notifications.delivery.turns import Turns
 from signalink_notifications.delivery.work import Limits, Means
 from signalink_notifications.egress import Resolver
 
@@ -101,6 +102,7 @@ class Dispatcher(Lifecycle):
             Current(self._pool),
             Letters(self._deliveries, self._producer),
             Breakers(channel.name, dispatch.rules, time.monotonic, self._told(channel)),
+            Turns(settings.at_once_per_provider),
             settings.policy,
             Limits(
                 settings.concurrency,

@@ -118,7 +118,10 @@ class Bench:
 
     async def operator(self, count: int) -> dict[str, Any]:
         names = self.names(count)
-        async with self.at.working(canary_seconds=0, batch_wait_ms=100) as process, watching(self.at) as watched:
+        async with (
+            self.at.working(lease_seconds=30, canary_seconds=0, batch_wait_ms=100) as process,
+            watching(self.at) as watched,
+        ):
             cpu, began = machine.cpu_seconds(process.child.pid), time.monotonic()
             await each(names, self.create)
             posted = time.monotonic() - began
@@ -171,7 +174,7 @@ class Bench:
     async def life(self, count: int) -> dict[str, Any]:
         """Create, modify, delete with deletionPolicy Delete; seconds of each."""
         names, found = self.names(count), {"count": count}
-        async with self.at.working(canary_seconds=0) as process, watching(self.at) as watched:
+        async with self.at.working(lease_seconds=30, canary_seconds=0) as process, watching(self.at) as watched:
             steps = (
                 ("create", lambda name: self.create(name, deletionPolicy="Delete"), "ready"),
                 ("modify", lambda name: self.edit(name, partitions=2), "ready"),
@@ -190,7 +193,10 @@ class Bench:
     async def steady(self, count: int) -> dict[str, Any]:
         """Edits of one among many, then passes without drift: their length, and what they wrote."""
         names = self.names(count)
-        async with self.at.working(canary_seconds=0, resync_seconds=8) as process, watching(self.at) as watched:
+        async with (
+            self.at.working(lease_seconds=30, canary_seconds=0, resync_seconds=8) as process,
+            watching(self.at) as watched,
+        ):
             await each(names, self.create)
             await watched.until("ready", names)
             edits = [await self._edit(watched, names[n]) for n in range(min(EDITS, count))]

@@ -20,7 +20,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parents[1] / "operator")]
 
-from operatorground import Ground, Process, ground  # noqa: E402
+from operatorground import EVERYWHERE, USERS, Ground, Process, ground  # noqa: E402
 from rig import concluded, say  # noqa: E402
 
 from signalink_core.testing import eventually  # noqa: E402
@@ -229,6 +229,61 @@ async def versions(at: Ground, names: list[str]) -> list[str]:
     return [str(((await at.api.read(name)) or {})["metadata"]["resourceVersion"]) for name in names]
 
 
+async def the_namespace_goes_with_the_operator_in_it(at: Ground, _: object) -> None:
+    """Resources that retain their topics go at once; one that deletes is put to Retain first, as the README says."""
+    if at.server is None or "kube-controller-manager" not in at.server.processes:
+        say("  left out: a server of its own with kube-controller-manager is needed")
+        return
+    async with at.elsewhere() as other, other.working() as operator:
+        await other.api.apply("stays", {"config": {"retention.ms": 1000}})
+        await other.api.apply("went", DELETE)
+        for name in ("stays", "went"):
+            await other.api.until(name, "True")
+        (await other.api.edit("went", {"spec": {"deletionPolicy": "Retain"}})).raise_for_status()
+        await eventually(lambda: _without_finalizer(other, "went"), within=30)
+        await at.api.call("DELETE", f"/api/v1/namespaces/{other.api.namespace}")
+        await eventually(lambda: _no_namespace(other), within=90)
+        for name in ("stays", "went"):
+            expect(await at.topic(name) is not None, f"{name} went with the namespace")
+        operator.child.kill()  # its Lease went with the namespace; a pod would have been ended with it
+        await operator.ended()
+
+
+async def _without_finalizer(at: Ground, name: str) -> bool:
+    return not ((await at.api.read(name)) or {})["metadata"].get("finalizers")
+
+
+async def _no_namespace(at: Ground) -> bool:
+    return (await at.api.call("GET", f"/api/v1/namespaces/{at.api.namespace}")).status_code == 404
+
+
+async def the_rights_of_the_readme_are_enough_and_no_more(at: Ground, _: object) -> None:
+    """The operator as a user with operator/rbac.yaml alone: it does all it does, and may do nothing else."""
+    if at.server is None:
+        say("  left out: a server of its own is needed")
+        return
+    for user in USERS:
+        await with_the_rights_of(at, user)
+
+
+async def with_the_rights_of(at: Ground, user: str) -> None:
+    watched = {"watch_namespaces": ""} if user == EVERYWHERE else {}
+    async with at.elsewhere(user) as other, other.working(canary_seconds=1, **watched) as operator:
+        await other.api.apply("allowed", DELETE | {"config": {"retention.ms": 1000}})
+        await equal(other, "allowed", 1, 1000)
+        await other.api.apply("broken", {"replicas": 9})
+        await other.api.until("broken", "False", "InvalidReplicas")
+        expect(len(await other.api.events("broken")) == 1, "no Event could be written")
+        await other.api.delete("allowed")
+        await other.api.gone("allowed")
+        await eventually(lambda: operator.metric("signalink_operator_watch_echo_timestamp_seconds") > 0, within=30)
+        refused = [line for line in operator.tail().splitlines() if " with 403" in line]
+        expect(not refused, f"denied: {refused}")
+        for method, path in (("GET", "/api/v1/secrets"), ("DELETE", other.api.path("broken")), ("GET", "/api/v1/pods")):
+            answer = await other.as_user(user, method, path)
+            expect(answer == 403, f"the operator may {method} {path}: {answer}")
+
+
 async def a_person_understands_it(at: Ground, _: object) -> None:
     """Prints what kubectl shows of a topic that cannot be made."""
     async with at.working():
@@ -254,6 +309,8 @@ STEPS: tuple[Callable[..., Awaitable[None]], ...] = (
     the_api_restarts_and_the_watch_is_cut,
     of_two_operators_one_writes,
     a_pass_without_drift_writes_nothing,
+    the_namespace_goes_with_the_operator_in_it,
+    the_rights_of_the_readme_are_enough_and_no_more,
     a_person_understands_it,
 )
 

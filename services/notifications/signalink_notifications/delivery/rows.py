@@ -95,6 +95,15 @@ DELETE FROM notifications.deliveries WHERE id = ANY (ARRAY(
     SELECT id FROM notifications.deliveries
     WHERE state <> 'pending' AND settled_at < clock_timestamp() - make_interval(secs => $1 * 86400) LIMIT $2))
 """
+# $1 days, $2 rows. A plan is what keeps a message from being told twice; the planner leaves messages that old alone.
+PRUNE_PLANS: Final = """
+DELETE FROM notifications.plans WHERE notification_id = ANY (ARRAY(
+    SELECT p.notification_id FROM notifications.plans p
+    WHERE p.planned_at < clock_timestamp() - make_interval(secs => $1 * 86400)
+      AND NOT EXISTS (SELECT FROM notifications.deliveries d
+                      WHERE d.event_id = p.notification_id AND d.user_id = p.user_id)
+    LIMIT $2))
+"""
 
 
 class Stale(SignalinkError):
@@ -225,9 +234,12 @@ class Deliveries:
             await conn.executemany(park, rows)
 
     async def prune(self, days: float, rows: int = 5000) -> None:
-        """Forget what was settled so long ago; a bounded number at a time."""
-        async with self._pool.acquire() as conn:
-            await conn.execute(PRUNE, days, rows)
+        """Forget what was settled so long ago, and plans whose deliveries are gone; a bounded number at a time."""
+        for statement in (PRUNE, PRUNE_PLANS):
+            deleted = rows
+            while deleted == rows:
+                async with self._pool.acquire() as conn:
+                    deleted = int((await conn.execute(statement, days, rows)).rpartition(" ")[2])
 
 
 async def change(conn: asyncpg.Connection, held: Sequence[Held], statement: str, *values: Any) -> None:

@@ -36,7 +36,7 @@ class DispatchSettings(SettingsGroup):
     expire_hours: Annotated[float, Field(gt=0, le=720)] = 72.0
     """What could not be sent until then is skipped."""
     keep_days: Annotated[float, Field(gt=0, le=3650)] = 90.0
-    """How long settled deliveries are kept; longer than any topic."""
+    """How long settled deliveries, and the plans they came from, are kept; longer than any topic."""
     breaker_failures: Annotated[int, Field(ge=1, le=1000)] = 5
     """So many failures in a row, and a provider is left alone for a while."""
     breaker_seconds: Seconds = 10.0
@@ -62,6 +62,11 @@ class ChannelSettings(SettingsGroup):
     """Calls to providers at once in one process."""
     timeout_seconds: Annotated[float, Field(gt=0, le=120)] = 20.0
     """The longest one call to a provider may take in all."""
+
+    @property
+    def at_once_per_provider(self) -> int:
+        """Mails and pushes have one provider each."""
+        return self.concurrency
 
     @property
     def policy(self) -> Policy:
@@ -125,6 +130,11 @@ class WebhookSettings(ChannelSettings):
     retry_cap_seconds: Seconds = 900.0
     concurrency: Annotated[int, Field(ge=1, le=64)] = 8
     timeout_seconds: Annotated[float, Field(gt=0, le=30)] = 10.0
+
+    @property
+    def at_once_per_provider(self) -> int:
+        """One user's host gets a quarter at most, however slowly it answers."""
+        return max(1, self.concurrency // 4)
 
     @field_validator("allow", mode="before")
     @classmethod

@@ -25,9 +25,11 @@ from signalink_notifications.delivery.current import Current
 from signalink_notifications.delivery.letters import Letters
 from signalink_notifications.delivery.retries import Policy
 from signalink_notifications.delivery.rows import LETTER_WAITS, Deliveries, Held, Stale
+from signalink_notifications.delivery.turns import Turns
 from signalink_notifications.delivery.verdicts import Now, Send, Skip, Wait
 
 KAFKA_WAIT_SECONDS: Final = 5.0
+BUSY_SECONDS: Final = (1.0, 4.0)
 _LEFT: Final[tuple[type[BaseException], ...]] = (*AWAY, DependencyUnavailable, Stale)
 log = logging.get_logger(__name__)
 
@@ -52,6 +54,7 @@ class Means:
     current: Current
     letters: Letters
     breakers: Breakers
+    turns: Turns
     policy: Policy
     limits: Limits
     unsubscribe: Callable[[UUID], str]
@@ -121,15 +124,27 @@ class Work:
     # -- the calls -------------------------------------------------------------------------------------------------
 
     async def _send(self, now: Now, notices: Sequence[Notice], targets: Sequence[Target]) -> None:
+        """As soon as each provider has a place and is not left alone."""
+        providers = {self._channel.provider(target) for target in targets}
+        with self._means.turns.taken(providers) as free:
+            if not free:
+                await self._defer("provider_busy", random.uniform(*BUSY_SECONDS))  # noqa: S311 - spreads load
+                return
+            wait = max((self._means.breakers.admit(provider) for provider in providers), default=0.0)
+            if wait:
+                await self._defer("breaker_open", wait + random.uniform(0, min(wait, 1.0)))  # noqa: S311 - spreads load
+                return
+            await self._attempt(now, notices, targets)
+
+    async def _defer(self, reason: str, seconds: float) -> None:
+        """Not now, and no attempt."""
+        self._count("deferred", len(self._group))
+        await self._deliveries.settle(self._group, "pending", reason=reason, wait=seconds)
+
+    async def _attempt(self, now: Now, notices: Sequence[Notice], targets: Sequence[Target]) -> None:
         """To every target that has no receipt yet."""
         first = self._group[0]
         key = first.key if first.attempts else first.id
-        wait = max((self._means.breakers.admit(provider) for provider in self._providers(targets)), default=0.0)
-        if wait:
-            self._count("deferred", len(self._group))
-            seconds = wait + random.uniform(0, min(wait, 1.0))  # noqa: S311 - spreads load
-            await self._deliveries.settle(self._group, "pending", reason="breaker_open", wait=seconds)
-            return
         self._check_lease()
         await self._deliveries.begin(self._group, key)
         self._begun, self._lease_ends = True, time.monotonic() + self._means.limits.lease_seconds
@@ -140,9 +155,6 @@ class Work:
                 outgoing = Outgoing(key, first.user_id, now.user_name, tuple(notices), target, link)
                 outcomes.append(await self._call(outgoing, alone=len(targets) == 1))
         await self._conclude(outcomes)
-
-    def _providers(self, targets: Sequence[Target]) -> set[str]:
-        return {self._channel.provider(target) for target in targets}
 
     def _check_lease(self) -> None:
         """The clock runs on while a process is stopped, so whoever was stopped for long finds out here."""

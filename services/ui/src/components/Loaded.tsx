@@ -2,27 +2,27 @@
 import type { ReactNode } from "react";
 import { asProblem } from "@/client";
 import { ProblemNote } from "./parts";
-import { Waiting } from "./ServiceGate";
+import { type Asked, Waiting } from "./ServiceGate";
 
-interface Asked<T> {
+interface Answered<T> extends Asked {
   readonly data: T | undefined;
-  readonly error: unknown;
-  readonly refetch: () => unknown;
 }
 
 interface Props<T> {
-  readonly query: Asked<T>;
+  readonly query: Answered<T>;
   /** Also say that nothing can be reached while older data is shown: one part of a page says it for all. */
   readonly saysOffline?: boolean;
   readonly children: (data: T) => ReactNode;
 }
 
-export function Loaded<T>({ query: { data, error, refetch }, saysOffline = false, children }: Props<T>) {
-  if (data === undefined) return <Waiting error={error} onRetry={() => void refetch()} />;
-  const failed = error !== null && error !== undefined && (saysOffline || asProblem(error).code !== "offline");
+export function Loaded<T>({ query, saysOffline = false, children }: Props<T>) {
+  const { data } = query;
+  if (data === undefined) return <Waiting query={query} />;
+  const failed = query.error ?? query.failureReason;
+  const said = failed !== null && failed !== undefined && (saysOffline || asProblem(failed).code !== "offline");
   return (
     <>
-      {failed && <ProblemNote error={error} />}
+      {said && <ProblemNote error={failed} />}
       {children(data)}
     </>
   );

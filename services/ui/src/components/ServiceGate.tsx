@@ -12,23 +12,26 @@ interface Props {
 
 export function ServiceGate({ of, absent, children }: Props) {
   const addresses = useAddresses();
-  if (addresses.data === undefined) return <Waiting error={addresses.error} onRetry={() => void addresses.refetch()} />;
+  if (addresses.data === undefined) return <Waiting query={addresses} />;
   if (addresses.data[of] === null) return <p className="absent">{absent}</p>;
   return children;
 }
 
-interface WaitingProps {
+export interface Asked {
   readonly error: unknown;
-  readonly onRetry: () => void;
+  /** Why the last attempt failed while others follow. */
+  readonly failureReason: unknown;
+  readonly refetch: () => unknown;
 }
 
-/** The first answer is not there yet, or there is none. */
-export function Waiting({ error, onRetry }: WaitingProps) {
-  if (error === null || error === undefined) return <p className="absent" aria-busy="true">Loading…</p>;
+/** The first answer is not there yet. What is tried again is said at once: a service that hangs takes long to give up on. */
+export function Waiting({ query }: { readonly query: Asked }) {
+  const failed = query.error ?? query.failureReason;
+  if (failed === null || failed === undefined) return <p className="absent" aria-busy="true">Loading…</p>;
   return (
     <div className="not-there">
-      <ProblemNote error={error} />
-      <Button onClick={onRetry}>Try again</Button>
+      <ProblemNote error={failed} />
+      <Button onClick={() => void query.refetch()}>Try again</Button>
     </div>
   );
 }

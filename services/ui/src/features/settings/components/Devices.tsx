@@ -11,7 +11,7 @@ const FIELDS = ["name", "push_token"];
 export function Devices() {
   const devices = useDevices();
   const remove = useRemoveDevice();
-  if (devices.data === undefined) return <Waiting error={devices.error} onRetry={() => void devices.refetch()} />;
+  if (devices.data === undefined) return <Waiting query={devices} />;
   return (
     <>
       {devices.data.length === 0 && <p className="absent">No device is registered.</p>}

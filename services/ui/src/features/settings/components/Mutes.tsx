@@ -11,7 +11,7 @@ export function Mutes({ channels }: { readonly channels: readonly Channel[] }) {
   const mutes = useMutes();
   const mute = useMute();
   const unmute = useUnmute();
-  if (mutes.data === undefined) return <Waiting error={mutes.error} onRetry={() => void mutes.refetch()} />;
+  if (mutes.data === undefined) return <Waiting query={mutes} />;
   if (channels.length === 0) return <p className="absent">You are in no channel yet.</p>;
   const now = Date.now();
   return (

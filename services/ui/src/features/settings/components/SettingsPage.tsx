@@ -43,7 +43,7 @@ function Notifications({ channels }: { readonly channels: readonly Channel[] }) 
   const preferences = usePreferences();
   const devices = useDevices();
   const shown = preferences.shown;
-  if (shown === undefined) return <Waiting error={preferences.error} onRetry={() => void preferences.refetch()} />;
+  if (shown === undefined) return <Waiting query={preferences} />;
   return (
     <>
       <Section title="Notifications" about="What you are told of while you are away, and how.">

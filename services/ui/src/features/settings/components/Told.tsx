@@ -10,7 +10,7 @@ import { KIND_WORDS } from "../model/words";
 
 export function Told({ channels }: { readonly channels: readonly Channel[] }) {
   const told = useTold();
-  if (told.data === undefined) return <Waiting error={told.error} onRetry={() => void told.refetch()} />;
+  if (told.data === undefined) return <Waiting query={told} />;
   const items = told.data.pages.flatMap((page) => page.items);
   if (items.length === 0) return <p className="absent">Nothing yet.</p>;
   const nameOf = (id: string): string => channels.find((channel) => channel.id === id)?.name ?? "a channel you are not in any more";
