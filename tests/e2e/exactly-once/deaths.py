@@ -8,11 +8,12 @@ import asyncio
 import contextlib
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 import psutil
+from hush import AFTER, BEFORE, Hush
 from rig import Platform, PlatformFailed, say
 
 from signalink_core.testing import eventually
@@ -29,7 +30,7 @@ class Death:
     point: str
     match: Mapping[str, str] = field(default_factory=dict)
     calm: bool = False
-    """No provider is being called when it dies: a call in flight would be repeated wherever its process dies."""
+    """It dies in the dispatcher's process and not in a call: see `hush`."""
 
     def __str__(self) -> str:
         where = f" ({', '.join(self.match.values())})" if self.match else ""
@@ -38,7 +39,6 @@ class Death:
 
 PLANNER = {"group": "signalink-notifications-planner", "topic": "messages"}
 DISPATCH = {"group": "signalink-notifications-dispatch"}
-BEFORE, AFTER = "notify.before_send", "notify.after_send"
 DEATHS = (
     Death("relay-0", "relay.after_read"),
     Death("relay-0", "relay.after_produce"),
@@ -62,15 +62,13 @@ DEATHS = (
     Death("notifications-1", AFTER, {"channel": "webhook"}),
 )
 """In the order in which each process dies them."""
-CALM_SECONDS = 1.0
-"""A call to a provider on this machine is long over then."""
 
 
 class Reaper:
     """Lets every process die its deaths, one after the other; processes do not wait for each other."""
 
-    def __init__(self, platform: Platform, deaths: Sequence[Death]) -> None:
-        self._platform = platform
+    def __init__(self, platform: Platform, hush: Hush, deaths: Sequence[Death]) -> None:
+        self._platform, self._hush = platform, hush
         self._deaths = deaths
         self._before = platform.restarts()
         self.happened: list[Death] = []
@@ -103,8 +101,9 @@ class Reaper:
             await self._until(partial(self._ready, death.process), f"{death.process} was not ready")
             record = self._platform.child(death.process)
             began = time.monotonic()
-            await self._set(death)
-            await self._until(lambda pid=record.pid: not runs(pid), f"no death of {death}")
+            async with self._hushed(death):
+                await self._set(death)
+                await self._until(lambda pid=record.pid: not runs(pid), f"no death of {death}")
             died = time.monotonic()
             back = partial(self._back, death.process, record.restarts + 1)
             await self._until(back, f"{death.process} was not ready again after its death at {death.point}")
@@ -114,11 +113,17 @@ class Reaper:
                 f"{time.monotonic() - died:.1f} s later"
             )
 
-    async def _set(self, death: Death) -> None:
+    @contextlib.asynccontextmanager
+    async def _hushed(self, death: Death) -> AsyncIterator[None]:
+        if death.point in (BEFORE, AFTER):
+            async with self._hush.only(death.process, death.match["channel"]):
+                yield
+            return
         if death.calm:
-            hold = {"point": BEFORE, "action": "hang", "ttl_seconds": FIRING_SECONDS}
-            await asyncio.to_thread(partial(self._platform.fault, death.process, **hold))
-            await asyncio.sleep(CALM_SECONDS)
+            await self._hush.hold(death.process)
+        yield
+
+    async def _set(self, death: Death) -> None:
         fault = {"point": death.point, "action": "crash", "count": 1, "ttl_seconds": FIRING_SECONDS}
         with contextlib.suppress(Exception):  # it may die before it has answered
             await asyncio.to_thread(partial(self._platform.fault, death.process, match=dict(death.match), **fault))

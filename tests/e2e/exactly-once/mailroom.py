@@ -12,11 +12,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from providers import LOOPBACK, FcmServer, SmtpServer, WebhookReceiver
+from providers import LOOPBACK, FcmServer, Server, SmtpServer, WebhookReceiver
 
 CHANNELS = ("email", "push", "webhook")
 LEASE_SECONDS, TIMEOUT_SECONDS = 6, 3
 """Short, so that what a dead process had in hand is soon taken by another."""
+CALLS = {"CONCURRENCY": "1", "TIMEOUT_SECONDS": str(TIMEOUT_SECONDS), "ATTEMPTS": "50", "RETRY_CAP_SECONDS": "1"}
+"""One at a time, so that a death repeats at most one; soon again, since providers are down now and then."""
 _KEY = re.compile(r"^<([0-9a-f-]{36})@")
 
 
@@ -38,15 +40,17 @@ class Mailroom:
         self._exits.close()
 
     @property
+    def servers(self) -> Mapping[str, Server]:
+        """By the channel that calls them."""
+        return {"email": self.smtp, "push": self.fcm, "webhook": self.webhook}
+
+    @property
     def settings(self) -> Mapping[str, str]:
-        """For the platform. One call at a time through each channel, so that a death repeats at most one."""
-        each = {
-            f"{channel.upper()}_{name}": value
-            for channel in CHANNELS
-            for name, value in (("CONCURRENCY", "1"), ("TIMEOUT_SECONDS", str(TIMEOUT_SECONDS)))
-        }
+        """For the platform."""
+        each = {f"{channel.upper()}_{name}": value for channel in CHANNELS for name, value in CALLS.items()}
         return each | {
             "DISPATCH_LEASE_SECONDS": str(LEASE_SECONDS),
+            "DISPATCH_BREAKER_FAILURES": "1000",
             "NOTIFICATIONS_DIGEST_MINUTES": "0",
             "EMAIL_HOST": LOOPBACK,
             "EMAIL_PORT": str(self.smtp.port),

@@ -22,6 +22,7 @@ import judging
 import telling
 from crowd import People
 from deaths import DEATHS, Reaper
+from hush import Hush
 from mailroom import Mailroom
 from posts import WITH_WEBHOOK, Post, Posts
 from rig import REPLAY_PROFILE, Platform, concluded, say
@@ -150,7 +151,7 @@ class Run:
 async def run(platform: Platform, mailroom: Mailroom, size: str) -> bool:
     least, times, every = SIZES[size]
     async with People(platform.urls["api"]) as people:
-        this = Run(platform, mailroom, Posts(people), Reaper(platform, DEATHS * times))
+        this = Run(platform, mailroom, Posts(people), Reaper(platform, Hush(platform, mailroom), DEATHS * times))
         await this.play(least, every)
     await this.judge()
     for line in this.wrong[:20]:
