@@ -72,13 +72,13 @@ def slow_relay() -> None:
 def slow_analytics() -> None:
     from signalink_analytics.passing import Passing
 
-    passed = Passing.passed
+    take = Passing.take
 
-    def slow(self: Passing, *arguments: Any) -> bool:
+    def slow(self: Passing, *arguments: Any) -> int | None:
         burn(EVENT_SECONDS)
-        return passed(self, *arguments)
+        return take(self, *arguments)
 
-    Passing.passed = slow  # type: ignore[method-assign]
+    Passing.take = slow  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

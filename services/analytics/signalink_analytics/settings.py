@@ -32,8 +32,8 @@ class WindowSettings(SettingsGroup):
     """So long after a window was closed by the watermark an event still corrects it; later ones are late events."""
     batch_records: Annotated[int, Field(ge=1, le=20_000)] = 4_000
     """Most records in one transaction."""
-    fetch_bytes: Annotated[int, Field(ge=65_536, le=67_108_864)] = 4_194_304
-    """Most of one partition in one fetch: some 5,000 records. Few large batches cost less than many small ones."""
+    fetch_bytes: Annotated[int, Field(ge=65_536, le=67_108_864)] = 2_097_152
+    """Most of one partition in one fetch: some 2,500 records. Large batches cost less than small ones, but memory."""
     concurrency: Annotated[int, Field(ge=1, le=32)] = 4
     """Partitions whose batches run at once; each needs a Postgres connection."""
     keep_seconds: Annotated[float, Field(gt=0, le=600)] = 5.0

@@ -4,7 +4,8 @@ Rows come sorted by their keys, and tables are written in one order, so transact
 circle.
 """
 
-from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from signalink_analytics.kinds import CHANNEL_COLUMNS, MESSAGE_COLUMNS, USER_COLUMNS
@@ -89,32 +90,34 @@ ON CONFLICT (event_id) DO NOTHING
 """
 
 
-def _upsert(table: str, keys: Sequence[Key], columns: Sequence[str], arrays: Sequence[str] = ()) -> str:
-    """Adds to the rows that are there. `keys`: column, its expression over the parameters' names, its type."""
-    names = [name for name, _, _ in keys]
-    types = [kind for _, _, kind in keys] + ["bigint"] * len(columns) + ["text"] * len(arrays)
-    given = ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(types, 1))
-    added = [f"{column} = m.{column} + excluded.{column}" for column in columns]
-    added += [f"{column} = analytics.plus(m.{column}, excluded.{column})" for column in arrays]
-    values = [*(expression for _, expression, _ in keys), *columns, *(f"{array}::bigint[]" for array in arrays)]
-    return (
-        f"INSERT INTO analytics.{table} AS m ({', '.join([*names, *columns, *arrays])}) SELECT {', '.join(values)} "
-        f"FROM unnest({given}) r ({', '.join([*(f'k_{name}' for name in names), *columns, *arrays])}) "
-        f"ON CONFLICT ({', '.join(names)}) DO UPDATE SET {', '.join(added)}"
-    )
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """A table of counters. `keys`: column, its expression over the parameter `k_<column>`, the parameter's type."""
+
+    table: str
+    keys: tuple[Key, ...]
+    columns: tuple[str, ...]
+    arrays: tuple[str, ...] = ()
+
+    @lru_cache(maxsize=512)  # noqa: B019 - three of them, for ever
+    def add(self, columns: tuple[str, ...]) -> str:
+        """Add to these columns; what nobody counted is not sent. Parameters: the keys, `columns`, arrays as text."""
+        names = [name for name, _, _ in self.keys]
+        types = [kind for _, _, kind in self.keys] + ["bigint"] * len(columns) + ["text"] * len(self.arrays)
+        given = ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(types, 1))
+        added = [f"{column} = m.{column} + excluded.{column}" for column in columns]
+        added += [f"{column} = analytics.plus(m.{column}, excluded.{column})" for column in self.arrays]
+        values = [*(value for _, value, _ in self.keys), *columns, *(f"{array}::bigint[]" for array in self.arrays)]
+        return (
+            f"INSERT INTO analytics.{self.table} AS m ({', '.join([*names, *columns, *self.arrays])}) "
+            f"SELECT {', '.join(values)} FROM unnest({given}) "
+            f"r ({', '.join([*(f'k_{name}' for name in names), *columns, *self.arrays])}) "
+            f"ON CONFLICT ({', '.join(names)}) DO {'UPDATE SET ' + ', '.join(added) if added else 'NOTHING'}"
+        )
 
 
 _WINDOW: Final = ("window_start", "to_timestamp(k_window_start * 60)", "bigint")
-# Parameters are arrays: the keys in the order of the table's, the columns of `kinds`, then the histograms as text.
-COUNT_MESSAGES: Final = _upsert("message_metrics", (_WINDOW, ("part", "k_part", "smallint")), MESSAGE_COLUMNS)
-COUNT_CHANNELS: Final = _upsert(
-    "channel_metrics",
-    (_WINDOW, ("channel_id", "k_channel_id::uuid", "text")),
-    CHANNEL_COLUMNS,
-    ("lengths", "responses"),
-)
-COUNT_USERS: Final = _upsert(
-    "user_metrics",
-    (_WINDOW, ("user_id", "k_user_id::uuid", "text"), ("channel_id", "k_channel_id::uuid", "text")),
-    USER_COLUMNS,
-)
+_CHANNEL: Final = ("channel_id", "k_channel_id::uuid", "text")
+MESSAGES: Final = Counts("message_metrics", (_WINDOW, ("part", "k_part", "smallint")), MESSAGE_COLUMNS)
+CHANNELS: Final = Counts("channel_metrics", (_WINDOW, _CHANNEL), CHANNEL_COLUMNS, ("lengths", "responses"))
+USERS: Final = Counts("user_metrics", (_WINDOW, ("user_id", "k_user_id::uuid", "text"), _CHANNEL), USER_COLUMNS)

@@ -13,26 +13,31 @@ async def add(conn: asyncpg.Connection, tally: Tally, part: int) -> None:
     """Add to what is there. `part`: of the platform's rows."""
     users = sorted(tally.users.items())
     if users:
-        keys = zip(*(key for key, _ in users), strict=True)
-        await conn.execute(statements.COUNT_USERS, *keys, *_columns(row for _, row in users))
+        await _add(conn, statements.USERS, zip(*(key for key, _ in users), strict=True), [row for _, row in users])
     channels = sorted(tally.channels.items())
     if channels:
         counters, lengths, responses = zip(*(channel_row(row) for _, row in channels), strict=True)
-        await conn.execute(
-            statements.COUNT_CHANNELS,
-            *zip(*(key for key, _ in channels), strict=True),
-            *_columns(counters),
-            [_array(each) for each in lengths],
-            [_array(each) for each in responses],
-        )
+        arrays = [_array(each) for each in lengths], [_array(each) for each in responses]
+        await _add(conn, statements.CHANNELS, zip(*(key for key, _ in channels), strict=True), counters, arrays)
     if tally.messages:
         windows = sorted(tally.messages)
-        columns = _columns(tally.messages[window] for window in windows)
-        await conn.execute(statements.COUNT_MESSAGES, windows, [part] * len(windows), *columns)
+        rows = [tally.messages[window] for window in windows]
+        await _add(conn, statements.MESSAGES, (windows, [part] * len(windows)), rows)
 
 
-def _columns(rows: Iterable[Counters]) -> Sequence[Sequence[int]]:
-    return list(zip(*rows, strict=True))
+async def _add(
+    conn: asyncpg.Connection,
+    counts: statements.Counts,
+    keys: Iterable[Sequence[Any]],
+    rows: Sequence[Counters],
+    arrays: Sequence[Sequence[str]] = (),
+) -> None:
+    """Columns in which nobody counted anything are left out: most are, and each would be sent for every row."""
+    columns = [
+        (name, values) for name, values in zip(counts.columns, zip(*rows, strict=True), strict=True) if any(values)
+    ]
+    statement = counts.add(tuple(name for name, _ in columns))
+    await conn.execute(statement, *keys, *(values for _, values in columns), *arrays)
 
 
 def _array(counters: Counters) -> str:

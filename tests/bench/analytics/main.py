@@ -50,6 +50,7 @@ SHARES = ((types.MESSAGE_CREATED, 0.85), (types.MESSAGE_EDITED, 0.1), (types.MEM
 DRAIN_SECONDS = 300
 SEND_AT_ONCE = 10_000
 STARVED = 0.1
+LOOP, EVENTS = "bare getmany, JSON", "bare getmany, events"
 EVERY_SECONDS = 0.05
 PREFIX = "bench."
 TABLES = "message_metrics, channel_metrics, user_metrics, late_events, conversations, offsets, positions"
@@ -173,7 +174,7 @@ class Bench:
 
         return await eventually(there, within=DRAIN_SECONDS, every=EVERY_SECONDS)
 
-    def bare(self) -> dict[str, Any]:
+    def bare(self, decode: str) -> dict[str, Any]:
         """The same records by the bare loop, on the service's CPU."""
         kafka = self.broker.settings(PREFIX, "analytics")
         environment = clean_environment() | {
@@ -182,7 +183,7 @@ class Bench:
             "SIGNALINK_KAFKA_PASSWORD_FILE": str(kafka.password_file),
             "SIGNALINK_TOPIC_PREFIX": PREFIX,
         }
-        command = [sys.executable, str(HERE / "peers" / "getmany.py"), "messages", str(self.count)]
+        command = [sys.executable, str(HERE / "peers" / "getmany.py"), "messages", str(self.count), decode]
         with pinned(self.ground.cpus.server):
             done = subprocess.run(
                 command, env=environment, capture_output=True, text=True, check=False, timeout=DRAIN_SECONDS
@@ -206,7 +207,11 @@ def measure(size: str, folder: Path) -> Result:
         Broker(ground.folder / "kafka", ground.secrets, cpus) as broker,
     ):
         bench = Bench(ground, broker, count)
-        sides: dict[str, Callable[[], Mapping[str, Any]]] = {"analytics": bench.analytics, "bare getmany": bench.bare}
+        sides: dict[str, Callable[[], Mapping[str, Any]]] = {
+            "analytics": bench.analytics,
+            LOOP: lambda: bench.bare("json"),
+            EVENTS: lambda: bench.bare("events"),
+        }
         found = figures.interleaved(sides, runs)
         slow = bench.analytics(slowed="burn")
     result = judged(found, slow, count)
@@ -222,7 +227,7 @@ def judged(found: Mapping[str, Sequence[Mapping[str, Any]]], slow: Mapping[str, 
             [side, *(figures.spread(runs, key).text(digits) if key in runs[0] else "" for key, digits in cells)]
         )
         result.runs += [{"side": side, **run} for run in runs]
-    ours, loop = found["analytics"], found["bare getmany"]
+    ours, loop, events = found["analytics"], found[LOOP], found[EVENTS]
     ratio, us = figures.ratios(ours, loop, "per_second"), figures.spread(ours, "us")
     result.bars = [Bar("of the bare loop's records per second", ratio.median, OF_THE_LOOP, most=False, unit="x")]
     slower, starved = slow["us"] - us.median, figures.spread(ours, "waited_share").median
@@ -232,6 +237,8 @@ def judged(found: Mapping[str, Sequence[Mapping[str, Any]]], slow: Mapping[str, 
         "the loop: aiokafka's getmany with the same fetch settings, headers as a dictionary, the value from JSON",
         "analytics: the same, and windows, positions, late events, response times, counters per minute, channel and "
         "user, and offsets in the same durable transaction; after each run the totals equal what was sent",
+        f"the second loop makes the platform's event of each record, as every consumer must: of its records per second "
+        f"{figures.ratios(ours, events, 'per_second').text()}",
         f"ratio run by run {ratio.text()}; of CPU per record {figures.ratios(ours, loop, 'us').text()}",
         f"the process was ready to run but had no CPU for {figures.spread(ours, 'waited_share').text()} of the time",
         f"self-check: 200 us burnt per event show as {slower:.0f} us",

@@ -1,6 +1,7 @@
 """A bare aiokafka consumer loop with the service's settings: `getmany`, and each record decoded; nothing more.
 
-Usage: getmany.py TOPIC RECORDS; SIGNALINK_KAFKA_* say where. Decoded are the JSON value and the headers, to a dict.
+Usage: getmany.py TOPIC RECORDS json|events; SIGNALINK_KAFKA_* say where. Decoded are the JSON value and the headers to
+a dict (json), or all of it to the event that every consumer of the platform needs (events).
 Prints one JSON line: records, seconds, cpu (user + system seconds) between the first batch and the last.
 """
 
@@ -8,18 +9,32 @@ import json
 import sys
 import time
 import uuid
+from collections.abc import Callable
+from typing import Any
 
 import orjson
 import uvloop
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from signalink_core.kafka.delivery import read
+from signalink_core.kafka.records import StoredRecord
 from signalink_core.kafka.source import FETCH_BYTES, FETCH_SECONDS, PARTITION_BYTES
 from signalink_core.settings import KafkaSettings
 
 MOST_RECORDS = 4_000
 
 
-async def run(topic: str, records: int) -> dict[str, float]:
+def as_json(record: Any) -> None:
+    dict(record.headers)
+    orjson.loads(record.value)
+
+
+def as_event(record: Any) -> None:
+    stored = (record.topic, record.partition, record.offset, record.key, record.value, record.headers, record.timestamp)
+    read(StoredRecord._make(stored), "bare")
+
+
+async def run(topic: str, records: int, decode: Callable[[Any], None]) -> dict[str, float]:
     kafka = KafkaSettings.from_env()
     consumer = AIOKafkaConsumer(
         **kafka.client_kwargs(),
@@ -41,8 +56,7 @@ async def run(topic: str, records: int) -> dict[str, float]:
             fetched = await consumer.getmany(timeout_ms=int(FETCH_SECONDS * 1000), max_records=MOST_RECORDS)
             for batch in fetched.values():
                 for record in batch:
-                    dict(record.headers)
-                    orjson.loads(record.value)
+                    decode(record)
                 seen += len(batch)
             if not first and seen:
                 began, cpu, first = time.monotonic(), time.process_time(), seen
@@ -53,4 +67,5 @@ async def run(topic: str, records: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(uvloop.run(run(sys.argv[1], int(sys.argv[2])))))  # noqa: T201 - a program's output
+    chosen = {"json": as_json, "events": as_event}[sys.argv[3]]
+    print(json.dumps(uvloop.run(run(sys.argv[1], int(sys.argv[2]), chosen))))  # noqa: T201 - a program's output
