@@ -24,12 +24,15 @@ EXIT_USAGE = 64
 DRAIN_SECONDS = 25.0
 LAG_INTERVAL_SECONDS = 0.25
 YOUNG_OBJECTS = 5_000
-"""Python looks for cycles after 700 new objects; a turn that fans out to 1,000 sockets makes more and drops them."""
+"""Python looks for cycles after 700 new objects; a turn that fans out to 1,000 sockets makes more and drops them. A
+process that holds many records at once names a greater number."""
 log = logging.get_logger(__name__)
 
 
-def run(main: Main, *, service: str, settings: ProcessSettings | None = None) -> NoReturn:
-    """Run `main(stop)` until it returns, then exit.
+def run(
+    main: Main, *, service: str, settings: ProcessSettings | None = None, young_objects: int = YOUNG_OBJECTS
+) -> NoReturn:
+    """Run `main(stop)` until it returns, then exit. `young_objects`: how many are made between two looks for cycles.
 
     SIGTERM and SIGINT set `stop`; main then has 25 s to drain and return. Exit code 0 after a clean return, 64 for a
     ConfigurationError, 1 for every other failure, each with one log line that says what, why and the next step.
@@ -38,7 +41,7 @@ def run(main: Main, *, service: str, settings: ProcessSettings | None = None) ->
     try:
         process = (settings or ProcessSettings.from_env()).named(service)
         logging.configure(service, process.node, process.log_level)
-        _prepare(service, process)
+        _prepare(service, process, young_objects)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             code = runner.run(_supervise(main))
     except BaseException as error:
@@ -47,11 +50,11 @@ def run(main: Main, *, service: str, settings: ProcessSettings | None = None) ->
     sys.exit(code)
 
 
-def _prepare(service: str, process: ProcessSettings) -> None:
+def _prepare(service: str, process: ProcessSettings, young_objects: int) -> None:
     faults.here.configure(process)
     metrics.expose(service)
     gc.freeze()  # what was imported stays: no collection looks at it again
-    gc.set_threshold(YOUNG_OBJECTS)
+    gc.set_threshold(young_objects)
     names.BUILD_INFO.info(
         {"service": service, "version": logging.product_version(), "python": platform.python_version()}
     )
