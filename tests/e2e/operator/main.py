@@ -120,10 +120,10 @@ async def asked_to_stop_inside_each_call(at: Ground, places: list[tuple[str, str
             if call != "create_topics":
                 await trigger(at, name, "create_topics")
                 await equal(at, name, 1, 1000)
-            slow = {"action": "delay_ms", "delay_ms": 700, "count": 1, "match": {"call": call}}
+            slow = {"action": "delay_ms", "delay_ms": 2_000, "count": 1, "match": {"call": call}}
             await operator.fault(point="operator.before_call", **slow)
             await trigger(at, name, call)
-            await asyncio.sleep(0.3)
+            await eventually(lambda: operator.metric("signalink_fault_fired_total") == 1, within=30, every=0.02)
         async with at.working():
             await converged(at, name, call)
 
