@@ -64,7 +64,7 @@ bench: $(VENV)/.dev ## Measure one thing beside its limits and peers: NAME=fanou
 lock: ## Renew requirements/*.txt from pyproject.toml (UPGRADE=1 moves to newest releases)
 	@test -x $(BIN)/uv || $(MAKE) --no-print-directory setup
 	@for extra in $(EXTRAS); do \
-	  case $$extra in dev) also="--group build" ;; local|image) also="--group build --constraint requirements/dev.txt" ;; *) also="--constraint requirements/dev.txt" ;; esac; \
+	  case $$extra in dev) also="--group build" ;; local) also="--group build --constraint requirements/dev.txt" ;; image) also="--group build --constraint requirements/dev.txt --constraint requirements/aws.txt" ;; *) also="--constraint requirements/dev.txt" ;; esac; \
 	  $(BIN)/uv pip compile pyproject.toml --extra $$extra $$also --universal --python-version 3.11 --generate-hashes \
 	    --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet $(if $(UPGRADE),--upgrade) \
 	    --output-file requirements/$$extra.txt || exit 1; \

@@ -46,15 +46,13 @@ def swapped() -> dict[str, str]:
     return found | ({image.reference: enginebuilds.reference(image.name) for image in backing} if ENGINES else {})
 
 
-@pytest.fixture(scope="session")
-def engine() -> None:
-    if why := reason():
-        assert "docker" not in os.environ.get("SIGNALINK_REQUIRE", "").split(","), why
-        pytest.skip(why)
+if why := reason():
+    assert "docker" not in os.environ.get("SIGNALINK_REQUIRE", "").split(","), why
+    pytest.skip(why, allow_module_level=True)
 
 
 @pytest.fixture(scope="session")
-def platform(engine: None) -> Iterator[Composed]:
+def platform() -> Iterator[Composed]:
     """All of compose.yaml, up and healthy."""
     composed = Composed(composing.load(), swapped())
     try:
@@ -102,7 +100,7 @@ print(json.dumps({
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_what_is_installed_is_the_lock_and_the_product(name: str, engine: None) -> None:
+def test_what_is_installed_is_the_lock_and_the_product(name: str) -> None:
     found = json.loads(inside(name, INSTALLED))
     installed = {canonicalize_name(package): version for package, version in found["installed"].items()}
     assert installed.pop("signalink")
@@ -110,7 +108,7 @@ def test_what_is_installed_is_the_lock_and_the_product(name: str, engine: None) 
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_an_image_tells_what_it_is_and_lists_what_is_inside(name: str, engine: None) -> None:
+def test_an_image_tells_what_it_is_and_lists_what_is_inside(name: str) -> None:
     image = inspect(name)
     labels = image["Config"]["Labels"]
     assert labels["org.opencontainers.image.title"] == f"signalink-{name}"
@@ -126,7 +124,7 @@ def test_an_image_tells_what_it_is_and_lists_what_is_inside(name: str, engine: N
 
 @pytest.mark.parametrize("name", OURS)
 def test_an_image_is_small_and_carries_no_tool_and_no_source(
-    name: str, engine: None, record_property: Callable[[str, object], None]
+    name: str, record_property: Callable[[str, object], None]
 ) -> None:
     megabytes = inspect(name)["Size"] / 1_000_000
     record_property("megabytes", round(megabytes))
@@ -139,7 +137,7 @@ def test_an_image_is_small_and_carries_no_tool_and_no_source(
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_no_secret_is_in_the_history_or_environment_of_an_image(name: str, engine: None) -> None:
+def test_no_secret_is_in_the_history_or_environment_of_an_image(name: str) -> None:
     history = docker("history", "--no-trunc", "--format", "{{.CreatedBy}}", f"signalink/{name}:{TAG}")
     words = history + json.dumps(inspect(name)["Config"]["Env"])
     assert not re.search(r"(?i)(password|secret|token)=|://[^/@\s]+:[^/@\s]+@", words)
@@ -226,7 +224,7 @@ def test_secrets_are_in_no_log_and_no_environment(platform: Composed) -> None:
         assert not [word for word in words if word in shown], service
 
 
-@pytest.mark.parametrize("name", reversed(RUNNING))
+@pytest.mark.parametrize("name", RUNNING[::-1])
 def test_sigterm_ends_a_service_with_0_within_its_drain(name: str, platform: Composed) -> None:
     """The last test of this module: each service is stopped, those first whom nobody needs any more."""
     assert platform.stop(name) == 0, platform.logs(name)
