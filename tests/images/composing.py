@@ -7,7 +7,6 @@ free ones, in addresses and in what is published, so that it can run beside a pl
 import json
 import re
 import subprocess
-import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,8 +14,10 @@ from typing import Any, Final
 
 import yaml
 
+from signalink_core.testing import eventually
 from signalink_stacks.lib import images
 from signalink_stacks.local.ports import free_port
+from signalink_stacks.local.testing.databases import run
 
 SECONDS: Final = 120.0
 OPTIONS: Final = {"image", "build", "depends_on", "restart", "logging"}
@@ -145,12 +146,14 @@ class Composed:
         assert code == "0", f"{service} ended with {code}:\n{self.logs(service)}"
 
     def _healthy(self, service: str) -> None:
-        deadline = time.monotonic() + SECONDS
-        while (state := self.state(service))["Status"] == "running" and time.monotonic() < deadline:
-            if state["Health"]["Status"] == "healthy":
-                return
-            time.sleep(0.5)
-        raise AssertionError(f"{service} is {state['Status']}, not healthy:\n{self.logs(service)}")
+        def settled() -> str:
+            state = self.state(service)
+            if state["Status"] != "running":
+                return str(state["Status"])
+            return "healthy" if state["Health"]["Status"] == "healthy" else ""
+
+        found = run(eventually(settled, within=SECONDS, every=0.5))
+        assert found == "healthy", f"{service} is {found}, not healthy:\n{self.logs(service)}"
 
     def stop(self, service: str, seconds: int = 30) -> int:
         """The exit code after SIGTERM (or the container's own signal)."""
