@@ -72,11 +72,13 @@ def test_an_image_is_named_by_its_digest() -> None:
         image(API)
 
 
-def test_only_our_own_images_go_by_tag_and_only_when_asked() -> None:
+def test_images_go_by_tag_only_when_asked_and_others_only_without_a_digest() -> None:
     assert image(API, devImages=True) == "signalink/api:0.1.0"
     assert image(API, devImages=True, imageTag="f1612d8") == "signalink/api:f1612d8"
+    assert image(POSTGRES | {"digest": ""}, devImages=True) == "postgres:18"
+    assert image(POSTGRES, devImages=True) == f"postgres:18@{digest('postgres')}"
     with pytest.raises(Refused, match=r"image\.digest is missing for postgres"):
-        image(POSTGRES | {"digest": ""}, devImages=True)
+        image(POSTGRES | {"digest": "", "tag": ""}, devImages=True)
 
 
 def test_a_registry_goes_before_every_name() -> None:

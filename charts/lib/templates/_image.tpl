@@ -1,4 +1,4 @@
-{{/* The reference of an image: (list . image). Digest first; a tag alone only for Signalink's own images with global.devImages. */}}
+{{/* The reference of an image: (list . image). By digest; with global.devImages ours by tag, and others that have no digest yet. */}}
 {{- define "signalink-lib.image" -}}
 {{- $top := index . 0 -}}
 {{- $image := index . 1 -}}
@@ -7,7 +7,7 @@
 {{- $digest := $image.digest | default (index $global.imageDigests $image.repository) -}}
 {{- $tag := $image.tag | default (ternary $global.imageTag "" $ours) | default (ternary $top.Chart.AppVersion "" $ours) -}}
 {{- $name := include "signalink-lib.repository" (list $top $image) -}}
-{{- if and $global.devImages $ours -}}
+{{- if and $global.devImages $tag (or $ours (not $digest)) -}}
 {{ printf "%s:%s" $name $tag }}
 {{- else if $digest -}}
 {{ printf "%s%s@%s" $name (ternary (printf ":%s" $tag) "" (ne $tag "")) $digest }}
@@ -49,7 +49,7 @@
 {{- $top := index . 0 -}}
 {{- $image := index . 1 -}}
 image: {{ include "signalink-lib.image" . | quote }}
-imagePullPolicy: {{ if and $top.Values.global.devImages (hasPrefix "signalink/" $image.repository) }}IfNotPresent{{ else }}{{ $image.pullPolicy | default "Always" }}{{ end }}
+imagePullPolicy: {{ if $top.Values.global.devImages }}IfNotPresent{{ else }}{{ $image.pullPolicy | default "Always" }}{{ end }}
 {{- end }}
 
 {{/* imagePullSecrets of a pod: those of the chart and of the release. */}}
