@@ -223,6 +223,15 @@ def test_an_operator_of_some_namespaces_has_rights_in_them_alone() -> None:
     assert {role["metadata"]["namespace"] for role in rendered.of("Role")} == {"team-a", "team-b", "signalink"}
 
 
+def test_with_a_token_the_operator_reaches_the_api_and_without_one_it_does_not() -> None:
+    without, given = render("operator"), render("operator", {"apiToken": {"existingSecret": "token"}})
+    assert "API_TOKEN" not in without.text
+    assert "SIGNALINK_OPERATOR_API_TOKEN_FILE" in keys(main_container(given))
+    assert "app.kubernetes.io/name: api" not in without.text
+    (rule,) = [one for one in given.one("NetworkPolicy")["spec"]["egress"] if one["ports"] == [{"port": 8000}]]
+    assert rule["to"][0]["podSelector"]["matchLabels"]["app.kubernetes.io/name"] == "api"
+
+
 def test_nothing_is_of_bitnami() -> None:
     text = "".join(path.read_text(encoding="utf-8") for path in CHARTS.rglob("*.yaml"))
     assert "bitnami" not in text.lower()

@@ -92,6 +92,10 @@
       fieldPath: metadata.namespace
 - name: SIGNALINK_OPERATOR_WATCH_NAMESPACES
   value: {{ join "," .Values.watchNamespaces | quote }}
+{{- if .Values.apiToken.existingSecret }}
+- name: SIGNALINK_OPERATOR_API_TOKEN_FILE
+  value: /run/secrets/signalink/operator-api-token
+{{- end }}
 {{- end }}
 
 {{- define "signalink-lib.env.faults" -}}

@@ -20,6 +20,9 @@ spec:
     {{- range $need := $s.needs }}
     {{- include "signalink-lib.egressTo" (list $top $need) | nindent 4 }}
     {{- end }}
+    {{- if (.Values.apiToken | default dict).existingSecret }}
+    {{- include "signalink-lib.egressTo" (list . "api") | nindent 4 }}
+    {{- end }}
     {{- if (.Values.promises | default dict).enabled }}
     - to:
         - podSelector:

@@ -82,6 +82,13 @@
       - key: {{ . }}
         path: {{ . }}
 {{- end }}
+{{- with (.Values.apiToken | default dict).existingSecret }}
+- secret:
+    name: {{ . }}
+    items:
+      - key: {{ $top.Values.apiToken.key }}
+        path: operator-api-token
+{{- end }}
 {{- range $need, $chart := dict "postgres" "postgres" "redis" "valkey" "kafka" "kafka" }}
 {{- if has $need $s.needs }}
 {{- $binding := include "signalink-lib.binding" (list $top $need) | fromYaml }}
