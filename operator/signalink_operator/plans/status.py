@@ -130,10 +130,10 @@ def notes(resource: Resource, conditions: Iterable[Condition]) -> list[Note]:
     for condition in conditions:
         old = known.get(condition.type)
         good = condition.type in _GOOD and condition.status == "True"
+        quiet = good or condition.reason == PENDING
         first = old is None or old.get("reason") == PENDING
-        if (first and (good or condition.reason == PENDING)) or (
-            old is not None and old.get("status") == condition.status
-        ):
+        same = old is not None and old.get("status") == condition.status
+        if same or (first and quiet):
             continue
         # The transition is named by where it came from: computed again after a crash, it is the same one.
         origin = f"{old.get('status')} {old.get('lastTransitionTime')}" if old else "new"
