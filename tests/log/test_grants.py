@@ -31,6 +31,7 @@ TABLES = {
     "figure_feed": "analytics:r",
     "unread_counts": "api:r",
     "blocks": "api:rwd",
+    "service_tokens": "api:r",
     "entitlements": "notifications:r",
     "earlier_texts": "notifications:r",
     "blocked_people": "notifications:r",
