@@ -17,6 +17,7 @@ TABLES = {
     "message_revisions": "api:rwud",
     "events": "api:rw relay:r retention:rd prober:r",
     "event_feed": "api:r gateway:r analytics:r prober:r",
+    "topic_cursors": "api:rwu relay:rud retention:r prober:r",
     "relay_cursors": "relay:ru retention:r prober:r",
     "log_state": "api:r relay:r prober:r",
     "devices": "api:rwud",
