@@ -36,6 +36,7 @@ BAD = [
     (hygiene.registry_hosts, {"labs/a.toml": "index = 'https://files.python" + "hosted.org/x'"}),
     (hygiene.registry_hosts, {"labs/Dockerfile": "FROM docker" + ".io/library/python"}),
     (hygiene.machine_paths, {"labs/a.py": "path = '/ho" + "me/me/x'"}),
+    (hygiene.machine_paths, {"labs/a.py": "path = '/op" + "t/kafkas/x'"}),
     (hygiene.secrets, {"labs/a.py": "key = 'AKIA" + "A" * 16 + "'"}),
 ]
 GOOD = [
@@ -44,6 +45,7 @@ GOOD = [
     (documents.incomplete_services, {"services/x/service.toml": "", "services/x/README.md": COMPLETE}),
     (documents.bad_records, {RECORD: "`tests/a/test_a.py`\n"}),
     (documents.missing_tests, {RECORD: "`tests/a/test_a.py::test_b`", "tests/a/test_a.py": "def test_b(): ...\n"}),
+    (hygiene.machine_paths, {"labs/a.py": "start = '/opt/kafka/bin/x', '/mnt/shared/config'"}),
     (hygiene.machine_paths, {"labs/a.py": "url = 'http://127.0.0.1/ho" + "me/x'"}),
 ]
 

@@ -26,7 +26,7 @@ def test_every_extra_has_a_lock_and_every_lock_an_extra() -> None:
 @pytest.mark.parametrize("extra", EXTRAS)
 def test_a_lock_pins_every_direct_dependency_with_a_hash_and_names_no_address(extra: str) -> None:
     wanted = locks.direct(PROJECT, extra)
-    if extra in {"local", "dev"}:
+    if extra in {"local", "dev", "image"}:
         wanted += [Requirement(text) for text in PROJECT["dependency-groups"]["build"]]
     assert locks.unpinned(ROOT / "requirements" / f"{extra}.txt", wanted) == []
 

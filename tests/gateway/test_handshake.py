@@ -42,6 +42,16 @@ async def test_what_is_wrong_with_a_handshake_is_answered_before_the_101(platfor
     assert not app.gateway.sessions
 
 
+async def test_a_host_name_that_was_named_is_served_too(platform: Any, raw: Any) -> None:
+    """In compose and in a cluster others than people call it by another name."""
+    edge = platform.settings().edge.model_copy(update={"gateway_hosts": ("Gateway",)})
+    app = await platform.gateway(edge=edge)
+    for host, status in (("gateway:8001", 101), ("evil.example", 400)):
+        connection = await raw(app)
+        await connection.send(connection.request(Host=host))
+        assert await connection.status() == status
+
+
 async def test_deflate_is_refused_and_the_subprotocol_answered_without_the_ticket(platform: Any, raw: Any) -> None:
     app = await platform.gateway()
     connection = await raw(app)

@@ -11,6 +11,7 @@ from signalink_labs.cli import (
     dlq,
     doctor,
     down,
+    images,
     log,
     logs,
     migrate,
@@ -48,6 +49,7 @@ app.add_typer(relay.app, name="relay")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(topics.get, name="get")
 app.add_typer(analytics.app, name="analytics")
+app.add_typer(images.app, name="images")
 
 
 def run(arguments: list[str]) -> int:

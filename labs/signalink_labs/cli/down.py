@@ -5,16 +5,29 @@ from typing import Annotated
 
 import typer
 
-from signalink_labs.cli import output
+from signalink_labs.cli import clusters, output
+from signalink_labs.cli.clusters import TargetChoice
+from signalink_stacks.clusters import plan
 from signalink_stacks.local import control
 from signalink_stacks.local.state import StateFolder
 
 
 def down(
+    target: clusters.Target = TargetChoice.LOCAL,
     purge: Annotated[bool, typer.Option("--purge", help="Also delete all data and secrets.")] = False,
+    cluster: clusters.Cluster = plan.RELEASE,
+    namespace: clusters.Namespace = plan.RELEASE,
+    kubeconfig: clusters.Kubeconfig = None,
+    context: clusters.Context = "",
+    yes: clusters.Yes = False,
     as_json: output.Json = False,
 ) -> None:
     """Stop the platform: no process, no port, no shared memory stays. Messages stay unless --purge."""
+    if target is not TargetChoice.LOCAL:
+        [named] = clusters.files([kubeconfig] if kubeconfig else []) or [""]
+        wanted = plan.Wishes(clusters.known(target), cluster, namespace, named, context, yes=yes)
+        clusters.down(wanted, as_json=as_json)
+        return
     folder, began = StateFolder(), time.monotonic()
     ran = control.down(folder, purge=purge)
     seconds = round(time.monotonic() - began, 1)

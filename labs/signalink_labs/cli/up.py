@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 from signalink_core.errors import ConfigurationError
-from signalink_labs.cli import output, progress
+from signalink_labs.cli import clusters, output, progress
+from signalink_labs.cli.clusters import TargetChoice
+from signalink_stacks.clusters import plan
 from signalink_stacks.doctor import checkup
 from signalink_stacks.doctor.checkup import Checked
 from signalink_stacks.doctor.rule import Verdict
@@ -52,6 +54,7 @@ class Watch:
 
 
 def up(
+    target: clusters.Target = TargetChoice.LOCAL,
     ports: Annotated[PortChoice, typer.Option(help="The manifests' ports, or any free ones.")] = PortChoice.FIXED,
     gateways: Annotated[int, typer.Option(min=1, max=20, help="How many gateway processes.")] = 1,
     apis: Annotated[int, typer.Option(min=1, max=20, help="How many api processes.")] = 1,
@@ -61,12 +64,34 @@ def up(
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="A SIGNALINK_ setting for every service; repeatable."),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="A SIGNALINK_ setting for every service (on clusters: a chart value); repeatable.",
+        ),
     ] = None,
     faults: Annotated[bool, typer.Option("--faults", help="Switch fault points on.")] = False,
+    cluster: clusters.Cluster = plan.RELEASE,
+    namespace: clusters.Namespace = plan.RELEASE,
+    kubeconfig: clusters.Kubeconfig = None,
+    context: clusters.Context = "",
+    node_image: clusters.NodeImage = "",
+    base_image: clusters.BaseImage = "",
+    tag: clusters.Tag = "",
+    values: clusters.Values = None,
+    load: clusters.Load = None,
+    yes: clusters.Yes = False,
     as_json: output.Json = False,
 ) -> None:
-    """Start the whole platform on this machine; a second call finds the first."""
+    """Start the whole platform, on this machine or on Kubernetes; a second call finds the first."""
+    if target is not TargetChoice.LOCAL:
+        [named] = clusters.files([kubeconfig] if kubeconfig else []) or [""]
+        wanted = plan.Wishes(
+            clusters.known(target), cluster, namespace, named, context, node_image,
+            clusters.files(values), tuple(settings or []), tuple(load or []), yes,
+        )  # fmt: skip
+        clusters.up(wanted, clusters.Options(tag, base_image), as_json=as_json)
+        return
     wishes = Wishes(
         instances={"gateway": gateways, "api": apis} | parse_scale(scale or []),
         settings=parse_settings(settings or []),

@@ -212,6 +212,8 @@ class ProcessSettings(SettingsGroup):
     """Fault points and their control endpoint on the internal port."""
     faults_token_file: Path | None = None
     """File that holds the bearer token of the fault control endpoint."""
+    faults_file: Path | None = None
+    """JSON list of the faults that are set when the process starts, each as PUT /faults takes it."""
     inspect_token_file: Path | None = None
     """File that holds the bearer token of /debug on the internal port; without it /debug is not served."""
 
@@ -245,6 +247,8 @@ class EdgeSettings(SettingsGroup):
     """Base address of the api, without a path."""
     gateway_url: str = "ws://127.0.0.1:8001/v1/socket"
     """Address of the socket that tickets point to."""
+    gateway_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """gateway only: comma list of further host names it is reached by, besides that of `gateway_url` and loopback."""
     gateway_urls: Annotated[tuple[str, ...], NoDecode] = ()
     """Comma list of the sockets of every gateway process; empty means `gateway_url` alone."""
     analytics_url: str = ""
@@ -254,7 +258,7 @@ class EdgeSettings(SettingsGroup):
     ws_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Comma list of the exact origins that may open sockets and call the api from a browser."""
 
-    @field_validator("ws_origins", "gateway_urls", mode="before")
+    @field_validator("ws_origins", "gateway_hosts", "gateway_urls", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

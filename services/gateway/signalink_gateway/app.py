@@ -107,7 +107,7 @@ class App(lifecycle.Lifecycle):
             node=process.node,
             limits=settings.limits,
             origins=settings.edge.ws_origins,
-            hosts=controls.hosts_of(settings.edge.gateway_url),
+            hosts=controls.hosts_of(settings.edge.gateway_url) | {host.lower() for host in settings.edge.gateway_hosts},
             ping_seconds=settings.ping_seconds,
         )
         self.reads = LogReads(settings.postgres, self.readiness)

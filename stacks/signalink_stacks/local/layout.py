@@ -4,12 +4,14 @@ Services are known by their `service.toml` alone; nothing here names one of them
 """
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from signalink_core import principals
+from signalink_core.errors import ConfigurationError
 from signalink_core.manifest import ServiceManifest
+from signalink_stacks.lib import environment
+from signalink_stacks.lib.environment import Places
 from signalink_stacks.local.credentials import Credentials
 from signalink_stacks.local.ports import LOOPBACK
 from signalink_stacks.local.problems import EnvironmentBroken
@@ -91,17 +93,17 @@ def design(
     ports = engine_ports(wishes, take)
     placed = [(manifest, _placed(manifest, wishes, take)) for manifest in in_order(manifests)]
     urls = _urls({manifest.name: places[0] for manifest, places in placed}, {m.name: m for m in manifests})
-    everywhere = _every_socket(placed)
+    places = _places(ports, credentials, urls, _every_socket(placed))
     services = [
         ServiceProcess(
             name=f"{manifest.name}-{index}",
             manifest=manifest,
             http_port=http,
             metrics_port=metrics,
-            environment=everywhere | _environment(manifest, index, (http, metrics), ports, urls, credentials, wishes),
+            environment=_environment(manifest, index, (http, metrics), places, credentials, wishes),
         )
-        for manifest, places in placed
-        for index, (http, metrics) in enumerate(places)
+        for manifest, found in placed
+        for index, (http, metrics) in enumerate(found)
     ]
     return Layout(ports, services, urls)
 
@@ -151,7 +153,7 @@ def _placed(manifest: ServiceManifest, wishes: Wishes, take: Callable[[], int]) 
 def _urls(first: dict[str, tuple[int | None, int]], manifests: dict[str, ServiceManifest]) -> dict[str, str]:
     """Service -> its public address, for those that have one."""
     return {
-        name: f"ws://{LOOPBACK}:{http}/v1/socket"
+        name: f"ws://{LOOPBACK}:{http}{environment.SOCKET_PATH}"
         if manifests[name].kind == "websocket"
         else f"http://{LOOPBACK}:{http}"
         for name, (http, _) in first.items()
@@ -159,102 +161,56 @@ def _urls(first: dict[str, tuple[int | None, int]], manifests: dict[str, Service
     }
 
 
-def _every_socket(placed: list[tuple[ServiceManifest, list[tuple[int | None, int]]]]) -> dict[str, str]:
-    """`SIGNALINK_<SERVICE>_URLS`: every process of a service that serves sockets; who probes must reach each."""
+def _every_socket(placed: list[tuple[ServiceManifest, list[tuple[int | None, int]]]]) -> dict[str, list[str]]:
+    """The socket of every process, of each service that serves sockets."""
     return {
-        f"SIGNALINK_{_key(manifest.name)}_URLS": ",".join(f"ws://{LOOPBACK}:{http}/v1/socket" for http, _ in places)
+        manifest.name: [f"ws://{LOOPBACK}:{http}{environment.SOCKET_PATH}" for http, _ in places]
         for manifest, places in placed
         if manifest.kind == "websocket"
     }
 
 
-def _key(service: str) -> str:
-    return service.upper().replace("-", "_")
+def _places(
+    ports: Mapping[str, int],
+    credentials: Credentials,
+    urls: Mapping[str, str] | None = None,
+    sockets: Mapping[str, Sequence[str]] | None = None,
+) -> Places:
+    def secret(name: str) -> str:
+        return str(credentials.folder(name) if name == "auth-keys" else credentials.path(name))
+
+    engines = {need: f"{LOOPBACK}:{ports[engine]}" for need, engine in ENGINES.items() if engine in ports}
+    return Places(engines, urls or {}, secret, sockets=sockets or {}, host=LOOPBACK)
 
 
 def _environment(
     manifest: ServiceManifest,
     index: int,
-    places: tuple[int | None, int],
-    ports: dict[str, int],
-    urls: dict[str, str],
+    ports: tuple[int | None, int],
+    places: Places,
     credentials: Credentials,
     wishes: Wishes,
 ) -> dict[str, str]:
-    http, metrics = places
-    values = {
-        "HOST": LOOPBACK,
-        "METRICS_PORT": str(metrics),
-        "NODE": f"{manifest.name}-{index}",
-        "ENVIRONMENT": "local",
-        "INSPECT_TOKEN_FILE": str(credentials.path("inspect-token")),
-        **({} if http is None else {"HTTP_PORT": str(http)}),
-        **addresses(urls),
-        **bindings(manifest.name, manifest.needs, ports, credentials),
-        **secret_files(manifest, credentials),
-    }
+    http, metrics = ports
+    try:
+        found = environment.of(manifest, places, node=f"{manifest.name}-{index}", http=http, metrics=metrics)
+    except ConfigurationError as error:
+        raise _broken(error) from error
     if wishes.faults:
-        values |= {"FAULTS": "on", "FAULTS_TOKEN_FILE": str(credentials.path("faults-token"))}
-    return {f"SIGNALINK_{key}": value for key, value in (values | dict(wishes.settings)).items()}
-
-
-def addresses(urls: Mapping[str, str]) -> dict[str, str]:
-    """Where services find each other, without secrets: `<SERVICE>_URL`, and what follows from the api's."""
-    result = {f"{_key(name)}_URL": url for name, url in urls.items()}
-    if "api" in urls:
-        result["AUTH_JWKS_URL"] = f"{urls['api']}/.well-known/jwks.json"
-        result["WS_ORIGINS"] = ",".join((urls["api"], urls["api"].replace(LOOPBACK, "localhost")))
-    return result
-
-
-def secret_files(manifest: ServiceManifest, credentials: Credentials) -> dict[str, str]:
-    """The paths of the platform secrets that a manifest asks for."""
-    known: dict[str, Callable[[], dict[str, str]]] = {
-        "auth-keys": lambda: {"AUTH_KEYS_DIR": str(credentials.folder("auth-keys"))},
-        "auth-secret": lambda: {"AUTH_SECRET_FILE": str(credentials.path("auth-secret"))},
-        "analytics-secret": lambda: {"ANALYTICS_SECRET_FILE": str(credentials.path("analytics-secret"))},
-        "canary-secret": lambda: {"CANARY_SECRET_FILE": str(credentials.path("canary-secret"))},
-        "notifications-secret": lambda: {"NOTIFICATIONS_SECRET_FILE": str(credentials.path("notifications-secret"))},
-    }
-    result: dict[str, str] = {}
-    for name in manifest.secrets:
-        result |= known[name]()
-    return result
+        token = str(credentials.path("faults-token"))
+        found |= environment.prefixed({"FAULTS": "on", "FAULTS_TOKEN_FILE": token})
+    return found | environment.prefixed(wishes.settings)
 
 
 def bindings(
     principal: str, needs: list[str] | tuple[str, ...], ports: Mapping[str, int], credentials: Credentials
 ) -> dict[str, str]:
     """SIGNALINK_ keys (without the prefix) of the engines a principal needs: addresses and the paths of its secrets."""
-    known = principals.PRINCIPALS.get(principal)
-    result: dict[str, str] = {}
-    if "postgres" in needs:
-        role = _account(principal, "postgres", known.postgres_role if known else None)
-        result |= {
-            "POSTGRES_DSN": f"postgresql://{role}@{LOOPBACK}:{ports['postgres']}/signalink",
-            "POSTGRES_PASSWORD_FILE": str(credentials.path(f"postgres-{principal}")),
-        }
-    if "redis" in needs:
-        _account(principal, "redis", known.redis_acl if known else None)
-        result |= {
-            "REDIS_URL": f"redis://{principal}@{LOOPBACK}:{ports['valkey']}/0",
-            "REDIS_PASSWORD_FILE": str(credentials.path(f"redis-{principal}")),
-        }
-    if "kafka" in needs:
-        _account(principal, "kafka", principal if known and known.uses_kafka else None)
-        result |= {
-            "KAFKA_BOOTSTRAP": f"{LOOPBACK}:{ports['kafka']}",
-            "KAFKA_USER": principal,
-            "KAFKA_PASSWORD_FILE": str(credentials.path(f"kafka-{principal}")),
-            "KAFKA_SECURITY": "sasl_plaintext",
-        }
-    return result
+    try:
+        return environment.bindings(principal, needs, _places(ports, credentials))
+    except ConfigurationError as error:
+        raise _broken(error) from error
 
 
-def _account(principal: str, engine: str, account: str | None) -> str:
-    if account is None:
-        raise EnvironmentBroken(
-            f"Service {principal} needs {engine}, but has no account there.",
-            next_step="add it to the table in services/core/signalink_core/principals.py, or to no `needs`",
-        )
-    return account
+def _broken(error: ConfigurationError) -> EnvironmentBroken:
+    return EnvironmentBroken(error.detail, next_step=error.next_step or "correct it")

@@ -12,7 +12,9 @@ REGISTRIES = re.compile(
     r"|repo1?[.]maven|registry[.]k8s|(?:docker|ghcr|quay|gcr|ecr)[.](?:io|com|aws)|proxy[.]golang",
     re.IGNORECASE,
 )
-MACHINE_PATHS = re.compile(r"(?<![\w.$}~/-])/(?:root|home|work|Users|mnt|opt)/\w")
+INSIDE_IMAGES = r"opt/(?:kafka|java)\b|mnt/shared/config\b"
+"""Where the official image of Kafka has its programs and looks for properties: the same on every machine."""
+MACHINE_PATHS = re.compile(rf"(?<![\w.$}}~/-])/(?!{INSIDE_IMAGES})(?:root|home|work|Users|mnt|opt)/\w")
 SECRETS = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----\n[A-Za-z0-9+/=]{16}|AKIA[0-9A-Z]{16}")
 
 

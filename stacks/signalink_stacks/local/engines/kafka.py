@@ -5,8 +5,6 @@ tool in a 0600 argument file, so no command line ever shows them. Leaves ACLs to
 topics to the operator.
 """
 
-import base64
-import hashlib
 import secrets
 import shutil
 import struct
@@ -16,6 +14,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from signalink_core import principals
+from signalink_core.provision.kafka import NODE, SMALL, credentials, quoted, scram
 from signalink_stacks.local.credentials import Credentials, write_private
 from signalink_stacks.local.engines import jars
 from signalink_stacks.local.engines.base import Engine, EngineFailed, Launch, clean_environment
@@ -33,11 +32,9 @@ FLAGS = (
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
 )
-SCRAM_ITERATIONS = 4096
-MODULE = 'org.apache.kafka.common.security.{kind} required username="admin" password="{word}"'
 API_VERSIONS = struct.pack("!ihhih", 10, 18, 0, 0x51676E6C, -1)
 """A whole request: length, api key 18 in version 0, correlation id (the answer repeats it), no client id."""
-SIZES = {
+SIZES = SMALL | {
     # Measured: each line saves memory or seconds on one node; the reasons stand in docs/decisions.
     "broker.session.timeout.ms": "2000",  # else 11 s until it is back after a kill
     "broker.heartbeat.interval.ms": "250",
@@ -47,15 +44,6 @@ SIZES = {
     "num.io.threads": "4",
     "background.threads": "2",
     "group.initial.rebalance.delay.ms": "0",
-    "offsets.topic.num.partitions": "4",
-    "offsets.topic.replication.factor": "1",
-    "transaction.state.log.num.partitions": "4",
-    "transaction.state.log.replication.factor": "1",
-    "transaction.state.log.min.isr": "1",
-    "share.coordinator.state.topic.replication.factor": "1",
-    "share.coordinator.state.topic.min.isr": "1",
-    "share.coordinator.state.topic.num.partitions": "2",
-    "auto.create.topics.enable": "false",  # else a mistyped name makes a topic
 }
 
 
@@ -64,18 +52,6 @@ def cluster_id() -> str:
     while (text := secrets.token_urlsafe(16)).startswith("-"):
         pass
     return text
-
-
-def scram(name: str, word: str) -> str:
-    """The format tool's argument for one user: RFC 5802 salted password of SCRAM-SHA-512."""
-    salt = secrets.token_bytes(16)
-    salted = hashlib.pbkdf2_hmac("sha512", word.encode(), salt, SCRAM_ITERATIONS)
-    fields = f'salt="{_base64(salt)}",saltedpassword="{_base64(salted)}"'
-    return f"SCRAM-SHA-512=[name={name},iterations={SCRAM_ITERATIONS},{fields}]"
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode()
 
 
 def setup() -> None:
@@ -138,30 +114,13 @@ class KafkaEngine(Engine):
 
     def configuration(self) -> dict[str, str]:
         """server.properties; it holds the admin word, hence 0600."""
-        word = self.credentials.read("kafka-admin")
-        plain = MODULE.format(kind="plain.PlainLoginModule", word=word)
         return {
-            "process.roles": "broker,controller",
-            "node.id": "1",
+            **NODE,
             "listeners": f"CLIENT://{self.bootstrap},CONTROLLER://{LOOPBACK}:{self.controller_port}",
             "advertised.listeners": f"CLIENT://{self.bootstrap}",
-            "listener.security.protocol.map": "CLIENT:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT",
-            "inter.broker.listener.name": "CLIENT",
-            "controller.listener.names": "CONTROLLER",
             "controller.quorum.voters": f"1@{LOOPBACK}:{self.controller_port}",
             "log.dirs": str(self.data),
-            "sasl.enabled.mechanisms": "SCRAM-SHA-512",
-            "sasl.mechanism.inter.broker.protocol": "SCRAM-SHA-512",
-            "sasl.mechanism.controller.protocol": "PLAIN",
-            "listener.name.controller.sasl.enabled.mechanisms": "PLAIN",
-            "listener.name.client.scram-sha-512.sasl.jaas.config": MODULE.format(
-                kind="scram.ScramLoginModule", word=word
-            )
-            + ";",
-            "listener.name.controller.plain.sasl.jaas.config": f'{plain} user_admin="{word}";',
-            "super.users": "User:admin",
-            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-            "allow.everyone.if.no.acl.found": "false",
+            **credentials(self.credentials.read("kafka-admin")),
             **SIZES,
             **self.properties,
         }
@@ -192,7 +151,7 @@ class KafkaEngine(Engine):
             users += ["--add-scram", scram(name, self.credentials.read(f"kafka-{name}"))]
         arguments = ["kafka.tools.StorageTool", "format", "-t", cluster_id(), "-c", str(self._conf), *users]
         file = self.directory / "format.arguments"
-        write_private(file, "".join(f"{_quoted(word)}\n" for word in arguments))
+        write_private(file, "".join(f"{quoted(word)}\n" for word in arguments))
         try:
             self._run_format(file)
         finally:
@@ -209,8 +168,3 @@ class KafkaEngine(Engine):
     @property
     def _conf(self) -> Path:
         return self.directory / "server.properties"
-
-
-def _quoted(word: str) -> str:
-    """One word of a java argument file."""
-    return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,155 @@
+"""Owns what `signalink up --target kind|existing` runs: the commands in their order, from wishes alone. Pure.
+
+Running them is `run`; the charts say what the cluster then holds.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import yaml
+
+from signalink_core.errors import ConfigurationError
+
+Target = Literal["kind", "existing"]
+RELEASE: Final = "signalink"
+CHART: Final = "charts/signalink"
+DEFINITIONS: Final = "operator/crds/"
+PRODUCTION: Final = re.compile(r"(^|[^a-z])prod(uction)?([^a-z]|$)", re.IGNORECASE)
+MINUTE: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What was asked for. `context` is never guessed: kind's is known, for another cluster it must be named."""
+
+    target: Target
+    cluster: str = RELEASE
+    namespace: str = RELEASE
+    kubeconfig: str = ""
+    context: str = ""
+    node_image: str = ""
+    values: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    """Further images of this engine that the nodes of a kind cluster get, so that they pull nothing."""
+    yes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One command with what it reads from standard input, and how long it may take in seconds."""
+
+    name: str
+    command: list[str]
+    given: str = ""
+    patience: float = 10 * MINUTE
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The options that name one cluster, for kubectl and for helm."""
+
+    kubeconfig: str
+    context: str
+
+    def kubectl(self, *words: str) -> list[str]:
+        named = [f"--kubeconfig={self.kubeconfig}"] if self.kubeconfig else []
+        return ["kubectl", *named, f"--context={self.context}", *words]
+
+    def helm(self, *words: str) -> list[str]:
+        named = [f"--kubeconfig={self.kubeconfig}"] if self.kubeconfig else []
+        return ["helm", *named, f"--kube-context={self.context}", *words]
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """Images of ours that are in the engine: their tag and their references. Empty: the charts' digests are used."""
+
+    tag: str = ""
+    references: tuple[str, ...] = field(default=())
+
+
+def check(wishes: Wishes) -> Access:
+    """Which cluster is meant; ConfigurationError when that is not said, or when it is called like production."""
+    if wishes.target == "kind":
+        return Access(wishes.kubeconfig, wishes.context or f"kind-{wishes.cluster}")
+    if not wishes.context:
+        raise ConfigurationError(
+            "Which cluster? --target existing never takes the current context.",
+            next_step="`kubectl config get-contexts` lists them; name one with --context.",
+        )
+    if PRODUCTION.search(wishes.context) and not wishes.yes:
+        raise ConfigurationError(
+            f"The context {wishes.context} is called like production.", next_step="say --yes if it is meant."
+        )
+    return Access(wishes.kubeconfig, wishes.context)
+
+
+def cluster(wishes: Wishes, there: Sequence[str]) -> list[Step]:
+    """Make the kind cluster, unless it is among those that are `there`."""
+    if wishes.target != "kind" or wishes.cluster in there:
+        return []
+    nodes = {
+        "kind": "Cluster",
+        "apiVersion": "kind.x-k8s.io/v1alpha4",
+        "networking": {"apiServerAddress": "127.0.0.1"},
+        "nodes": [{"role": "control-plane"}],
+    }
+    words = ["kind", "create", "cluster", "--name", wishes.cluster, "--config", "-", "--wait", "180s"]
+    words += ["--kubeconfig", wishes.kubeconfig] if wishes.kubeconfig else []
+    words += ["--image", wishes.node_image] if wishes.node_image else []
+    return [Step("cluster", words, yaml.safe_dump(nodes))]
+
+
+def load(wishes: Wishes, built: Built) -> list[Step]:
+    """Copy images from this engine into the nodes."""
+    wanted = [*built.references, *wishes.images] if wishes.target == "kind" else []
+    return [
+        Step("images", ["kind", "load", "docker-image", "--name", wishes.cluster, each], patience=5 * MINUTE)
+        for each in wanted
+    ]
+
+
+def install(wishes: Wishes, access: Access, built: Built) -> list[Step]:
+    """Namespace under the strictest Pod Security, resource definitions (Helm never renews them), then the charts."""
+    labels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
+    namespace = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": wishes.namespace, "labels": labels},
+    }
+    apply = ["apply", "--server-side", "--field-manager=signalink"]
+    return [
+        Step("namespace", access.kubectl(*apply, "-f", "-"), yaml.safe_dump(namespace), MINUTE),
+        Step("definitions", access.kubectl(*apply, "-f", DEFINITIONS), patience=MINUTE),
+        Step("dependencies", ["helm", "dependency", "update", CHART], patience=5 * MINUTE),
+        Step("charts", access.helm(*_upgrade(wishes, built)), patience=20 * MINUTE),
+    ]
+
+
+def _upgrade(wishes: Wishes, built: Built) -> list[str]:
+    words = ["upgrade", RELEASE, CHART, "--install", f"--namespace={wishes.namespace}", "--wait", "--timeout=15m"]
+    if built.tag:
+        words += ["--set=global.devImages=true", f"--set-string=global.imageTag={built.tag}"]
+    words += [f"--values={path}" for path in wishes.values]
+    return [*words, *(f"--set={each}" for each in wishes.settings)]
+
+
+def remove(wishes: Wishes, access: Access) -> list[Step]:
+    """A kind cluster goes whole; of another one only what is ours, the operator's resources before the operator."""
+    if wishes.target == "kind":
+        words = ["kind", "delete", "cluster", "--name", wishes.cluster]
+        return [Step("cluster", [*words, *(["--kubeconfig", wishes.kubeconfig] if wishes.kubeconfig else [])])]
+    namespace = f"--namespace={wishes.namespace}"
+    return [
+        Step("topics", access.kubectl("delete", "topics.signalink.dev", "--all", namespace, "--timeout=120s")),
+        Step("charts", access.helm("uninstall", RELEASE, namespace, "--ignore-not-found", "--wait")),
+    ]
+
+
+def addresses(wishes: Wishes, access: Access, ports: Sequence[tuple[str, int]]) -> list[str]:
+    """How people reach it where there is no ingress: a command for each Service and port."""
+    forward = access.kubectl("port-forward", f"--namespace={wishes.namespace}")
+    return [" ".join([*forward, f"service/{RELEASE}-{name}", f"{port}:{port}"]) for name, port in ports]

@@ -1,0 +1,61 @@
+"""Owns carrying out a plan: each command with its deadline, its output shown only when it fails."""
+
+import os
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from signalink_core.errors import DependencyUnavailable
+from signalink_stacks.clusters.plan import Step
+
+LINES: Final = 25
+LIST_SECONDS: Final = 30.0
+Say = Callable[[str], None]
+
+
+def steps(wanted: Sequence[Step], root: Path, say: Say) -> None:
+    """One after another from the checkout; DependencyUnavailable with the last lines of the one that failed."""
+    for step in wanted:
+        say(f"{step.name}: {' '.join(step.command[:4])} ...")
+        _run(step, root)
+
+
+def _run(step: Step, root: Path) -> None:
+    try:
+        done = subprocess.run(
+            step.command,
+            input=step.given,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=step.patience,
+            cwd=root,
+            env=os.environ | {"HELM_NO_PLUGINS": "1"},
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise DependencyUnavailable(
+            f"{step.command[0]} is not on PATH.", next_step="`signalink doctor --target kind` lists what is needed."
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise DependencyUnavailable(
+            f"{step.name} took longer than {step.patience:.0f} s.", next_step="`kubectl get pods` shows what waits."
+        ) from error
+    if done.returncode:
+        last = "\n".join(done.stdout.strip().splitlines()[-LINES:])
+        raise DependencyUnavailable(
+            f"{step.name} failed (exit {done.returncode}):\n{last}",
+            next_step="mend that and run the same command again: what is done already is left as it is.",
+        )
+
+
+def clusters() -> list[str]:
+    """Names of the kind clusters that are here; none where kind or its engine does not answer."""
+    try:
+        done = subprocess.run(
+            ["kind", "get", "clusters", "--quiet"], capture_output=True, text=True, timeout=LIST_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return done.stdout.split() if done.returncode == 0 else []

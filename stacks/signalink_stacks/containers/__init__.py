@@ -1,0 +1,1 @@
+"""The platform in containers: building our images, pinning all images, and compose.yaml. No Kubernetes here."""

@@ -1,0 +1,3 @@
+#!/bin/bash
+# kafka-server-start.sh PROPERTIES [--override NAME=VALUE]...
+exec /opt/kafka/bin/kafka-run-class.sh kafka.Kafka "$@"
