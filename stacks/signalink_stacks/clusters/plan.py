@@ -4,6 +4,7 @@ Running them is `run`; the charts say what the cluster then holds.
 """
 
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -14,7 +15,8 @@ from signalink_core.errors import ConfigurationError
 
 Target = Literal["kind", "existing"]
 RELEASE: Final = "signalink"
-CHART: Final = "charts/signalink"
+CHART: Final = "dist/charts/signalink"
+"""The umbrella with everything it depends on inside, as the step `dependencies` puts it together."""
 DEFINITIONS: Final = "operator/crds/"
 PRODUCTION: Final = re.compile(r"(^|[^a-z])prod(uction)?([^a-z]|$)", re.IGNORECASE)
 MINUTE: Final = 60.0
@@ -124,7 +126,7 @@ def install(wishes: Wishes, access: Access, built: Built) -> list[Step]:
     return [
         Step("namespace", access.kubectl(*apply, "-f", "-"), yaml.safe_dump(namespace), MINUTE),
         Step("definitions", access.kubectl(*apply, "-f", DEFINITIONS), patience=MINUTE),
-        Step("dependencies", ["helm", "dependency", "update", CHART], patience=5 * MINUTE),
+        Step("dependencies", [sys.executable, "-m", "signalink_stacks.charts", "vendor"], patience=MINUTE),
         Step("charts", access.helm(*_upgrade(wishes, built)), patience=20 * MINUTE),
     ]
 
