@@ -5,13 +5,16 @@ Run where the programs are on PATH, else skipped with the reason; SIGNALINK_REQU
 
 import json
 import os
+import re
 import shutil
 import subprocess
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from signalink_core.clock import utc_now
 from signalink_stacks.lib import images
 
 DOCKERFILES = [images.root() / "services/Dockerfile"]
@@ -57,6 +60,13 @@ def test_checkov_passes_every_check_of_the_dockerfile() -> None:
     assert report["summary"]["resource_count"] >= 1
     assert report["summary"]["passed"] >= 10
     assert [f"{each['check_id']} {each['check_name']}" for each in report["results"]["failed_checks"]] == []
+
+
+def test_a_suppression_has_a_reason_and_an_end_that_has_not_come() -> None:
+    lines = re.findall(r"checkov:skip=(.*)", DOCKERFILES[0].read_text(encoding="utf-8"))
+    found = [re.fullmatch(r"CKV_DOCKER_\d+: until (\d{4}-\d\d-\d\d): .{20,}", line) for line in lines]
+    assert lines
+    assert all(match and date.fromisoformat(match[1]) > utc_now().date() for match in found)
 
 
 def test_checkov_finds_a_planted_fault(tmp_path: Path) -> None:
