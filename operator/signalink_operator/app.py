@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from contextlib import AsyncExitStack
 
 import kopf
 
@@ -16,27 +17,37 @@ from signalink_core.internal import InternalServer
 from signalink_core.lifecycle import Lifecycle, until_stopped
 from signalink_core.readiness import Readiness
 from signalink_core.telemetry import logging
+from signalink_operator.adapters import channels as channels_api
 from signalink_operator.adapters import kafka, kube, login
 from signalink_operator.canary import Canary
 from signalink_operator.handlers.watch import Watch
 from signalink_operator.intake import Intake
 from signalink_operator.keyqueue import KeyQueue
+from signalink_operator.kinds.base import Kind
+from signalink_operator.kinds.channels import ChannelKind, Channels
+from signalink_operator.kinds.topics import TopicKind, Topics
 from signalink_operator.lease import Lease
-from signalink_operator.model import PLURALS
 from signalink_operator.plans import selector
-from signalink_operator.reconciler import Reconciler, Topics
+from signalink_operator.reconciler import Reconciler
 from signalink_operator.settings import SERVICE, Settings
 from signalink_operator.store import Store
 
-KINDS = tuple(PLURALS)
 log = logging.get_logger(__name__)
 
 
 class Operator(Lifecycle):
-    """All parts of one operator. Starting returns at once; `working`: the Lease is held and all is listed."""
+    """All parts of one operator. Starting returns at once; `working`: the Lease is held and all is listed.
+
+    `channels` None: Channel resources are not looked at.
+    """
 
     def __init__(
-        self, settings: Settings, topics: Topics, access: kopf.ConnectionInfo, stop: asyncio.Event | None = None
+        self,
+        settings: Settings,
+        topics: Topics,
+        access: kopf.ConnectionInfo,
+        stop: asyncio.Event | None = None,
+        channels: Channels | None = None,
     ) -> None:
         super().__init__()
         own = settings.operator
@@ -47,15 +58,17 @@ class Operator(Lifecycle):
         self.kube = kube.Kube(login.connection(access), own.writes_in_flight)
         self.store = Store(own.cluster_ref, own.selector, own.watch_namespaces)
         self.queue = KeyQueue(own.queue_keys, own.batch_keys, own.batch_wait_ms / 1000)
-        self.reconciler = Reconciler(self.store, self.queue, topics, self.kube, own)
-        self.canary = Canary(self.kube, own.namespace, KINDS, own.canary_seconds, own.stale_seconds)
+        served = self._kinds(channels)
+        kinds = [kind.name for kind in served]
+        self.reconciler = Reconciler(self.store, self.queue, served, self.kube, own)
+        self.canary = Canary(self.kube, own.namespace, kinds, own.canary_seconds, own.stale_seconds)
         self.intake = Intake(
             self.store,
             self.queue,
             self.reconciler,
             self.canary,
             self.kube,
-            KINDS,
+            kinds,
             own.resync_seconds,
             own.watch_namespaces,
         )
@@ -66,8 +79,17 @@ class Operator(Lifecycle):
             f"{settings.process.node}-{uuid.uuid4().hex[:8]}",
             own.lease_seconds,
         )
-        self.watch = Watch(self.intake, access, KINDS, self._watched(), stop)
+        self.watch = Watch(self.intake, access, kinds, self._watched(), stop)
         self._internal = InternalServer(settings.process, self.readiness, unwell=self.unwell)
+
+    def _kinds(self, channels: Channels | None) -> list[Kind]:
+        """Topics first: what a Channel refers to is listed before it."""
+        own = self._settings.operator
+        kinds: list[Kind] = [TopicKind(self._topics, own.allowed_config)]
+        if channels is not None:
+            carried = frozenset(key for key, _, _ in selector.terms(own.selector))
+            kinds.append(ChannelKind(channels, self.kube, self.store, carried))
+        return kinds
 
     @property
     def parts(self) -> list[Lifecycle]:
@@ -137,8 +159,22 @@ def check(labels: str) -> None:
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Run until `stop` is set or kopf was told to stop; raises what crashed a part."""
-    async with Operator(settings, kafka.KafkaTopics(settings.kafka), login.find(), stop) as operator:
+    async with AsyncExitStack() as stack:
+        channels = _channels(settings)
+        if channels is not None:
+            await stack.enter_async_context(channels)
+        topics = kafka.KafkaTopics(settings.kafka)
+        operator = await stack.enter_async_context(Operator(settings, topics, login.find(), stop, channels))
         await until_stopped(stop, *operator.parts)
+
+
+def _channels(settings: Settings) -> channels_api.ApiChannels | None:
+    """The way to the api; without its address or a token for it, one line says that Channels are left alone."""
+    api = settings.api
+    if api.missing or api.operator_api_token_file is None:
+        log.info("channels_not_served", next=f"set {' and '.join(api.missing)}")
+        return None
+    return channels_api.ApiChannels(api.api_url, api.operator_api_token_file, settings.operator.writes_in_flight)
 
 
 async def main(stop: asyncio.Event) -> None:

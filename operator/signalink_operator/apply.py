@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -16,7 +16,7 @@ Outcome = Literal["created", "configured", "unchanged", "refused"]
 class Topics(Protocol):
     """What `apply` needs of Kafka; `adapters.kafka.KafkaTopics` is the real one."""
 
-    def observe(self, names: Sequence[str]) -> dict[str, kafka.Observed]: ...
+    def observe(self, names: Sequence[str], replicas: Mapping[str, int] | None = None) -> dict[str, kafka.Observed]: ...
     def act(self, plans: dict[str, topic_plan.Plan]) -> dict[str, kafka.Acted]: ...
 
 
@@ -34,7 +34,8 @@ class Result:
 
 def run(manifests: Sequence[model.Topic], topics: Topics) -> list[Result]:
     """Bring every topic to its manifest once; the results are in the manifests' order."""
-    observed = topics.observe([manifest.name for manifest in manifests])
+    replicas = {one.name: one.spec.replicas for one in manifests if one.spec.replicas is not None}
+    observed = topics.observe([manifest.name for manifest in manifests], replicas)
     plans = {
         manifest.name: topic_plan.plan_topic(manifest.spec, seen)
         for manifest in manifests

@@ -39,8 +39,11 @@ class Canary(Lifecycle):
 
     async def _start(self) -> None:
         self._echoes = {key.kind: self._clock() for key in self._keys}
-        if self._every:
-            self.spawn(self._stamp(), "canary")
+        if not self._every:
+            return
+        for key in self._keys:  # from now on it counts; 0 stays with a kind that is not watched
+            metric_names.OPERATOR_WATCH_ECHO_TIMESTAMP_SECONDS.labels(kind=key.kind).set(time.time())
+        self.spawn(self._stamp(), "canary")
 
     def hears(self, key: Key) -> bool:
         """Whether an event is of a canary; then it is no resource of anybody's."""

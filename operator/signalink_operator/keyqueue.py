@@ -1,5 +1,7 @@
 """The one queue of the operator: keys of resources, each in it at most once, taken in batches. Knows nothing of Kafka.
 
+It is taken kind by kind, so that an api that does not answer holds up no topic.
+
 A key that arrives while a batch with it is in flight enters again at the tail when that batch is done, so one key is
 never worked on twice at a time. The queue is bounded; a full one raises, since an operator that drops keys lies.
 """
@@ -26,28 +28,29 @@ class KeyQueue:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._most, self._batch, self._linger, self._clock = most, batch, linger_seconds, clock
-        self._waiting: dict[Key, None] = {}
+        self._waiting: dict[str, dict[Key, None]] = {}
         self._in_flight: set[Key] = set()
         self._again: dict[Key, None] = {}
         self._later: dict[Key, float] = {}
         self._wake = asyncio.Event()
 
     def __len__(self) -> int:
-        return len(self._waiting) + len(self._again)
+        return sum(map(len, self._waiting.values())) + len(self._again)
 
     @property
     def idle(self) -> bool:
         """Nothing waits and nothing is worked on; retries that are not due do not count."""
-        return not self._waiting and not self._again and not self._in_flight
+        return not len(self) and not self._in_flight
 
     def put(self, key: Key) -> None:
         """Have it worked on soon. Raises QueueFull."""
         self._later.pop(key, None)
-        if key in self._waiting or key in self._again:
+        waiting = self._waiting.setdefault(key.kind, {})
+        if key in waiting or key in self._again:
             return
         if len(self) >= self._most:
             raise QueueFull(f"{self._most} resources wait to be looked at.", next_step="start the operator again.")
-        (self._again if key in self._in_flight else self._waiting)[key] = None
+        (self._again if key in self._in_flight else waiting)[key] = None
         self._changed()
 
     def put_later(self, key: Key, seconds: float) -> None:
@@ -59,13 +62,17 @@ class KeyQueue:
         """It is gone: no retry of it is due any more."""
         self._later.pop(key, None)
 
-    async def take(self) -> list[Key]:
-        """The next batch, oldest first; waits for a first key, then for more until the batch is full or time is up."""
-        await self._until(lambda: bool(self._waiting), None)
-        await self._until(lambda: len(self._waiting) >= self._batch, self._clock() + self._linger)
-        keys = list(self._waiting)[: self._batch]
+    async def take(self, kind: str) -> list[Key]:
+        """The next batch of a kind, oldest first: waits for a first key, then for more until it is full or time is up.
+
+        One caller at a time for each kind.
+        """
+        waiting = self._waiting.setdefault(kind, {})
+        await self._until(lambda: bool(waiting), None)
+        await self._until(lambda: len(waiting) >= self._batch, self._clock() + self._linger)
+        keys = list(waiting)[: self._batch]
         for key in keys:
-            del self._waiting[key]
+            del waiting[key]
         self._in_flight.update(keys)
         metric_names.OPERATOR_BATCH_KEYS.observe(len(keys))
         self._changed()
@@ -77,7 +84,7 @@ class KeyQueue:
             self._in_flight.discard(key)
             if key in self._again:
                 del self._again[key]
-                self._waiting[key] = None
+                self._waiting.setdefault(key.kind, {})[key] = None
         self._changed()
 
     async def _until(self, condition: Callable[[], bool], deadline: float | None) -> None:

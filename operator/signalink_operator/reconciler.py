@@ -1,7 +1,8 @@
-"""The passes: takes batches of keys, observes Kafka, plans, acts, writes statuses. Deciding is left to `plans`.
+"""The passes: takes batches of keys, lets each kind do its work, writes finalizers, statuses and Events.
 
-A batch has two halves. The one that talks to Kafka runs for one batch at a time, in one thread; while a batch writes
-its statuses the next one may already be at Kafka. A key is in one batch at a time: it is never worked on twice at once.
+Deciding is left to `plans`, what a kind does outside to `kinds`. A batch has two halves: the one that talks to Kafka
+or to the api runs for one batch of a kind at a time; while a batch writes its statuses the next one may already be
+there. A key is in one batch at a time: it is never worked on twice at once. Kinds do not wait for each other.
 """
 
 from __future__ import annotations
@@ -9,10 +10,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from signalink_core import faults
 from signalink_core.clock import utc_now
@@ -21,37 +20,18 @@ from signalink_core.telemetry import logging
 from signalink_core.telemetry import names as metric_names
 from signalink_operator.adapters import kube as kube_api
 from signalink_operator.keyqueue import KeyQueue
-from signalink_operator.model import Condition, Failure, Key, ObservedTopic, Resource
+from signalink_operator.kinds.base import Kind, Pass
+from signalink_operator.model import Condition, Key, Resource
 from signalink_operator.plans import intent as intents
 from signalink_operator.plans import retry, status
-from signalink_operator.plans import topic as topic_plan
 from signalink_operator.settings import OperatorSettings
 from signalink_operator.store import Store
 
-T = TypeVar("T")
 BATCHES = 2
+"""In flight for each kind."""
 DRAIN_SECONDS = 20.0
+READINESS = ("true", "false", "unknown", "held")
 log = logging.get_logger(__name__)
-
-
-class Topics(Protocol):
-    """What the passes need of Kafka; `adapters.kafka.KafkaTopics` is the real one, called in a thread."""
-
-    def makes_topics_by_itself(self) -> bool | None: ...
-    def observe(self, names: Sequence[str]) -> Mapping[str, ObservedTopic | Failure | None]: ...
-    def act(self, plans: Mapping[str, topic_plan.Plan]) -> Mapping[str, ObservedTopic | Failure]: ...
-
-
-@dataclass
-class Pass:
-    """One resource on its way through a batch."""
-
-    resource: Resource
-    intent: intents.Intent
-    seen: ObservedTopic | None = None
-    plan: topic_plan.Plan | None = None
-    failure: Failure | None = None
-    result: str = "unchanged"
 
 
 class Reconciler(Lifecycle):
@@ -61,20 +41,17 @@ class Reconciler(Lifecycle):
         self,
         store: Store,
         queue: KeyQueue,
-        topics: Topics,
+        kinds: Sequence[Kind],
         kube: kube_api.Kube,
         settings: OperatorSettings,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         super().__init__()
-        self._store, self._queue, self._topics, self._kube = store, queue, topics, kube
+        self._store, self._queue, self._kinds, self._kube = store, queue, tuple(kinds), kube
         self._settings, self._now = settings, now
         self._attempts: dict[Key, int] = {}
         self._batches: dict[asyncio.Task[None], float] = {}
-        self._slots = asyncio.Semaphore(BATCHES)
-        self._kafka_turn = asyncio.Lock()
-        self._taking: asyncio.Task[None] | None = None
-        self._thread: ThreadPoolExecutor | None = None
+        self._taking: list[asyncio.Task[None]] = []
 
     @property
     def longest_batch_seconds(self) -> float:
@@ -82,43 +59,43 @@ class Reconciler(Lifecycle):
         return max((time.monotonic() - began for began in self._batches.values()), default=0.0)
 
     async def _start(self) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="kafka-admin")
-        self._resources.callback(self._thread.shutdown, wait=False, cancel_futures=True)
-        self._taking = self.spawn(self._take(), "reconcile")
+        for kind in self._kinds:
+            await self.enter(kind)
+        self._taking = [self.spawn(self._take(kind), f"reconcile-{kind.name}") for kind in self._kinds]
 
     async def _stop(self) -> None:
-        if self._taking is not None:
-            self._taking.cancel()
+        for task in self._taking:
+            task.cancel()
         if self._batches:
             await asyncio.wait(self._batches, timeout=DRAIN_SECONDS)
 
-    async def _take(self) -> None:
+    async def _take(self, kind: Kind) -> None:
+        slots = asyncio.Semaphore(BATCHES)
+
+        def done(task: asyncio.Task[None]) -> None:
+            self._batches.pop(task, None)
+            slots.release()
+
         while True:
-            await self._slots.acquire()
-            keys = await self._queue.take()
-            task = self.spawn(self._batch(keys), "batch")
+            await slots.acquire()
+            keys = await self._queue.take(kind.name)
+            task = self.spawn(self._batch(kind, keys), "batch")
             self._batches[task] = time.monotonic()
-            task.add_done_callback(self._batch_done)
+            task.add_done_callback(done)
 
-    def _batch_done(self, task: asyncio.Task[None]) -> None:
-        self._batches.pop(task, None)
-        self._slots.release()
-
-    async def _batch(self, keys: list[Key]) -> None:
+    async def _batch(self, kind: Kind, keys: list[Key]) -> None:
         began = time.monotonic()
         try:
-            async with self._kafka_turn:
+            async with kind.turn:
                 passes = await self._place_finalizers(self._decided(keys))
-                await self._observe(passes)
-                await self._act(passes)
-            await faults.point("operator.after_apply")
+                await kind.work(passes)
+            await faults.point("operator.after_apply", kind=kind.name)
             await asyncio.gather(*(self._conclude(one) for one in passes))
         finally:
             self._queue.done(keys)
         seconds = time.monotonic() - began
         for one in passes:
-            kind = one.resource.key.kind
-            metric_names.OPERATOR_RECONCILE_SECONDS.labels(kind=kind, result=one.result).observe(seconds)
+            metric_names.OPERATOR_RECONCILE_SECONDS.labels(kind=kind.name, result=one.result).observe(seconds)
         self._count()
 
     def _decided(self, keys: list[Key]) -> list[Pass]:
@@ -126,10 +103,8 @@ class Reconciler(Lifecycle):
         found = [resource for key in keys if (resource := self._store.get(key)) is not None]
         return [Pass(one, intents.decide(one, self._store.owner(one), finalizers)) for one in found]
 
-    # -- Kafka ---------------------------------------------------------------------------------------------------------
-
     async def _place_finalizers(self, passes: list[Pass]) -> list[Pass]:
-        """Nothing is written to Kafka for a resource that could go before its topic does: first the finalizer."""
+        """Nothing is written outside for a resource that could go before what it stands for: first the finalizer."""
         kept = await asyncio.gather(*(self._placed(one) for one in passes))
         return [one for one, keep in zip(passes, kept, strict=True) if keep]
 
@@ -137,7 +112,7 @@ class Reconciler(Lifecycle):
         if one.intent.finalizer != "place":
             return True
         try:
-            updated = await self._kube.set_finalizer(one.resource, intents.FINALIZER, True)
+            updated = await self._kube.set_finalizer(one.resource, intents.rules(one.resource).finalizer, True)
         except kube_api.KubeError as error:
             self._write_failed(one, error)
             return False
@@ -146,41 +121,6 @@ class Reconciler(Lifecycle):
         self._take_in(updated)
         one.resource = updated
         return True
-
-    async def _observe(self, passes: list[Pass]) -> None:
-        wanted = [one.intent.topic for one in passes if one.intent.step == "manage" and one.intent.topic]
-        seen = await self._in_thread(lambda: self._topics.observe(wanted)) if wanted else {}
-        for one in passes:
-            name, spec = one.intent.topic, one.intent.spec
-            if one.intent.step == "delete":
-                one.plan = topic_plan.Plan((topic_plan.DeleteTopic(),))
-            elif one.intent.step == "manage" and name is not None and spec is not None:
-                found = seen[name]
-                if isinstance(found, Failure):
-                    one.failure = found
-                else:
-                    one.seen = found
-                    one.plan = topic_plan.plan_topic(spec, found, self._settings.allowed_config)
-
-    async def _act(self, passes: list[Pass]) -> None:
-        plans = {one.intent.topic: one.plan for one in passes if one.intent.topic and one.plan and one.plan.actions}
-        if not plans:
-            return
-        acted = await self._in_thread(lambda: self._topics.act(plans))
-        for one in passes:
-            outcome = acted.get(one.intent.topic or "")
-            if one.intent.topic not in plans:
-                continue
-            one.result = "changed"
-            if _drifted(one.resource):
-                metric_names.OPERATOR_DRIFT_TOTAL.labels(kind=one.resource.key.kind).inc()
-            if isinstance(outcome, Failure):
-                one.failure = outcome
-            elif outcome is not None:
-                one.seen = outcome
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     # -- Kubernetes ----------------------------------------------------------------------------------------------------
 
@@ -200,24 +140,22 @@ class Reconciler(Lifecycle):
             after = self._settings.deletion_release_seconds
             if not after or resource.deleted_for(self._now()) < after:
                 one.result = "blocked"
-                await self._tell(one, status.blocked(one.failure), {})
+                await self._tell(one, status.blocked(one.failure, intents.rules(resource).noun), {})
                 return
             one.failure = None
         if one.intent.finalizer == "drop":
             one.result = "deleted" if resource.deleting else one.result
-            updated = await self._kube.set_finalizer(resource, intents.FINALIZER, False)
+            updated = await self._kube.set_finalizer(resource, intents.rules(resource).finalizer, False)
             if updated is None or updated.deleting:
                 return
             self._take_in(updated)
             one.resource = updated
         if step == "hold" and not resource.deleting:
             one.result = "held"
-            forgotten = dict.fromkeys(status.FACTS) if one.intent.forgets else {}
+            forgotten = dict.fromkeys(intents.rules(resource).facts) if one.intent.forgets else {}
             await self._tell(one, one.intent.conditions, forgotten)
-        elif step == "manage" and one.intent.topic is not None:
-            known = status.facts(one.intent.topic, one.seen) if one.seen is not None else {}
-            one.result = "failed" if one.failure or (one.plan and one.plan.refusals) else one.result
-            await self._tell(one, status.managed(one.plan, one.failure), known)
+        elif step == "manage":
+            await self._tell(one, one.conditions, one.known)
 
     async def _tell(self, one: Pass, conditions: Sequence[Condition], known: Mapping[str, Any]) -> None:
         """Events first: killed in between, the next run computes the same names, and the status after them."""
@@ -235,18 +173,19 @@ class Reconciler(Lifecycle):
                 self._queue.put(key)
 
     def _schedule(self, one: Pass) -> None:
-        key = one.resource.key
-        if one.failure is None or one.failure.reason not in retry.PASSING | _BLOCKS.get(one.intent.step, frozenset()):
-            self._attempts.pop(key, None)
-            return
-        self._later(key)
+        """A deleted resource is tried again whatever blocks it: nobody edits what is deleted already."""
+        again = one.failure is not None and (one.failure.reason in retry.PASSING or one.intent.step == "delete")
+        if again:
+            self._later(one.resource.key)
+        else:
+            self._attempts.pop(one.resource.key, None)
 
     def _later(self, key: Key) -> None:
         attempt = self._attempts[key] = self._attempts.get(key, 0) + 1
         self._queue.put_later(key, retry.delay(attempt, self._settings.retry_seconds))
 
     def _write_failed(self, one: Pass, error: kube_api.KubeError) -> None:
-        """The pass is repeated: what was done in Kafka is found done then."""
+        """The pass is repeated: what was done outside is found done then."""
         one.result = "failed"
         log.warning("kubernetes_write_failed", resource=str(one.resource.key), what=error.detail)
         self._later(one.resource.key)
@@ -257,26 +196,17 @@ class Reconciler(Lifecycle):
         self._queue.forget(key)
 
     def _count(self) -> None:
-        ready = {"True": 0, "False": 0, "Unknown": 0}
+        ready = {(kind.name, state): 0 for kind in self._kinds for state in READINESS}
         blocked = 0
         for resource in self._store:
             conditions = {item["type"]: item["status"] for item in resource.status.get("conditions") or ()}
-            ready[conditions.get(intents.READY, "Unknown")] += 1
+            held = resource.paused or not resource.managed
+            state = "held" if held else conditions.get(intents.READY, "Unknown").lower()
+            ready[resource.key.kind, state] += 1
             blocked += conditions.get(status.BLOCKED) == "True"
-        for state, count in ready.items():
-            metric_names.OPERATOR_RESOURCES.labels(kind="Topic", ready=state.lower()).set(count)
+        for (kind, state), count in ready.items():
+            metric_names.OPERATOR_RESOURCES.labels(kind=kind, ready=state).set(count)
         metric_names.OPERATOR_DELETION_BLOCKED.set(blocked)
-
-
-_BLOCKS = {"delete": frozenset({"DeletionDisabled", "DeleteDenied", "KafkaUnauthenticated", "KafkaError"})}
-"""A deleted resource is tried again whatever blocks it: nobody edits what is deleted already."""
-
-
-def _drifted(resource: Resource) -> bool:
-    """Whether Kafka was as this very spec says before: then what is done now repairs drift."""
-    conditions = resource.status.get("conditions") or ()
-    ready = any(item["type"] == intents.READY and item["status"] == "True" for item in conditions)
-    return ready and resource.status.get("observedGeneration") == resource.generation and not resource.deleting
 
 
 def _event(resource: Resource, note: status.Note, now: str) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
@@ -17,6 +19,12 @@ Count = Annotated[int, Field(ge=1)]
 
 CALL_SECONDS = 15.0
 READY_SECONDS = 60.0
+
+
+def _configured(prefix: str) -> SettingsConfigDict:
+    return SettingsConfigDict(
+        env_prefix=PREFIX + prefix, env_ignore_empty=True, frozen=True, extra="ignore", use_attribute_docstrings=True
+    )
 
 
 @dataclass(frozen=True)
@@ -47,16 +55,52 @@ def admin_config(kafka: KafkaSettings, deadlines: Deadlines) -> dict[str, Any]:
     return config | {"sasl.mechanism": "SCRAM-SHA-512", "sasl.username": kafka.user, "sasl.password": password}
 
 
+def python_config(kafka: KafkaSettings) -> dict[str, Any]:
+    """The same for kafka-python, which is asked the one thing that the confluent client cannot."""
+    confluent = admin_config(kafka, Deadlines())
+    config: dict[str, Any] = {
+        "bootstrap_servers": kafka.bootstrap.split(","),
+        "client_id": confluent["client.id"],
+        "security_protocol": kafka.security.upper(),
+    }
+    if "sasl.username" not in confluent:
+        return config
+    return config | {
+        "sasl_mechanism": confluent["sasl.mechanism"],
+        "sasl_plain_username": confluent["sasl.username"],
+        "sasl_plain_password": confluent["sasl.password"],
+    }
+
+
+class ApiSettings(SettingsGroup):
+    """Where the api is, for Channel resources; without address and token the operator serves Topics only."""
+
+    model_config = _configured("")
+
+    api_url: str = ""
+    """`http(s)://host:port` of the api."""
+    operator_api_token_file: Path | None = None
+    """File that holds the service token (scope `channels:admin`)."""
+
+    @field_validator("api_url")
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if url and (parts.scheme not in {"http", "https"} or not parts.hostname):
+            raise ValueError("must look like http://host:8000")
+        return url
+
+    @property
+    def missing(self) -> list[str]:
+        """The keys that are not set; empty: Channels are served."""
+        given = {"SIGNALINK_API_URL": self.api_url, "SIGNALINK_OPERATOR_API_TOKEN_FILE": self.operator_api_token_file}
+        return [key for key, value in given.items() if not value]
+
+
 class OperatorSettings(SettingsGroup):
     """Which resources it looks after, and how often."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX + "OPERATOR_",
-        env_ignore_empty=True,
-        frozen=True,
-        extra="ignore",
-        use_attribute_docstrings=True,
-    )
+    model_config = _configured("OPERATOR_")
 
     cluster_ref: str = "default"
     """Resources with this `clusterRef` are its own; one operator serves one Kafka."""
@@ -69,7 +113,7 @@ class OperatorSettings(SettingsGroup):
     resync_seconds: Seconds = 120.0
     """From one full pass over everything to the next."""
     batch_keys: Count = 100
-    """Most resources in one batch of calls to Kafka."""
+    """Most resources in one batch of calls to Kafka or to the api."""
     batch_wait_ms: Annotated[int, Field(ge=0)] = 100
     """How long a batch waits for more."""
     queue_keys: Count = 20_000
@@ -79,9 +123,9 @@ class OperatorSettings(SettingsGroup):
     writes_in_flight: Count = 20
     """Most calls to the Kubernetes API at a time."""
     finalizers: Literal["on", "off"] = "on"
-    """off: no topic is ever deleted, whatever a resource's deletionPolicy says, and no finalizer is placed."""
+    """off: no topic and no channel ever goes, whatever a resource's deletionPolicy says; no finalizer is placed."""
     deletion_release_seconds: Annotated[float, Field(ge=0)] = 0.0
-    """A deleted resource whose topic cannot be deleted is let go after this long; 0 never."""
+    """A deleted resource whose topic or channel cannot be taken away is let go after this long; 0 never."""
     config_keys: Annotated[tuple[str, ...], NoDecode] = ()
     """Comma list of the only settings this Kafka lets anyone change (Amazon MSK Serverless); empty means all."""
     lease_seconds: Seconds = 30.0
@@ -110,8 +154,9 @@ class Settings:
     process: ProcessSettings
     kafka: KafkaSettings
     operator: OperatorSettings
+    api: ApiSettings = field(default_factory=ApiSettings)
 
     @classmethod
     def from_env(cls) -> Self:
         process = ProcessSettings.from_env().named(SERVICE)
-        return cls(process, KafkaSettings.from_env(), OperatorSettings.from_env())
+        return cls(process, KafkaSettings.from_env(), OperatorSettings.from_env(), ApiSettings.from_env())

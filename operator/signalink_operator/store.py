@@ -1,16 +1,21 @@
-"""What the operator knows of the resources: the newest state of each, and who wants which topic. Memory only.
+"""What the operator knows of the resources: the newest state of each, who wants which name, who depends on whom.
 
-Filled by a list before anything is decided, kept by the watch, put right by the list of each full pass. Resources that
-another operator looks after (clusterRef, label selector) are not in it.
+Memory only. Filled by a list before anything is decided, kept by the watch, put right by the list of each full pass.
+Resources that another operator looks after (clusterRef, label selector) are not in it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
+from typing import TypeVar
 
 from signalink_operator.model import Key, Resource
-from signalink_operator.plans import intent, selector
+from signalink_operator.plans import intent, reference, selector
+
+T = TypeVar("T")
+Claim = tuple[str, str]
+"""(kind, name): a topic and a channel may have the same name."""
 
 
 class Store:
@@ -19,7 +24,8 @@ class Store:
     def __init__(self, cluster_ref: str = "default", labels: str = "", namespaces: Iterable[str] = ()) -> None:
         self._cluster_ref, self._labels, self._namespaces = cluster_ref, labels, tuple(namespaces)
         self._resources: dict[Key, Resource] = {}
-        self._claims: dict[str, set[Key]] = {}
+        self._claims: dict[Claim, set[Key]] = {}
+        self._referrers: dict[Key, set[Key]] = {}
 
     def __len__(self) -> int:
         return len(self._resources)
@@ -39,22 +45,22 @@ class Store:
 
     def see(self, resource: Resource) -> set[Key]:
         """Take in a newer state. The answer is what has to be looked at: itself if it asks for something else than
-        before, and those whose claim it frees or takes."""
+        before, those whose claim it frees or takes, and those that depend on what it shows."""
         if not self.ours(resource):
             return self.forget(resource.key)
         known = self._resources.get(resource.key)
         if known is not None and known.uid == resource.uid and resource.version < known.version:
             return set()
-        touched = self._index(known, resource)
         self._resources[resource.key] = resource
+        touched = self._changed(known, resource)
         if known is None or not known.asks_the_same(resource):
             touched.add(resource.key)
         return touched
 
     def forget(self, key: Key) -> set[Key]:
-        """It is gone; the answer is who may get what it had."""
+        """It is gone; the answer is who may get what it had, and who depended on it."""
         known = self._resources.pop(key, None)
-        return self._index(known, None) if known is not None else set()
+        return self._changed(known, None) if known is not None else set()
 
     def replace(self, kind: str, listed: Iterable[Resource], version: int, before: set[Key]) -> set[Key]:
         """Take in a whole list: what was known `before` it began and is not in it, is gone."""
@@ -73,25 +79,59 @@ class Store:
         return {key for key in self._resources if key.kind == kind}
 
     def owner(self, resource: Resource) -> Key | None:
-        """The resource that has the topic this one wants; None when it wants none."""
-        wanted = intent.claim(resource)
-        claimants = (self._resources[key] for key in self._claims.get(wanted or "", ()))
+        """The resource that has what this one wants; None when it wants nothing."""
+        wanted = _claim(resource)
+        claimants = (self._resources[key] for key in self._claims.get(wanted, ())) if wanted is not None else ()
         found = intent.owner(claimants)
         return found.key if found is not None else None
 
-    def _index(self, before: Resource | None, after: Resource | None) -> set[Key]:
-        old = intent.claim(before) if before is not None else None
-        new = intent.claim(after) if after is not None else None
-        if old == new and (before is None) == (after is None):
-            return set()
+    def topics_of(self, resource: Resource) -> dict[str, Resource]:
+        """The Topic resources by name that concern a Channel: the one it refers to, and the one of its own name."""
+        own = Key("Topic", resource.key.namespace, resource.key.name)
+        keys = reference.topics_of(resource) | {own}
+        return {key.name: found for key in keys if (found := self._resources.get(key)) is not None}
+
+    # -- the two indexes -----------------------------------------------------------------------------------------------
+
+    def _changed(self, before: Resource | None, after: Resource | None) -> set[Key]:
         key = (before or after).key  # type: ignore[union-attr]  # one of them is there
+        touched = self._index_claim(key, _claim(before), _claim(after))
+        self._index_references(key, before, after)
+        if reference.shown(before) != reference.shown(after):
+            touched |= self._referrers.get(key, set())
+        return touched - {key}
+
+    def _index_claim(self, key: Key, old: Claim | None, new: Claim | None) -> set[Key]:
+        """Who else wants the name that is freed or taken."""
         touched: set[Key] = set()
+        if old == new:
+            return touched
         if old is not None:
-            self._claims[old].discard(key)
-            touched |= self._claims[old]
-            if not self._claims[old]:
-                del self._claims[old]
+            touched |= _taken_out(self._claims, old, key)
         if new is not None:
             touched |= self._claims.setdefault(new, set())
             self._claims[new].add(key)
-        return touched - {key}
+        return touched
+
+    def _index_references(self, key: Key, before: Resource | None, after: Resource | None) -> None:
+        old = reference.topics_of(before) if before is not None else frozenset()
+        new = reference.topics_of(after) if after is not None else frozenset()
+        for topic in old - new:
+            _taken_out(self._referrers, topic, key)
+        for topic in new - old:
+            self._referrers.setdefault(topic, set()).add(key)
+
+
+def _claim(resource: Resource | None) -> Claim | None:
+    name = intent.claim(resource) if resource is not None else None
+    return None if resource is None or name is None else (resource.key.kind, name)
+
+
+def _taken_out(index: dict[T, set[Key]], where: T, key: Key) -> set[Key]:
+    """The others that are left there."""
+    others = index[where] - {key}
+    if others:
+        index[where] = others
+    else:
+        del index[where]
+    return others

@@ -1,6 +1,7 @@
 """The operator with its two worlds: a Kubernetes API (emulated or real) as a user speaks to it, and Kafka's topics."""
 
 import asyncio
+import copy
 import os
 import ssl
 import uuid
@@ -19,7 +20,8 @@ from signalink_core.settings import KafkaSettings, ProcessSettings
 from signalink_core.testing import eventually
 from signalink_operator import app, model, settings
 from signalink_operator.adapters import login
-from signalink_operator.reconciler import Topics
+from signalink_operator.kinds.channels import Channels
+from signalink_operator.kinds.topics import Topics
 
 CRDS = Path(__file__).resolve().parents[2] / "operator" / "crds"
 NOWHERE = KafkaSettings(bootstrap="127.0.0.1:1", security="plaintext")
@@ -28,9 +30,9 @@ NOWHERE = KafkaSettings(bootstrap="127.0.0.1:1", security="plaintext")
 def resource(
     name: str = "t", namespace: str = "default", version: int = 1, deleted: str | None = None, **document: Any
 ) -> model.Resource:
-    """A Topic as the API shows it."""
+    """A Topic (or another `kind`) as the API shows it."""
     return model.Resource(
-        key=model.Key("Topic", namespace, name),
+        key=model.Key(document.get("kind", "Topic"), namespace, name),
         uid=document.get("uid", f"uid-{namespace}-{name}"),
         version=version,
         generation=document.get("generation", 1),
@@ -41,15 +43,17 @@ def resource(
         annotations=document.get("annotations", {}),
         spec=document.get("spec", {}),
         status=document.get("status", {}),
+        owners=tuple(document.get("owners", ())),
     )
 
 
 @dataclass
 class Api:
-    """What a user does with kubectl, over HTTP, in one namespace of its own."""
+    """What a user does with kubectl, over HTTP, in one namespace of its own; `of` is the same for another kind."""
 
     access: kopf.ConnectionInfo
     namespace: str
+    kind: str = "Topic"
     http: httpx.AsyncClient = field(init=False)
 
     def __post_init__(self) -> None:
@@ -61,19 +65,24 @@ class Api:
             timeout=20,
         )
 
+    def of(self, kind: str) -> "Api":
+        view = copy.copy(self)
+        view.kind = kind
+        return view
+
     async def call(self, method: str, path: str, body: Any = None, kind: str = "application/json") -> httpx.Response:
         return await self.http.request(method, path, json=body, headers={"Content-Type": kind})
 
-    def path(self, name: str = "", plural: str = "topics", namespace: str | None = None) -> str:
-        where = f"/apis/signalink.dev/v1/namespaces/{namespace or self.namespace}/{plural}"
+    def path(self, name: str = "", namespace: str | None = None) -> str:
+        where = f"/apis/signalink.dev/v1/namespaces/{namespace or self.namespace}/{model.PLURALS[self.kind]}"
         return f"{where}/{name}" if name else where
 
     async def apply(self, name: str, spec: Mapping[str, Any] | None = None, **meta: Any) -> httpx.Response:
-        """Create a Topic; annotations, labels, finalizers, namespace as keywords."""
+        """Create a resource; annotations, labels, finalizers, namespace as keywords."""
         namespace = meta.pop("namespace", None)
         body = {
             "apiVersion": "signalink.dev/v1",
-            "kind": "Topic",
+            "kind": self.kind,
             "metadata": {"name": name, **meta},
             "spec": dict(spec or {}),
         }
@@ -83,6 +92,13 @@ class Api:
         return await self.call(
             "PATCH", self.path(name, namespace=namespace), dict(patch), "application/merge-patch+json"
         )
+
+    async def put_status(self, name: str, status: Mapping[str, Any]) -> None:
+        """Write into the status, as only the operator should."""
+        answer = await self.call(
+            "PATCH", f"{self.path(name)}/status", {"status": dict(status)}, "application/merge-patch+json"
+        )
+        answer.raise_for_status()
 
     async def annotate(self, name: str, **annotations: str | None) -> None:
         named = {f"signalink.dev/{key.replace('_', '-')}": value for key, value in annotations.items()}
@@ -99,7 +115,9 @@ class Api:
 
     async def events(self, name: str) -> list[dict[str, Any]]:
         answer = await self.call("GET", f"/api/v1/namespaces/{self.namespace}/events")
-        return [item for item in answer.raise_for_status().json()["items"] if item["involvedObject"]["name"] == name]
+        about = (self.kind, name)
+        items = answer.raise_for_status().json()["items"]
+        return [i for i in items if (i["involvedObject"]["kind"], i["involvedObject"]["name"]) == about]
 
     # -- what a test waits for -----------------------------------------------------------------------------------------
 
@@ -149,6 +167,11 @@ class World:
         await self.settled()
 
 
+def renew(token_file: Path, token: str) -> None:
+    """Somebody puts another service token into the file."""
+    token_file.write_text(f"{token}\n", encoding="utf-8")
+
+
 def own_settings(namespace: str, **options: Any) -> settings.Settings:
     given = {
         "namespace": namespace,
@@ -164,10 +187,14 @@ def own_settings(namespace: str, **options: Any) -> settings.Settings:
 
 @asynccontextmanager
 async def working(
-    api: Api, topics: Topics, ready: Callable[[app.Operator], None] | None = None, **options: Any
+    api: Api,
+    topics: Topics,
+    ready: Callable[[app.Operator], None] | None = None,
+    channels: Channels | None = None,
+    **options: Any,
 ) -> AsyncIterator[World]:
     """The operator from start to stop; an error that crashes a part is raised here."""
-    operator = app.Operator(own_settings(api.namespace, **options), topics, api.access)
+    operator = app.Operator(own_settings(api.namespace, **options), topics, api.access, channels=channels)
     if ready is not None:
         ready(operator)
     async with operator:
@@ -213,13 +240,14 @@ async def real_api() -> AsyncIterator[Api]:
 
 
 async def _served(api: Api) -> bool:
-    return (await api.call("GET", api.path())).status_code == 200
+    return all([(await api.call("GET", api.of(kind).path())).status_code == 200 for kind in model.PLURALS])
 
 
 async def _empty(api: Api) -> None:
     """What a test left: without an operator nobody would take the finalizers off."""
-    for item in (await api.call("GET", api.path())).json().get("items", []):
-        name = item["metadata"]["name"]
-        await api.edit(name, {"metadata": {"finalizers": None}})
-        await api.call("DELETE", api.path(name))
+    for view in map(api.of, reversed(model.PLURALS)):
+        for item in (await api.call("GET", view.path())).json().get("items", []):
+            name = item["metadata"]["name"]
+            await view.edit(name, {"metadata": {"finalizers": None}})
+            await api.call("DELETE", view.path(name))
     await api.call("DELETE", f"/api/v1/namespaces/{api.namespace}")

@@ -1,6 +1,6 @@
 """`apply` over a fake Kafka: the report, the exit code, and that a pass without drift writes nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ class FakeTopics:
         self.seen, self.failing = seen, failing or {}
         self.acted: dict[str, Plan] = {}
 
-    def observe(self, names: Sequence[str]) -> dict[str, kafka.Observed]:
+    def observe(self, names: Sequence[str], replicas: Mapping[str, int] | None = None) -> dict[str, kafka.Observed]:
         return {name: self.seen.get(name) for name in names}
 
     def act(self, plans: dict[str, Plan]) -> dict[str, kafka.Acted]:

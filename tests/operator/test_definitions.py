@@ -73,6 +73,34 @@ async def server() -> AsyncIterator[Api]:
         yield api
 
 
+def test_the_definition_of_channels_and_the_model_have_the_same_fields_defaults_and_bounds() -> None:
+    fields = schema("channels")["properties"]["spec"]["properties"]
+    assert set(fields) == {field.alias for field in model.ChannelSpec.model_fields.values()}
+    spec = model.ChannelSpec().model_dump(by_alias=True)
+    for name in ("clusterRef", "visibility", "membersPolicy", "deletionPolicy"):
+        assert fields[name]["default"] == spec[name], name
+    member = fields["members"]["items"]["properties"]
+    assert set(member) == {field.alias for field in model.Member.model_fields.values()}
+    assert member["role"]["default"] == model.Member(user="ana").role
+    assert set(fields["topic"]["properties"]) == {field.alias for field in model.TopicShape.model_fields.values()}
+    quota = model.Quota.model_json_schema(by_alias=True)["properties"]
+    for name, found in fields["quota"]["properties"].items():
+        (bounds,) = (each for each in quota[name]["anyOf"] if each["type"] == "integer")
+        assert (found["minimum"], found["maximum"]) == (bounds["minimum"], bounds["maximum"]), name
+
+
+def test_the_topic_of_a_channel_has_the_rules_of_a_topic() -> None:
+    topic, own = (
+        schema("topics")["properties"]["spec"],
+        schema("channels")["properties"]["spec"]["properties"]["topic"],
+    )
+    for name, node in own["properties"].items():
+        theirs = topic["properties"][name]
+        assert {**node, "description": ""} == {**theirs, "description": ""}, name
+    rules = {rule["rule"] for rule in topic["x-kubernetes-validations"]}
+    assert {rule["rule"] for rule in own["x-kubernetes-validations"]} <= rules
+
+
 REFUSED = [
     ({"topicName": "a b"}, "spec.topicName"),
     ({"topicName": "__offsets"}, "belong to Kafka"),
@@ -116,3 +144,57 @@ async def test_the_api_server_refuses_what_the_rules_refuse_and_says_why(server:
 def test_what_the_server_would_refuse_the_operator_refuses_too(spec: dict[str, Any], says: str) -> None:
     decided = intent.decide(resource(spec=spec), None)
     assert decided.conditions[0].reason == "InvalidSpec", says
+
+
+CHANNELS_REFUSED = [
+    ({"slug": "Big"}, "spec.slug"),
+    ({"slug": "-a"}, "spec.slug"),
+    ({"slug": "a" * 81}, "spec.slug"),
+    ({"visibility": "Secret"}, "spec.visibility"),
+    ({"members": [{"user": "a b"}]}, "spec.members[0].user"),
+    ({"members": [{"user": "ana"}, {"user": "ana"}]}, "Duplicate value"),
+    ({"members": [{"user": "ana", "role": "Admin"}]}, "role"),
+    ({"members": [{"user": f"u{n}"} for n in range(501)]}, "spec.members"),
+    ({"membersPolicy": "Exact"}, "needs a member with role Owner"),
+    ({"membersPolicy": "Exact", "members": [{"user": "ana"}]}, "needs a member with role Owner"),
+    ({"members": [{"user": "ana"}, {"user": "ben"}], "quota": {"maxMembers": 1}}, "more members than quota.maxMembers"),
+    ({"quota": {"messagesPerSecond": 0}}, "messagesPerSecond"),
+    ({"quota": {"messagesPerSecond": 1001}}, "messagesPerSecond"),
+    ({"topic": {}, "topicRef": "x"}, "exclude each other"),
+    ({"topic": {"replicas": 1, "config": {"min.insync.replicas": 2}}}, "min.insync.replicas is above replicas"),
+    ({"deletionPolicy": "Burn"}, "spec.deletionPolicy"),
+]
+CHANNEL_EDITS = [
+    ({"slug": "a"}, {"slug": "b"}, "slug cannot change"),
+    ({"slug": "a"}, {"slug": None}, "slug cannot be added or taken away"),
+    ({}, {"slug": "b"}, "slug cannot be added or taken away"),
+    ({}, {"clusterRef": "other"}, "clusterRef cannot change"),
+    ({"topic": {"partitions": 3}}, {"topic": {"partitions": 2}}, "partitions cannot shrink"),
+]
+FULL = {
+    "displayName": "n" * 200,
+    "description": "d" * 2000,
+    "visibility": "Public",
+    "members": [{"user": f"user-{n}", "role": "Owner"} for n in range(500)],
+    "membersPolicy": "Exact",
+    "quota": {"messagesPerSecond": 1000, "slowModeSeconds": 86400, "retentionDays": 36500, "maxMembers": 500},
+    "topic": {"partitions": 3, "replicas": 1, "config": {"min.insync.replicas": "1"}, "deletionPolicy": "Delete"},
+    "deletionPolicy": "Archive",
+}
+
+
+async def test_the_api_server_refuses_of_channels_what_the_rules_refuse_and_says_why(server: Api) -> None:
+    many = server.of("Channel")
+    for number, (spec, says) in enumerate(CHANNELS_REFUSED):
+        answer = await many.apply(f"c-{number}", spec)
+        assert (answer.status_code, says in answer.text) == (422, True), (spec, answer.text)
+    for number, (before, edit, says) in enumerate(CHANNEL_EDITS):
+        (await many.apply(f"e-{number}", before)).raise_for_status()
+        answer = await many.edit(f"e-{number}", {"spec": edit})
+        assert (answer.status_code, says in answer.text) == (422, True), (edit, answer.text)
+    for number, spec in enumerate(({}, FULL, {"topicRef": "orders"})):
+        answer = await many.apply(f"good-{number}", spec)
+        assert answer.status_code == 201, answer.text
+    long = await many.apply("n" * 81)
+    assert (long.status_code, "80 characters" in long.text) == (422, True)
+    assert (await many.apply("n" * 81, {"slug": "short"})).status_code == 201

@@ -9,10 +9,10 @@ from operatorworld import resource
 
 from signalink_operator.model import Key
 from signalink_operator.plans import intent
-from signalink_operator.plans.intent import FINALIZER, decide
+from signalink_operator.plans.intent import RULES, decide
 
 OTHER = Key("Topic", "team-a", "older")
-PLACED = {"finalizers": [FINALIZER]}
+PLACED = {"finalizers": [RULES["Topic"].finalizer]}
 DELETE = {"spec": {"deletionPolicy": "Delete"}}
 GONE = {"deleted": "2026-01-01T00:00:00Z"}
 UNMANAGED = {"annotations": {"signalink.dev/managed": "false"}}

@@ -17,30 +17,30 @@ async def test_t21_a_key_is_in_a_batch_once_however_often_it_is_put() -> None:
     queue = KeyQueue(linger_seconds=0)
     for key in (A, B, A, A):
         queue.put(key)
-    assert await queue.take() == [A, B]
+    assert await queue.take("Topic") == [A, B]
 
 
 async def test_t21_a_key_that_arrives_in_flight_waits_at_the_tail_until_the_batch_is_done() -> None:
     queue = KeyQueue(linger_seconds=0)
     queue.put(A)
-    batch = await queue.take()
+    batch = await queue.take("Topic")
     queue.put(A)
     queue.put(B)
-    assert await queue.take() == [B]
+    assert await queue.take("Topic") == [B]
     queue.done(batch)
-    assert await queue.take() == [A]
+    assert await queue.take("Topic") == [A]
 
 
 async def test_a_batch_ends_when_it_is_full() -> None:
     queue = KeyQueue(batch=2, linger_seconds=60)
     for key in (A, B, C):
         queue.put(key)
-    assert await queue.take() == [A, B]
+    assert await queue.take("Topic") == [A, B]
 
 
 async def test_a_batch_waits_for_more_and_then_goes_as_it_is() -> None:
     queue = KeyQueue(linger_seconds=0.05)
-    taking = asyncio.ensure_future(queue.take())
+    taking = asyncio.ensure_future(queue.take("Topic"))
     await asyncio.sleep(0)
     queue.put(A)
     queue.put(B)
@@ -53,10 +53,10 @@ async def test_a_retry_comes_when_it_is_due_and_earlier_when_something_else_puts
     queue.put_later(A, 5)
     queue.put_later(B, 5)
     queue.put(B)
-    assert await queue.take() == [B]
+    assert await queue.take("Topic") == [B]
     queue.done([B])
     now[0] = 6
-    assert await queue.take() == [A]
+    assert await queue.take("Topic") == [A]
 
 
 async def test_t22_a_full_queue_raises_instead_of_dropping() -> None:

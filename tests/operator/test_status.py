@@ -7,6 +7,7 @@ from operatorworld import resource
 
 from signalink_operator.model import Condition, Failure, ObservedTopic, Resource
 from signalink_operator.plans import retry, selector, status
+from signalink_operator.plans.intent import RULES
 from signalink_operator.plans.topic import Plan, Refuse
 
 EARLY, LATE = "2026-01-01T00:00:00Z", "2026-02-02T00:00:00Z"
@@ -43,9 +44,9 @@ def test_the_time_moves_when_the_status_flips() -> None:
 
 def test_t12_facts_that_do_not_hold_any_more_are_taken_away() -> None:
     told = after(resource(), GOOD, EARLY)
-    patch = status.patch(told, GOOD, dict.fromkeys(status.FACTS), LATE)
+    patch = status.patch(told, GOOD, dict.fromkeys(RULES["Topic"].facts), LATE)
     assert patch is not None
-    assert [key for key, value in patch.items() if value is None] == list(status.FACTS)
+    assert [key for key, value in patch.items() if value is None] == list(RULES["Topic"].facts)
 
 
 def test_an_event_tells_of_a_flip_and_its_name_comes_from_the_transition() -> None:

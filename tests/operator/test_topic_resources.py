@@ -7,7 +7,7 @@ from operatorworld import Api, working
 
 from signalink_core.testing import eventually
 from signalink_operator.model import ConfigEntry, Failure, ObservedTopic
-from signalink_operator.plans.intent import FINALIZER
+from signalink_operator.plans.intent import RULES
 from signalink_operator.testing import MemoryTopics
 
 DOWN = Failure("KafkaUnavailable", "Local: Broker transport failure")
@@ -80,7 +80,7 @@ async def test_t09_the_finalizer_is_there_before_the_topic_and_goes_when_the_pol
         await api.until("orders", "False", "CreateDenied")
         body = await api.read("orders")
         assert body is not None
-        assert body["metadata"]["finalizers"] == [FINALIZER]
+        assert body["metadata"]["finalizers"] == [RULES["Topic"].finalizer]
         memory.failing.clear()
         await api.edit("orders", {"metadata": {"finalizers": []}})
         await api.until("orders", "True")
@@ -232,6 +232,50 @@ async def test_t15_ten_races_have_one_winner_each(api: Api, memory: MemoryTopics
             assert sorted(map(str, pair)) == ["False", "True"], (n, pair)
     created = [name for call, names_ in memory.calls if call == "create_topics" for name in names_]
     assert sorted(created) == sorted(f"topic-{n}" for n in range(10))
+
+
+async def test_t05_a_shrink_is_refused_while_the_settings_of_the_same_edit_are_applied(
+    api: Api, memory: MemoryTopics
+) -> None:
+    async with working(api, memory) as world:
+        await api.apply("orders", {"partitions": 2})
+        await api.until("orders", "True")
+        # The definition lets nobody write a smaller number; that somebody grew the topic by hand comes to the same.
+        memory.topics["orders"] = replace(memory.topics["orders"], partitions=5)
+        await api.edit("orders", {"spec": {"config": {"retention.ms": 9}}})
+        told = await api.until("orders", "False", "NotSupported")
+        assert told["message"] == "partitions 5 -> 2: no topic can shrink"
+        assert memory.topics["orders"].config["retention.ms"].value == "9"
+        await world.full_pass()
+        assert memory.topics["orders"].partitions == 5
+
+
+async def test_t06_replicas_that_a_running_reassignment_leads_to_are_accepted(api: Api, memory: MemoryTopics) -> None:
+    async with working(api, memory) as world:
+        await api.apply("orders")
+        await api.until("orders", "True")
+        await api.edit("orders", {"spec": {"replicas": 3}})
+        await api.until("orders", "False", "NotSupported")
+        memory.targets["orders"] = 3
+        await world.full_pass()
+        await api.until("orders", "True")
+
+
+async def test_t16_a_name_that_was_changed_past_the_definition_is_refused_and_the_status_keeps_the_old_one(
+    api: Api, memory: MemoryTopics
+) -> None:
+    async with working(api, memory) as world:
+        await api.apply("orders")
+        await api.until("orders", "True")
+        # No server lets anybody edit the name; a status that tells of another one is the same to the operator.
+        await api.put_status("orders", {"topicName": "orders.old"})
+        await world.full_pass()
+        told = await api.until("orders", "False", "NotSupported")
+        assert "topicName orders.old -> orders" in told["message"]
+        body = await api.read("orders")
+        assert body is not None
+        assert body["status"]["topicName"] == "orders.old"
+    assert set(memory.topics) == {"orders"}
 
 
 async def test_t17_what_kafka_refuses_is_said_in_its_words_and_tried_once_a_pass(

@@ -7,9 +7,9 @@ import pytest
 
 from signalink_core.testing import eventually
 from signalink_operator.adapters import kafka as adapter
+from signalink_operator.kinds.topics import Topics as TopicsPort
 from signalink_operator.model import Failure, ObservedTopic
 from signalink_operator.plans.topic import CreateTopic, DeleteConfig, DeleteTopic, GrowPartitions, Plan, SetConfig
-from signalink_operator.reconciler import Topics as TopicsPort
 from signalink_operator.testing import MemoryTopics
 from signalink_stacks.local.engines import KafkaEngine
 from signalink_stacks.local.testing import Topics

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import replace
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
@@ -29,7 +30,7 @@ from signalink_core.errors import DependencyUnavailable, FaultInjected
 from signalink_core.settings import KafkaSettings
 from signalink_core.telemetry import names as metric_names
 from signalink_operator import settings
-from signalink_operator.adapters import kafka_errors
+from signalink_operator.adapters import kafka_errors, reassignments
 from signalink_operator.model import ConfigEntry as ObservedEntry
 from signalink_operator.model import Failure, ObservedTopic
 from signalink_operator.plans import topic as topic_plan
@@ -47,6 +48,7 @@ class KafkaTopics:
 
     def __init__(self, kafka: KafkaSettings, deadlines: settings.Deadlines | None = None) -> None:
         self._deadlines = deadlines or settings.Deadlines()
+        self._kafka = kafka
         self._prefix = kafka.topic_prefix
         self._login_error: str | None = None
         self._admin = AdminClient(settings.admin_config(kafka, self._deadlines) | {"error_cb": self._note_error})
@@ -77,13 +79,28 @@ class KafkaTopics:
         answers = [answer for answer in found.values() if not isinstance(answer, Failure)]
         return answers[0]["auto.create.topics.enable"].value == "true" if answers else None
 
-    def observe(self, names: Iterable[str]) -> dict[str, Observed]:
-        """Each topic as it is: None where Kafka does not have it."""
+    def observe(self, names: Iterable[str], replicas: Mapping[str, int] | None = None) -> dict[str, Observed]:
+        """Each topic as it is: None where Kafka does not have it.
+
+        `replicas`: how many a topic should have; where it has another number, it is asked what a reassignment leads to.
+        """
         wanted = list(names)
         described = self._describe(wanted)
         present = [name for name, answer in described.items() if not isinstance(answer, Failure)]
         configs = self._configs(present)
-        return {name: _observed(name, described[name], configs.get(name)) for name in wanted}
+        seen = {name: _observed(name, described[name], configs.get(name)) for name in wanted}
+        return {**seen, **self._with_targets(seen, replicas or {})}
+
+    def _with_targets(self, seen: Mapping[str, Observed], replicas: Mapping[str, int]) -> dict[str, ObservedTopic]:
+        moving = {
+            name: topic
+            for name, topic in seen.items()
+            if isinstance(topic, ObservedTopic) and replicas.get(name, topic.replicas) != topic.replicas
+        }
+        if not moving:
+            return {}
+        found = reassignments.targets(self._kafka, [self._prefix + name for name in moving], self._deadlines)
+        return {name: replace(topic, target_replicas=found.get(self._prefix + name)) for name, topic in moving.items()}
 
     def act(self, plans: Mapping[str, topic_plan.Plan]) -> dict[str, Acted]:
         """Carry out all plans; the answer has the topics that failed, and those made or grown as they are now."""

@@ -103,10 +103,34 @@ class Kube(Lifecycle):
     async def get(self, key: Key) -> Resource:
         return Resource.from_body(await self.call("GET", _object(key)), key.kind)
 
-    async def create(self, key: Key, spec: Mapping[str, Any], annotations: Mapping[str, str]) -> Resource:
-        meta = {"name": key.name, "namespace": key.namespace, "annotations": dict(annotations)}
+    async def create(
+        self,
+        key: Key,
+        spec: Mapping[str, Any],
+        annotations: Mapping[str, str],
+        labels: Mapping[str, str] | None = None,
+        owner: Resource | None = None,
+    ) -> Resource:
+        """`owner` is of the same namespace; Kubernetes takes the new resource away when the owner goes."""
+        meta: dict[str, Any] = {"name": key.name, "namespace": key.namespace, "annotations": dict(annotations)}
+        if labels:
+            meta["labels"] = dict(labels)
+        if owner is not None:
+            meta["ownerReferences"] = [_owner(owner)]
         body = {"apiVersion": f"{GROUP}/v1", "kind": key.kind, "metadata": meta, "spec": dict(spec)}
         return Resource.from_body(await self.call("POST", _path(key.kind, key.namespace), body), key.kind)
+
+    async def edit(self, key: Key, patch: Mapping[str, Any]) -> None:
+        """Merge into everything but the status."""
+        await self.call("PATCH", _object(key), dict(patch), MERGE)
+
+    async def delete(self, key: Key, uid: str) -> None:
+        """Only that very resource; that it is gone already, or another one now, is as good."""
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+        try:
+            await self.call("DELETE", _object(key), options)
+        except (Gone, Clash):
+            return
 
     async def annotate(self, key: Key, annotations: Mapping[str, str]) -> None:
         await self.call("PATCH", _object(key), {"metadata": {"annotations": dict(annotations)}}, MERGE)
@@ -199,6 +223,17 @@ def _path(kind: str, namespace: str | None) -> str:
 
 def _object(key: Key) -> str:
     return f"{_path(key.kind, key.namespace)}/{key.name}"
+
+
+def _owner(resource: Resource) -> dict[str, Any]:
+    return {
+        "apiVersion": f"{GROUP}/v1",
+        "kind": resource.key.kind,
+        "name": resource.key.name,
+        "uid": resource.uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
 
 
 def _edit(resource: Resource, finalizer: str, there: bool) -> list[dict[str, Any]]:

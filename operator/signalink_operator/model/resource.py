@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 GROUP = "signalink.dev"
-PLURALS: Mapping[str, str] = {"Topic": "topics"}
+PLURALS: Mapping[str, str] = {"Topic": "topics", "Channel": "channels"}
 ANNOTATION_MANAGED = f"{GROUP}/managed"
 ANNOTATION_PAUSED = f"{GROUP}/paused"
 ANNOTATION_FORCE_RELEASE = f"{GROUP}/force-release"
+ANNOTATION_ADOPT = f"{GROUP}/adopt"
+LABEL_CHANNEL = f"{GROUP}/channel"
 
 
 class Key(NamedTuple):
@@ -27,7 +29,10 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """`created` and `deleted` are RFC 3339 as the server wrote them; `deleted` None: nobody has deleted it."""
+    """`created` and `deleted` are RFC 3339 as the server wrote them; `deleted` None: nobody has deleted it.
+
+    `owners` are the uids of its ownerReferences.
+    """
 
     key: Key
     uid: str
@@ -40,6 +45,7 @@ class Resource:
     annotations: Mapping[str, str]
     spec: Mapping[str, Any]
     status: Mapping[str, Any]
+    owners: tuple[str, ...] = ()
 
     @classmethod
     def from_body(cls, body: Mapping[str, Any], kind: str | None = None) -> Resource:
@@ -58,6 +64,7 @@ class Resource:
             annotations=dict(meta.get("annotations") or {}),
             spec=dict(body.get("spec") or {}),
             status=dict(body.get("status") or {}),
+            owners=tuple(owner["uid"] for owner in meta.get("ownerReferences") or ()),
         )
 
     @property
@@ -75,6 +82,10 @@ class Resource:
     @property
     def force_release(self) -> bool:
         return self.annotations.get(ANNOTATION_FORCE_RELEASE) == "true"
+
+    @property
+    def adopts(self) -> bool:
+        return self.annotations.get(ANNOTATION_ADOPT) == "true"
 
     @property
     def age_rank(self) -> tuple[str, str, str]:

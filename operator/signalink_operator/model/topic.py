@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, field_validator, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Field, StrictInt, StrictStr, field_validator, model_validator
+
+from signalink_operator.model.document import Document
 
 API_VERSION = "signalink.dev/v1"
 NAME_LIMIT = 249
@@ -32,11 +33,7 @@ def check_topic_name(name: str) -> str:
     return name
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
-
-
-class Metadata(_Document):
+class Metadata(Document):
     """Only what a topic needs; labels and annotations are accepted and left to Kubernetes."""
 
     name: str
@@ -45,14 +42,12 @@ class Metadata(_Document):
     annotations: Mapping[str, str] = Field(default_factory=dict)
 
 
-class TopicSpec(_Document):
+class TopicShape(Document):
     """Every field may be absent: then the broker's default holds (partitions, replicas) or nothing is set (config).
 
     With `deletionPolicy: Retain` the topic outlives the resource; with Delete it goes first.
     """
 
-    topic_name: str | None = None
-    cluster_ref: str = "default"
     partitions: Annotated[StrictInt, Field(ge=1, le=10_000)] | None = None
     replicas: Annotated[StrictInt, Field(ge=1, le=100)] | None = None
     config: Annotated[Mapping[str, ConfigValue], Field(max_length=64)] = Field(default_factory=dict)
@@ -66,14 +61,21 @@ class TopicSpec(_Document):
         return config
 
     @model_validator(mode="after")
-    def _in_sync_within_replicas(self) -> TopicSpec:
+    def _in_sync_within_replicas(self) -> Self:
         wanted = str(self.config.get(_MIN_ISR, "1"))
         if self.replicas is not None and wanted.isdecimal() and int(wanted) > self.replicas:
             raise ValueError(f"config {_MIN_ISR} = {wanted} is above replicas = {self.replicas}")
         return self
 
 
-class Topic(_Document):
+class TopicSpec(TopicShape):
+    """A Topic resource's spec."""
+
+    topic_name: str | None = None
+    cluster_ref: str = "default"
+
+
+class Topic(Document):
     """One manifest document."""
 
     api_version: Literal["signalink.dev/v1"]

@@ -1,60 +1,110 @@
-"""What a pass has to do with one Topic resource before Kafka is looked at: manage, delete, release or hold. Pure.
+"""What a pass has to do with one resource before the outside is looked at: manage, delete, release or hold. Pure.
 
 This is where it is decided whether data may go: only for a resource that somebody deleted, that is managed, is the one
-that owns the topic, says `deletionPolicy: Delete` and carries the operator's finalizer.
+that owns what it names, has a policy that takes it away and carries the operator's finalizer. All kinds are decided
+here, by the same code; `RULES` is what differs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from signalink_operator.model import Condition, Key, Resource, TopicSpec, check_topic_name
+from signalink_operator.model import (
+    ChannelSpec,
+    Condition,
+    Key,
+    Resource,
+    TopicSpec,
+    check_slug,
+    check_topic_name,
+)
 
-FINALIZER = "signalink.dev/topic"
 READY = "Ready"
 Step = Literal["manage", "delete", "release", "hold"]
 FinalizerStep = Literal["keep", "place", "drop"]
+Spec = TopicSpec | ChannelSpec
+
+
+@dataclass(frozen=True)
+class Rules:
+    """One kind. `field`, in spec and status, has the name that is claimed; `removing` are policies that take away."""
+
+    noun: str
+    field: str
+    finalizer: str
+    removing: frozenset[str]
+    facts: tuple[str, ...]
+    """Fields of the status that hold only while the resource is looked after."""
+    spec: type[TopicSpec] | type[ChannelSpec]
+    check: Callable[[str], str]
+
+
+RULES: Mapping[str, Rules] = {
+    "Topic": Rules(
+        "topic",
+        "topicName",
+        "signalink.dev/topic",
+        frozenset({"Delete"}),
+        ("topicName", "topicId", "partitions", "replicas"),
+        TopicSpec,
+        check_topic_name,
+    ),
+    "Channel": Rules(
+        "channel",
+        "slug",
+        "signalink.dev/channel",
+        frozenset({"Archive", "Delete"}),
+        ("slug", "channelId", "topicName", "memberCount"),
+        ChannelSpec,
+        check_slug,
+    ),
+}
 
 
 @dataclass(frozen=True)
 class Intent:
-    """`topic` is the name in Kafka; `conditions` are final for hold. `forgets`: topicName and the like are cleared."""
+    """`name` is the topic in Kafka or the channel's slug; `conditions` are final for hold. `forgets`: facts go."""
 
     step: Step
-    topic: str | None = None
-    spec: TopicSpec | None = None
+    name: str | None = None
+    spec: Spec | None = None
     finalizer: FinalizerStep = "keep"
     conditions: tuple[Condition, ...] = ()
     forgets: bool = False
 
 
+def rules(resource: Resource) -> Rules:
+    return RULES[resource.key.kind]
+
+
 def desired_name(resource: Resource) -> str:
-    return str(resource.spec.get("topicName") or resource.key.name)
+    return str(resource.spec.get(rules(resource).field) or resource.key.name)
 
 
 def claim(resource: Resource) -> str | None:
-    """The topic a resource wants to own: the one it got, else the one it asks for. None: it is not managed."""
-    if not resource.managed or resource.key.kind != "Topic":
+    """What a resource wants to own: the one it got, else the one it asks for. None: it is not managed."""
+    if not resource.managed:
         return None
-    return str(resource.status.get("topicName") or desired_name(resource))
+    return str(resource.status.get(rules(resource).field) or desired_name(resource))
 
 
 def owner(claimants: Iterable[Resource]) -> Resource | None:
-    """Of the resources that want one topic, the oldest has it: creation time, then namespace, then name."""
+    """Of the resources that want one thing, the oldest has it: creation time, then namespace, then name."""
     return min(claimants, key=lambda resource: resource.age_rank, default=None)
 
 
 def decide(resource: Resource, owned_by: Key | None, finalizers: bool = True) -> Intent:
-    """`owned_by`: the resource that has the topic; `finalizers` False switches deleting of topics off everywhere."""
+    """`owned_by`: the resource that has the name; `finalizers` False switches taking away off everywhere."""
+    kind = rules(resource)
     spec, wrong = read_spec(resource)
     mine = owned_by in {None, resource.key}
     if resource.deleting:
         return _deleted(resource, spec, mine and finalizers)
-    placed = FINALIZER in resource.finalizers
+    placed = kind.finalizer in resource.finalizers
     drop: FinalizerStep = "drop" if placed else "keep"
     if not resource.managed:
         return Intent("hold", finalizer=drop, conditions=_UNMANAGED, forgets=True)
@@ -63,24 +113,26 @@ def decide(resource: Resource, owned_by: Key | None, finalizers: bool = True) ->
     if spec is None or wrong:
         return _refused("InvalidSpec", wrong)
     name = desired_name(resource)
-    before = resource.status.get("topicName")
+    before = resource.status.get(kind.field)
     if before and before != name:
         return _refused(
             "NotSupported",
-            f"topicName {before} -> {name}: a topic cannot be renamed. Put {before} back, or make another resource.",
+            f"{kind.field} {before} -> {name}: a {kind.noun} cannot be renamed. "
+            f"Put {before} back, or make another resource.",
         )
     if not mine:
-        return _conflict(name, owned_by, drop)
-    wants = finalizers and spec.deletion_policy == "Delete"
+        return _conflict(kind, name, owned_by, drop)
+    wants = finalizers and spec.deletion_policy in kind.removing
     finalizer: FinalizerStep = "keep" if wants == placed else "place" if wants else "drop"
     return Intent("manage", name, spec, finalizer)
 
 
-def read_spec(resource: Resource) -> tuple[TopicSpec | None, str]:
+def read_spec(resource: Resource) -> tuple[Spec | None, str]:
     """The spec, or why it is none: the same rules as in the resource definition, for a server that skipped them."""
+    kind = rules(resource)
     try:
-        spec = TopicSpec.model_validate(resource.spec)
-        check_topic_name(desired_name(resource))
+        spec = kind.spec.model_validate(resource.spec)
+        kind.check(desired_name(resource))
     except ValidationError as error:
         return None, "; ".join(_sentence(item) for item in error.errors())
     except ValueError as error:
@@ -89,13 +141,15 @@ def read_spec(resource: Resource) -> tuple[TopicSpec | None, str]:
 
 
 def _sentence(item: Mapping[str, Any]) -> str:
-    return f"spec.{'.'.join(map(str, item['loc']))}: {item['msg'].removeprefix('Value error, ')}"
+    where = ".".join(("spec", *map(str, item["loc"])))
+    return f"{where}: {item['msg'].removeprefix('Value error, ')}"
 
 
-def _deleted(resource: Resource, spec: TopicSpec | None, mine: bool) -> Intent:
-    if FINALIZER not in resource.finalizers:
-        return Intent("hold", topic=claim(resource))
-    delete = spec is not None and spec.deletion_policy == "Delete" and resource.managed and mine
+def _deleted(resource: Resource, spec: Spec | None, mine: bool) -> Intent:
+    kind = rules(resource)
+    if kind.finalizer not in resource.finalizers:
+        return Intent("hold", name=claim(resource))
+    delete = spec is not None and spec.deletion_policy in kind.removing and resource.managed and mine
     if delete and not resource.force_release:
         return Intent("delete", claim(resource), spec, "drop")
     return Intent("release", claim(resource), spec, "drop")
@@ -105,9 +159,12 @@ def _refused(reason: str, message: str) -> Intent:
     return Intent("hold", conditions=(Condition(READY, "False", reason, message),))
 
 
-def _conflict(name: str, other: Key | None, finalizer: FinalizerStep) -> Intent:
+def _conflict(kind: Rules, name: str, other: Key | None, finalizer: FinalizerStep) -> Intent:
     who = f"{other.namespace}/{other.name}" if other is not None else "another resource"
-    message = f"Topic {name} belongs to {who}, which is older. Delete one of the two, or choose another topicName."
+    message = (
+        f"{kind.noun.capitalize()} {name} belongs to {who}, which is older. "
+        f"Delete one of the two, or choose another {kind.field}."
+    )
     condition = Condition(READY, "False", "ResourceConflict", message)
     return Intent("hold", finalizer=finalizer, conditions=(condition,), forgets=True)
 

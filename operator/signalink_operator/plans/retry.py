@@ -1,11 +1,22 @@
 """Which failures are worth another try by themselves, and when. Pure; the queue keeps the time.
 
-Everything else waits for an edit or the next full pass: what Kafka refuses once it refuses again a second later.
+Everything else waits for an edit or the next full pass: what is refused once is refused again a second later.
 """
 
 from __future__ import annotations
 
-PASSING = frozenset({"KafkaUnavailable", "KafkaThrottled", "NotReady", "AlreadyExists", "NotFound"})
+PASSING = frozenset(
+    {
+        "AlreadyExists",
+        "ApiThrottled",
+        "ApiUnavailable",
+        "KafkaThrottled",
+        "KafkaUnavailable",
+        "KubernetesUnavailable",
+        "NotFound",
+        "NotReady",
+    }
+)
 
 
 def delay(attempt: int, first: float = 2.0, most: float = 120.0) -> float:

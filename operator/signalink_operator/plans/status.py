@@ -16,10 +16,14 @@ from signalink_operator.plans import intent as intents
 from signalink_operator.plans import topic as topic_plan
 
 BLOCKED = "DeletionBlocked"
-UNAVAILABLE = "KafkaUnavailable"
-FACTS = ("topicName", "topicId", "partitions", "replicas")
+SILENT: Mapping[str, str] = {
+    "KafkaUnavailable": "Kafka does not answer.",
+    "ApiUnavailable": "The api does not answer.",
+    "ApiThrottled": "The api takes no more calls for now.",
+}
+"""What is Unknown while it lasts. Said in these words, since the real ones change from one try to the next."""
 _NEXT: Mapping[str, str] = {
-    UNAVAILABLE: "It is tried again by itself.",
+    **dict.fromkeys(SILENT, "It is tried again by itself."),
     "KafkaUnauthenticated": "Kafka refuses the operator's user or password.",
     "CreateDenied": "Give the operator's Kafka user CREATE on this topic.",
     "ConfigDenied": "Give the operator's Kafka user ALTER_CONFIGS on this topic.",
@@ -27,6 +31,12 @@ _NEXT: Mapping[str, str] = {
     "DeleteDenied": "Give the operator's Kafka user DELETE on this topic.",
     "DeletionDisabled": "Kafka has delete.topic.enable=false.",
     "InvalidReplicas": "Ask for no more replicas than there are brokers.",
+    "ApiUnauthorized": "Put a new service token into the file of SIGNALINK_OPERATOR_API_TOKEN_FILE.",
+    "ApiForbidden": "Give the operator a service token with the scope channels:admin.",
+    "NameTaken": "Choose another slug, or annotate signalink.dev/adopt=true to take the channel over.",
+    "ChannelArchived": "An archived channel cannot be changed. Choose another slug.",
+    "ChannelFull": "Raise quota.maxMembers, or list fewer members.",
+    "InvalidChannel": "Correct the spec.",
 }
 
 
@@ -41,17 +51,22 @@ class Note:
 
 
 def sentence(failure: Failure) -> str:
-    """What happened and what to do. Kafka's words, except where they change from one try to the next."""
-    what = "Kafka does not answer." if failure.reason == UNAVAILABLE else failure.message.rstrip()
+    """What happened and what to do. The other side's words, except where they change from one try to the next."""
+    what = SILENT.get(failure.reason) or failure.message.rstrip()
     after = _NEXT.get(failure.reason, "")
     return f"{what if what.endswith('.') else what + '.'} {after}".strip()
+
+
+def failed(failure: Failure) -> Condition:
+    """Ready is Unknown while the other side does not answer, and False when it refused."""
+    status: Literal["Unknown", "False"] = "Unknown" if failure.reason in SILENT else "False"
+    return Condition(intents.READY, status, failure.reason, sentence(failure))
 
 
 def managed(plan: topic_plan.Plan | None, failure: Failure | None) -> tuple[Condition, ...]:
     """The conditions after a pass in which the topic was planned and acted on; no plan: it could not be observed."""
     if failure is not None:
-        status: Literal["Unknown", "False"] = "Unknown" if failure.reason == UNAVAILABLE else "False"
-        return (Condition(intents.READY, status, failure.reason, sentence(failure)), *_warnings(plan))
+        return (failed(failure), *_warnings(plan))
     refusals = plan.refusals if plan is not None else ()
     if refusals:
         text = "; ".join(refusal.message for refusal in refusals)
@@ -59,10 +74,10 @@ def managed(plan: topic_plan.Plan | None, failure: Failure | None) -> tuple[Cond
     return (Condition(intents.READY, "True", "Reconciled", "Kafka has the topic as it is described."), *_warnings(plan))
 
 
-def blocked(failure: Failure) -> tuple[Condition, ...]:
-    """The conditions of a deleted resource whose topic could not be taken away."""
+def blocked(failure: Failure, noun: str = "topic") -> tuple[Condition, ...]:
+    """The conditions of a deleted resource whose topic (or channel) could not be taken away."""
     text = sentence(failure)
-    text += " Annotate signalink.dev/force-release=true to let the resource go and keep the topic."
+    text += f" Annotate signalink.dev/force-release=true to let the resource go and keep the {noun}."
     return (Condition(intents.READY, "False", BLOCKED, text), Condition(BLOCKED, "True", failure.reason, text))
 
 
@@ -94,27 +109,29 @@ def patch(
 
 
 def _merged(resource: Resource, conditions: Sequence[Condition], now: str) -> list[dict[str, Any]]:
-    before = _before(resource)
+    known = before(resource)
     merged = []
     for condition in conditions:
-        old = before.get(condition.type, {})
+        old = known.get(condition.type, {})
         since = old.get("lastTransitionTime", now) if old.get("status") == condition.status else now
         merged.append(condition.to_json(resource.generation, since))
     return merged
 
 
-def _before(resource: Resource) -> dict[str, Mapping[str, Any]]:
+def before(resource: Resource) -> dict[str, Mapping[str, Any]]:
+    """The conditions as they are now, by type."""
     return {item["type"]: item for item in resource.status.get("conditions") or ()}
 
 
 def notes(resource: Resource, conditions: Iterable[Condition]) -> list[Note]:
     """An Event per condition that flipped, or that is there for the first time and is not as one wishes."""
-    before = _before(resource)
+    known = before(resource)
     found = []
     for condition in conditions:
-        old = before.get(condition.type)
-        good = condition.type == intents.READY and condition.status == "True"
-        if (old is None and good) or (old is not None and old.get("status") == condition.status):
+        old = known.get(condition.type)
+        good = condition.type in _GOOD and condition.status == "True"
+        quiet = good or condition.reason == PENDING
+        if (old is None and quiet) or (old is not None and old.get("status") == condition.status):
             continue
         # The transition is named by where it came from: computed again after a crash, it is the same one.
         origin = f"{old.get('status')} {old.get('lastTransitionTime')}" if old else "new"
@@ -125,4 +142,7 @@ def notes(resource: Resource, conditions: Iterable[Condition]) -> list[Note]:
     return found
 
 
+PENDING = "Pending"
+"""Reason of what was asked for a moment ago: nobody needs to be told yet."""
+_GOOD = frozenset({intents.READY, "TopicReady", "MembersResolved"})
 _CALM = frozenset({"Unmanaged", "ReconciliationPaused"})

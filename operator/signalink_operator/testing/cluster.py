@@ -171,7 +171,7 @@ class Cluster(Lifecycle):
                     case "PUT":
                         return self.objects.replace(name, body)
                     case "DELETE":
-                        return self.objects.delete(name)
+                        return self.objects.delete(name, ((body or {}).get("preconditions") or {}).get("uid"))
                     case "PATCH" if "json-patch" in request.content_type:
                         return self.objects.edit(name, body)
                     case "PATCH":

@@ -78,8 +78,11 @@ class Objects:
             _edit(body, operation)
         return self._write(name, body)
 
-    def delete(self, name: Name) -> Body:
+    def delete(self, name: Name, uid: str | None = None) -> Body:
+        """`uid`: only if it is that very object."""
         body = copy.deepcopy(self.get(name))
+        if uid is not None and body["metadata"]["uid"] != uid:
+            raise Refused(409, "the object has another uid")
         if not body["metadata"].get("finalizers"):
             return self._remove(name)
         if "deletionTimestamp" not in body["metadata"]:
@@ -118,7 +121,15 @@ class Objects:
         self.version += 1
         body["metadata"]["resourceVersion"] = str(self.version)
         self.changes.append(Change(self.version, name[0], "DELETED", body))
+        self._collect_garbage(body["metadata"]["uid"])
         return body
+
+    def _collect_garbage(self, uid: str) -> None:
+        """What had this one owner goes too, as kube-controller-manager would have it."""
+        for name, body in list(self.bodies.items()):
+            owners = body["metadata"].get("ownerReferences") or ()
+            if owners and all(owner["uid"] == uid for owner in owners):
+                self.delete(name)
 
 
 def _merged(target: Any, patch: Any) -> Any:

@@ -28,6 +28,8 @@ class MemoryTopics:
     topics: dict[str, ObservedTopic] = field(default_factory=dict)
     failing: dict[str, Failure] = field(default_factory=dict)
     calls: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    targets: dict[str, int] = field(default_factory=dict)
+    """Topic to the replicas that a running reassignment leads to."""
     by_itself: bool | None = False
     asked: int = 0
     """How often it was asked whether it makes topics by itself."""
@@ -41,12 +43,19 @@ class MemoryTopics:
         self.asked += 1
         return self.by_itself
 
-    def observe(self, names: Sequence[str]) -> dict[str, ObservedTopic | Failure | None]:
+    def observe(
+        self, names: Sequence[str], replicas: Mapping[str, int] | None = None
+    ) -> dict[str, ObservedTopic | Failure | None]:
         self.calls.append(("describe_topics", tuple(names)))
         if self.hold is not None:
             self.hold.wait(30)
         failure = self.failing.get("describe_topics")
-        return {name: failure or self.topics.get(name) for name in names}
+        seen = {name: self.topics.get(name) for name in names}
+        for name, wanted in (replicas or {}).items():
+            topic = seen.get(name)
+            if topic is not None and topic.replicas != wanted:
+                seen[name] = replace(topic, target_replicas=self.targets.get(name))
+        return {name: failure or seen[name] for name in names}
 
     def act(self, plans: Mapping[str, topic_plan.Plan]) -> dict[str, ObservedTopic | Failure]:
         answers: dict[str, ObservedTopic | Failure] = {}

@@ -34,8 +34,10 @@ from signalink_operator.model import Failure, Key, ObservedTopic  # noqa: E402
 from signalink_operator.plans import status  # noqa: E402
 from signalink_operator.plans.topic import CreateTopic, DeleteTopic, Plan  # noqa: E402
 
-SIZES = {"small": (1, 100, (10, 100)), "full": (3, 1000, (10, 100, 500, 1000))}
-"""Runs, topics of the main figure, and the sizes of create, modify, delete."""
+SIZES = {"small": (1, 100, (10, 100), 300), "full": (3, 1000, (10, 100, 500, 1000), 5000)}
+"""Runs, topics of the main figure, the sizes of create, modify, delete, and resources at a start."""
+QUEUE = 20_000
+LOOK_SECONDS = 0.5
 BATCH = 100
 OPERATOR, BARE, BATCHED, API = "operator", "bare AdminClient", "the same, calls of 100", "Kubernetes API alone"
 IN_FLIGHT = 24
@@ -99,6 +101,7 @@ class Bench:
 
     def __init__(self, at: Ground, client: kube.Kube) -> None:
         self.at, self._client, self._rounds = at, client, 0
+        self._looks: dict[str, float] = {}
 
     def key(self, name: str) -> Key:
         return Key("Topic", self.at.api.namespace, name)
@@ -190,6 +193,43 @@ class Bench:
             found["rss_mb"] = machine.rss_bytes(process.child.pid) / 1e6
         return found
 
+    async def begun(self, count: int) -> dict[str, Any]:
+        """An operator that starts where so many resources are: when all are Ready, and how it does meanwhile."""
+        names = self.names(count)
+        await each(names, self.create)
+        async with watching(self.at) as watched:
+            began = time.monotonic()
+            process = self.at.start(lease_seconds=30, canary_seconds=20)
+            looking = asyncio.ensure_future(self._look(process))
+            try:
+                await watched.until("ready", names)
+            finally:
+                looking.cancel()
+            seconds = time.monotonic() - began
+            seen = await asyncio.gather(looking, return_exceptions=True)
+            assert isinstance(seen[0], asyncio.CancelledError), seen
+            found = {"count": count, "seconds": seconds, "per_second": count / seconds, **self._looks}
+            code = await process.end()
+            assert code == 0, process.tail()
+        await self._clear(names)
+        return found
+
+    async def _look(self, process: Process) -> None:
+        """Every half second: is it live, how long is the queue, how much memory has it."""
+        self._looks = {"rss_mb": 0.0, "queue": 0.0, "not_live": 0.0, "looks": 0.0}
+        await process.until_live()
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{process.port}", timeout=5, trust_env=False) as http:
+            for _ in range(int(LONGEST / LOOK_SECONDS)):
+                live = await http.get("/healthz")
+                page = (await http.get("/metrics")).text
+                queue = next(line for line in page.splitlines() if line.startswith("signalink_operator_queue_keys "))
+                looks = self._looks
+                looks["looks"] += 1
+                looks["not_live"] += live.status_code != 200
+                looks["queue"] = max(looks["queue"], float(queue.rsplit(" ", 1)[1]))
+                looks["rss_mb"] = max(looks["rss_mb"], machine.rss_bytes(process.child.pid) / 1e6)
+                await asyncio.sleep(LOOK_SECONDS)
+
     async def steady(self, count: int) -> dict[str, Any]:
         """Edits of one among many, then passes without drift: their length, and what they wrote."""
         names = self.names(count)
@@ -251,7 +291,7 @@ def memory_folder() -> Path:
 
 
 async def measured(size: str) -> tuple[dict[str, Any], str]:
-    runs, count, sizes = SIZES[size]
+    runs, count, sizes, begin = SIZES[size]
     folder = memory_folder()
     try:
         async with ground(folder=folder) as at, kube.Kube(login.connection(at.api.access), IN_FLIGHT) as client:
@@ -273,6 +313,8 @@ async def measured(size: str) -> tuple[dict[str, Any], str]:
             found["life"] = [await bench.life(one) for one in sizes]
             found["steady"] = await bench.steady(count)
             figures.say(f"steady: {found['steady']}")
+            found["begun"] = await bench.begun(begin)
+            figures.say(f"begun: {found['begun']}")
             return found, at.described
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -299,7 +341,17 @@ def judged(found: Mapping[str, Any], described: str, count: int) -> Result:
     result.runs.append({"side": "steady", **steady})
     ratio = figures.ratios(found[OPERATOR], found[BARE], "per_second")
     batched = figures.ratios(found[OPERATOR], found[BATCHED], "per_second")
-    most = max([steady["rss_mb"], *(run["rss_mb"] for run in found[OPERATOR])])
+    begun = found["begun"]
+    result.runs.append({"side": "begun", **begun})
+    result.rows.append(
+        [
+            f"{begun['count']} at its start",
+            f"{begun['per_second']:.0f}",
+            f"{begun['seconds']:.2f}",
+            f"{begun['rss_mb']:.0f}",
+        ]
+    )
+    most = max([steady["rss_mb"], begun["rss_mb"], *(run["rss_mb"] for run in found[OPERATOR])])
     result.bars = [
         Bar(f"{count} new topics to Ready, of a bare AdminClient's rate", ratio.median, 0.7, most=False, unit="x"),
         Bar("of its rate in calls of 100", batched.median, 0.7, most=False, unit="x", stretch=True),
@@ -308,6 +360,8 @@ def judged(found: Mapping[str, Any], described: str, count: int) -> Result:
         Bar("such a pass", steady["pass_seconds"], 3, unit=" s"),
         Bar("one edit to Ready, p95", steady["edit_p95_ms"], 500, unit=" ms"),
         Bar("memory", most, 150, unit=" MB"),
+        Bar(f"times it was not live with {begun['count']} resources at its start", begun["not_live"], 0),
+        Bar(f"keys in its queue meanwhile ({QUEUE} would end it)", begun["queue"], begun["count"] + 1),
     ]
     posted = Spread.of([run["posted"] for run in found[OPERATOR]])
     alone = figures.ratios(found[OPERATOR], found[API], "per_second")
