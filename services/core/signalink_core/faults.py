@@ -7,12 +7,14 @@ unless SIGNALINK_FAULTS=on, and never on with SIGNALINK_ENVIRONMENT=prod. The co
 
 import asyncio
 import hashlib
+import json
 import math
 import os
 import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -130,6 +132,19 @@ class Faults:
         self.enabled = settings.faults == "on"
         if not self.enabled:
             self.clear()
+        elif settings.faults_file is not None:
+            self._put_all(settings.faults_file)
+
+    def _put_all(self, path: Path) -> None:
+        """Set every fault of a file; ConfigurationError names the file and what is wrong with it."""
+        try:
+            bodies = json.loads(path.read_text(encoding="utf-8"))
+            for body in bodies if isinstance(bodies, list) else [bodies]:
+                self.put(body)
+        except (OSError, ValueError, BadRequest) as error:
+            raise ConfigurationError(
+                f"The faults in {path} cannot be set: {error}", next_step="correct the file, a JSON list of faults."
+            ) from error
 
     def put(self, body: object) -> Fault:
         """Set a fault, replacing the one at its point. Raises BadRequest with what is allowed."""

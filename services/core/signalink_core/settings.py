@@ -212,6 +212,8 @@ class ProcessSettings(SettingsGroup):
     """Fault points and their control endpoint on the internal port."""
     faults_token_file: Path | None = None
     """File that holds the bearer token of the fault control endpoint."""
+    faults_file: Path | None = None
+    """JSON list of the faults that are set when the process starts, each as PUT /faults takes it."""
     inspect_token_file: Path | None = None
     """File that holds the bearer token of /debug on the internal port; without it /debug is not served."""
 

@@ -16,22 +16,35 @@ from alembic.config import Config
 from sqlalchemy import URL, Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from signalink_core.database import revisions, serving
 from signalink_core.database.roles import LOCK_KEY
 from signalink_core.errors import DependencyUnavailable
 from signalink_core.settings import PostgresSettings
+from signalink_core.telemetry.logging import get_logger
 
 LOCK_WAIT_SECONDS = 60.0
 CONNECTION, SCHEMA = "connection", "schema"
+log = get_logger(__name__)
 
 
 async def upgrade(
     settings: PostgresSettings, *, package: str = "signalink_api.migrations", schema: str = "messaging"
 ) -> str | None:
-    """Bring `schema` to its newest revision as the owner role, return that revision; waits <= 60 s for another run."""
+    """Bring `schema` to its newest revision as the owner role, return that revision; waits <= 60 s for another run.
+
+    A schema at a revision that the package does not know was made by a newer version: it is left as it is.
+    """
     engine = create_async_engine(_url(settings.connect_kwargs()), connect_args={"timeout": 2.0})
     try:
-        async with _only_one(settings, schema), engine.connect() as connection:
-            return await connection.run_sync(_run, package, schema)
+        async with _only_one(settings, schema):
+            found = await revision(settings, schema=schema)
+            if found is not None and found not in {one.name for one in revisions.shipped(package)}:
+                log.warning("schema_is_newer", schema=schema, revision=found)
+                return found
+            async with engine.connect() as connection:
+                reached = await connection.run_sync(_run, package, schema)
+            await serving.tell(settings, schema, package)
+            return reached
     finally:
         await engine.dispose()
 

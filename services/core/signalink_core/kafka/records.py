@@ -1,10 +1,11 @@
-"""What goes into Kafka and what comes out of it, and which partition a key belongs to. Plain data, no client."""
+"""What goes into Kafka and what comes out of it, and which partition a key belongs to. Plain data, no connection."""
 
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from aiokafka import ConsumerRecord
 from aiokafka.partitioner import murmur2
 
 from signalink_core.kafka.errors import Problem
@@ -34,6 +35,19 @@ class StoredRecord(NamedTuple):
     value: bytes | None
     headers: Headers
     timestamp_ms: int
+
+
+Fetched = StoredRecord | ConsumerRecord[bytes, bytes]
+"""One record as a source hands it out; `stored` when more is needed than its offset, key, value and headers."""
+
+
+def stored(topic: str, partition: int, record: Fetched) -> StoredRecord:
+    """`topic`: its name without prefix, which a client's record does not know."""
+    if isinstance(record, StoredRecord):
+        return record
+    return StoredRecord(
+        topic, partition, record.offset, record.key, record.value, record.headers, timestamp_ms=record.timestamp
+    )
 
 
 class Producer(Protocol):

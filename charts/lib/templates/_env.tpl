@@ -1,0 +1,112 @@
+{{/* Environment of a service's container: addresses in clear, secrets as files. The same keys as on every target. */}}
+{{- define "signalink-lib.env" -}}
+{{- $s := include "signalink-lib.service" . | fromYaml -}}
+- name: SIGNALINK_HOST
+  value: "0.0.0.0"
+{{- with .Values.ports.http }}
+- name: SIGNALINK_HTTP_PORT
+  value: {{ . | quote }}
+{{- end }}
+- name: SIGNALINK_METRICS_PORT
+  value: {{ .Values.ports.metrics | quote }}
+- name: SIGNALINK_NODE
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.name
+- name: SIGNALINK_ENVIRONMENT
+  value: {{ .Values.global.environment }}
+- name: SIGNALINK_LOG_LEVEL
+  value: {{ .Values.logLevel }}
+{{ include "signalink-lib.env.addresses" . | trim }}
+{{- if has "postgres" $s.needs }}
+{{ include "signalink-lib.env.postgres" (list . $s.name (include "signalink-lib.postgresUser" .)) }}
+{{- end }}
+{{- if has "redis" $s.needs }}
+{{ include "signalink-lib.env.redis" . }}
+{{- end }}
+{{- if has "kafka" $s.needs }}
+{{ include "signalink-lib.env.kafka" . }}
+{{- end }}
+{{- if has "kubernetes" $s.needs }}
+{{ include "signalink-lib.env.kubernetes" . }}
+{{- end }}
+- name: SIGNALINK_INSPECT_TOKEN_FILE
+  value: /run/secrets/signalink/inspect-token
+{{- range $s.secrets }}
+{{- if eq . "auth-keys" }}
+- name: SIGNALINK_AUTH_KEYS_DIR
+  value: /run/secrets/signalink-auth-keys
+{{- else }}
+- name: SIGNALINK_{{ . | upper | replace "-" "_" }}_FILE
+  value: /run/secrets/signalink/{{ . }}
+{{- end }}
+{{- end }}
+{{- include "signalink-lib.env.faults" . }}
+{{- range $key, $value := .Values.settings }}
+- name: SIGNALINK_{{ $key }}
+  value: {{ include "signalink-lib.plain" $value | quote }}
+{{- end }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Where services find each other: the addresses of people for the api and for a service's own, names in the cluster else. */}}
+{{- define "signalink-lib.env.addresses" -}}
+{{- $top := . -}}
+{{- $s := include "signalink-lib.service" . | fromYaml -}}
+{{- $public := .Values.global.publicUrls -}}
+{{- range $peer := $s.peers }}
+{{- $url := index $public $peer.name | default "" -}}
+{{- if and (ne $s.name "api") (ne $s.name $peer.name) -}}
+{{- $url = printf "%s://%s:%d%s" $peer.scheme (include "signalink-lib.host" (list $top $peer.name)) (int $peer.port) $peer.path -}}
+{{- end }}
+- name: SIGNALINK_{{ $peer.name | upper | replace "-" "_" }}_URL
+  value: {{ $url | quote }}
+{{- if eq $peer.scheme "ws" }}
+- name: SIGNALINK_{{ $peer.name | upper | replace "-" "_" }}_URLS
+  value: {{ $url | quote }}
+{{- end }}
+{{- end }}
+- name: SIGNALINK_AUTH_JWKS_URL
+  value: {{ printf "http://%s:8000/.well-known/jwks.json" (include "signalink-lib.host" (list . "api")) | quote }}
+- name: SIGNALINK_WS_ORIGINS
+  value: {{ .Values.global.origins | default (list $public.api) | join "," | quote }}
+{{- if .Values.ports.http }}
+- name: SIGNALINK_{{ $s.name | upper | replace "-" "_" }}_HOSTS
+  value: {{ include "signalink-lib.hosts" . | quote }}
+{{- end }}
+{{- end }}
+
+{{/* Every name a pod of this cluster may call the service by. */}}
+{{- define "signalink-lib.hosts" -}}
+{{- $name := include "signalink-lib.fullname" . -}}
+{{- $in := printf "%s.%s" $name .Release.Namespace -}}
+{{ list $name $in (printf "%s.svc" $in) (printf "%s.svc.%s" $in .Values.global.clusterDomain) | join "," }}
+{{- end }}
+
+{{- define "signalink-lib.env.kubernetes" -}}
+- name: SIGNALINK_OPERATOR_NAMESPACE
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.namespace
+- name: SIGNALINK_OPERATOR_WATCH_NAMESPACES
+  value: {{ join "," .Values.watchNamespaces | quote }}
+{{- if .Values.apiToken.existingSecret }}
+- name: SIGNALINK_OPERATOR_API_TOKEN_FILE
+  value: /run/secrets/signalink/operator-api-token
+{{- end }}
+{{- end }}
+
+{{- define "signalink-lib.env.faults" -}}
+{{- if .Values.faults.enabled }}
+- name: SIGNALINK_FAULTS
+  value: "on"
+- name: SIGNALINK_FAULTS_TOKEN_FILE
+  value: /run/secrets/signalink/faults-token
+{{- with .Values.faults.points }}
+- name: SIGNALINK_FAULTS_FILE
+  value: /etc/signalink/faults/faults.json
+{{- end }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,60 @@
+{{/* What the chart's service.toml says, as YAML: name, kind, needs, ports, secrets, schemas (files/service.yaml is generated). */}}
+{{- define "signalink-lib.service" -}}
+{{ .Files.Get "files/service.yaml" | default (printf "name: %s" .Chart.Name) }}
+{{- end }}
+
+{{/* (list . "values.path" "what to do"): the value under .Values, or an error that names the missing key. */}}
+{{- define "signalink-lib.need" -}}
+{{- $found := (index . 0).Values -}}
+{{- range splitList "." (index . 1) -}}
+{{- $found = index $found . | default dict -}}
+{{- end -}}
+{{- if not $found }}{{ fail (printf "%s is missing: %s" (index . 1) (index . 2)) }}{{ end -}}
+{{ $found }}
+{{- end }}
+
+{{- define "signalink-lib.name" -}}
+{{ .Values.nameOverride | default .Chart.Name }}
+{{- end }}
+
+{{/* (list release name): <release>-<name>, at most 45 characters so that suffixes still fit in 63; a long release is cut and told apart by its hash. */}}
+{{- define "signalink-lib.nameIn" -}}
+{{- $release := index . 0 -}}
+{{- $name := index . 1 -}}
+{{- $full := printf "%s-%s" $release $name -}}
+{{- if gt (len $full) 45 -}}
+{{- $cut := sub 35 (len $name) | max 1 | int -}}
+{{- $full = printf "%s-%s-%s" (trunc $cut $release | trimSuffix "-" | trimSuffix ".") (sha256sum $release | trunc 8) $name -}}
+{{- end -}}
+{{- $full -}}
+{{- end }}
+
+{{- define "signalink-lib.fullname" -}}
+{{ .Values.fullnameOverride | default (include "signalink-lib.nameIn" (list .Release.Name (include "signalink-lib.name" .))) }}
+{{- end }}
+
+{{/* (list . "api"): the full name of another chart of this release. */}}
+{{- define "signalink-lib.peer" -}}
+{{ include "signalink-lib.nameIn" (list (index . 0).Release.Name (index . 1)) }}
+{{- end }}
+
+{{/* (list . "api"): its host name as seen from any namespace. */}}
+{{- define "signalink-lib.host" -}}
+{{- $top := index . 0 -}}
+{{ include "signalink-lib.peer" . }}.{{ $top.Release.Namespace }}.svc.{{ $top.Values.global.clusterDomain }}
+{{- end }}
+
+{{/* True text when the cluster (or global.apiVersions) has the version or kind: (list . "policy/v1" ...) needs all. */}}
+{{- define "signalink-lib.hasApi" -}}
+{{- $top := index . 0 -}}
+{{- $has := true -}}
+{{- range rest . -}}
+{{- if not (or ($top.Capabilities.APIVersions.Has .) (has . $top.Values.global.apiVersions)) }}{{ $has = false }}{{ end -}}
+{{- end -}}
+{{- if $has }}true{{ end -}}
+{{- end }}
+
+{{/* A value as a configuration file wants it: whole numbers without an exponent. */}}
+{{- define "signalink-lib.plain" -}}
+{{- if and (kindIs "float64" .) (eq . (floor .)) }}{{ int64 . }}{{ else }}{{ . }}{{ end -}}
+{{- end }}

@@ -1,0 +1,109 @@
+{{/* Volumes of a service's pod: /tmp, its secrets as one projected folder, the signing keys, faults, the operator's token. */}}
+{{- define "signalink-lib.volumes" -}}
+{{- $s := include "signalink-lib.service" . | fromYaml -}}
+- name: tmp
+  emptyDir:
+    sizeLimit: {{ .Values.tmp.sizeLimit }}
+- name: secrets
+  projected:
+    defaultMode: 0440
+    sources:
+      {{- include "signalink-lib.secretSources" . | nindent 6 }}
+{{- if has "auth-keys" $s.secrets }}
+- name: auth-keys
+  secret:
+    secretName: {{ include "signalink-lib.authKeysName" . }}
+    defaultMode: 0440
+{{- end }}
+{{- if .Values.faults.points }}
+- name: faults
+  configMap:
+    name: {{ include "signalink-lib.fullname" . }}-faults
+{{- end }}
+{{- if has "kubernetes" $s.needs }}
+- name: kube-token
+  projected:
+    defaultMode: 0440
+    sources:
+      - serviceAccountToken:
+          path: token
+          expirationSeconds: 3607
+      - configMap:
+          name: kube-root-ca.crt
+          items:
+            - key: ca.crt
+              path: ca.crt
+      - downwardAPI:
+          items:
+            - path: namespace
+              fieldRef:
+                fieldPath: metadata.namespace
+{{- end }}
+{{- with .Values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "signalink-lib.volumeMounts" -}}
+{{- $s := include "signalink-lib.service" . | fromYaml -}}
+- name: tmp
+  mountPath: /tmp
+- name: secrets
+  mountPath: /run/secrets/signalink
+  readOnly: true
+{{- if has "auth-keys" $s.secrets }}
+- name: auth-keys
+  mountPath: /run/secrets/signalink-auth-keys
+  readOnly: true
+{{- end }}
+{{- if .Values.faults.points }}
+- name: faults
+  mountPath: /etc/signalink/faults
+  readOnly: true
+{{- end }}
+{{- if has "kubernetes" $s.needs }}
+- name: kube-token
+  mountPath: /var/run/secrets/kubernetes.io/serviceaccount
+  readOnly: true
+{{- end }}
+{{- with .Values.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* One source per Secret: the service's own, then one key of each backing service's. */}}
+{{- define "signalink-lib.secretSources" -}}
+{{- $top := . -}}
+{{- $s := include "signalink-lib.service" . | fromYaml -}}
+- secret:
+    name: {{ include "signalink-lib.secretName" . }}
+    items:
+{{- range include "signalink-lib.ownSecrets" . | fromYamlArray }}
+      - key: {{ . }}
+        path: {{ . }}
+{{- end }}
+{{- with (.Values.apiToken | default dict).existingSecret }}
+- secret:
+    name: {{ . }}
+    items:
+      - key: {{ $top.Values.apiToken.key }}
+        path: operator-api-token
+{{- end }}
+{{- range $need, $chart := dict "postgres" "postgres" "redis" "valkey" "kafka" "kafka" }}
+{{- if has $need $s.needs }}
+{{- $binding := include "signalink-lib.binding" (list $top $need) | fromYaml }}
+{{- if not (and (eq $need "kafka") (not (hasPrefix "sasl" $binding.security))) }}
+{{ include "signalink-lib.secretSource" (list $top $binding.passwordSecret $chart (printf "%s-%s" $need $s.name)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* (list . passwordSecret chart file): one key of a Secret under the name of the file. */}}
+{{- define "signalink-lib.secretSource" -}}
+- secret:
+    name: {{ include "signalink-lib.bindingSecret" . }}
+    items:
+      - key: {{ (index . 1).key | default (index . 3) }}
+        path: {{ index . 3 }}
+{{- end }}

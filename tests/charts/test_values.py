@@ -1,0 +1,168 @@
+"""What the schema of values refuses, by the path of the key; and that every key is described and used."""
+
+import re
+from typing import Any
+
+import pytest
+from charting import (
+    ALL,
+    CHARTS,
+    ENGINES,
+    ROOT,
+    SERVICES,
+    UMBRELLA,
+    Refused,
+    Values,
+    render,
+    render_folder,
+    values_at,
+    whole_charts,
+)
+
+from signalink_stacks.charts import composed
+from signalink_stacks.charts.writing import Checkout
+
+Wrong = tuple[str, Any, str]
+"""Dotted path, value, what the message must hold besides the path."""
+EVERY: list[Wrong] = [
+    ("replicaCounts", 2, "additional properties 'replicaCounts' not allowed"),
+    ("image.tags", "x", "additional properties 'tags' not allowed"),
+    ("replicaCount", "two", "want integer"),
+    ("replicaCount", -1, "minimum: got -1, want 0"),
+    ("image.digest", "sha256:abc", "does not match pattern"),
+    ("image.pullPolicy", "Sometimes", "value must be one of"),
+    ("resources.limits.memory", "", "does not match pattern"),
+    ("securityContext.runAsUser", 0, "minimum: got 0, want 10,001"),
+    ("global.bindings.postgres.port", 70_000, "maximum: got 70,000, want 65,535"),
+    ("topologySpread.whenUnsatisfiable", "Never", "value must be one of"),
+]
+SERVICE: list[Wrong] = [
+    ("settings.lower", "x", "additional properties 'lower' not allowed"),
+    ("probes.live", "healthz", "does not match pattern"),
+    ("faults.points", [{"point": "db.connect", "action": "error"}], "maxItems: got 1, want 0"),
+    ("faults.unready", True, "value must be false"),
+    ("metrics.interval", "soon", "does not match pattern"),
+]
+PUBLIC: list[Wrong] = [
+    ("ingress.mode", "tunnel", "value must be one of"),
+    ("service.type", "ExternalName", "value must be one of"),
+]
+ENGINE: list[Wrong] = [
+    ("persistence.retention.whenDeleted", "Burn", "value must be one of"),
+    ("configuration.x", [1], "configuration"),
+]
+BY_CHART: dict[str, list[Wrong]] = {
+    **dict.fromkeys(SERVICES, EVERY + SERVICE),
+    **{name: EVERY + ENGINE[0 if name != "valkey" else 1 :] for name in ENGINES},
+    UMBRELLA: [
+        ("apis", {}, "additional properties 'apis' not allowed"),
+        ("global.devImage", True, "additional properties 'devImage' not allowed"),
+        ("global.environment", "staging", "value must be one of"),
+        ("global.imageDigests.postgres", "sha256:1", "does not match pattern"),
+        ("global.publicUrls.api", "ftp://x", "does not match pattern"),
+        ("api.enabled", "yes", "want boolean"),
+        ("api.replicaCount", -1, "minimum: got -1, want 0"),
+        ("kafka.persistence.size", "lots", "does not match pattern"),
+    ],
+}
+for _name in ("api", "gateway", "analytics", "notifications"):
+    BY_CHART[_name] = BY_CHART[_name] + PUBLIC
+WRONG = [(chart, *wrong) for chart, wrongs in BY_CHART.items() for wrong in wrongs]
+
+
+@pytest.mark.parametrize(("chart", "path", "value", "text"), WRONG)
+def test_a_wrong_value_is_refused_by_its_path(chart: str, path: str, value: Any, text: str) -> None:
+    with pytest.raises(Refused) as refusal:
+        render(chart, values_at(path, value))
+    message = str(refusal.value)
+    assert text in message
+    place = (
+        path.removeprefix(f"{path.split('.')[0]}.")
+        if chart == UMBRELLA and path.startswith(("api.r", "kafka"))
+        else path
+    )
+    parent = place.rpartition(".")[0] if "additional properties" in text else place
+    assert f"at '{'/' + parent.replace('.', '/') if parent else ''}" in message
+
+
+def test_every_chart_has_at_least_eight_wrong_values() -> None:
+    assert all(len(BY_CHART[chart]) >= 8 for chart in ALL)
+
+
+@pytest.mark.parametrize("chart", [*SERVICES, *ENGINES])
+def test_a_secret_has_one_source(chart: str) -> None:
+    source = {"existingSecret": "mine", "externalSecret": {"enabled": True, "store": {"name": "v"}, "remoteKey": "k"}}
+    key = "auth" if chart in ENGINES else "secrets"
+    with pytest.raises(Refused, match=f"at '/{key}/existingSecret'"):
+        render(chart, {key: source, "global": {"apiVersions": ["external-secrets.io/v1"]}})
+
+
+@pytest.mark.parametrize("chart", SERVICES)
+def test_faults_are_refused_in_prod(chart: str) -> None:
+    with pytest.raises(Refused, match="at '/global/environment'"):
+        render(chart, {"faults": {"enabled": True}})
+    assert render(chart, {"faults": {"enabled": True}, "global": {"environment": "local"}}).objects
+
+
+@pytest.mark.parametrize("chart", ALL)
+def test_without_a_digest_nothing_is_rendered_and_the_key_is_named(chart: str) -> None:
+    with pytest.raises(Refused, match=r"image.digest is missing for [\w/]+: set it, or global.imageDigests"):
+        render_folder(whole_charts() / chart, {})
+
+
+REFUSED_BY_TEMPLATES: list[tuple[Values, str]] = [
+    (
+        {"global": {"bindings": {"postgres": {"provider": "aws"}}}},
+        "global.bindings.postgres.host is missing: with provider aws",
+    ),
+    ({"bindings": {"redis": {"provider": "external"}}}, "global.bindings.redis.host is missing"),
+    ({"secrets": {"generate": False}}, "a secret source is missing for chat-api-secrets"),
+    ({"autoscaling": {"enabled": True, "minReplicas": 9, "maxReplicas": 2}}, "autoscaling.minReplicas is greater"),
+    (
+        {"ingress": {"mode": "gateway", "host": "a.b", "parentRefs": [{"name": "g"}]}},
+        "ingress.mode gateway: this cluster does not have gateway.networking.k8s.io/v1",
+    ),
+    (
+        {"secrets": {"externalSecret": {"enabled": True, "store": {"name": "v"}, "remoteKey": "k"}}},
+        "externalSecret.enabled: this cluster does not have external-secrets.io/v1",
+    ),
+]
+
+
+@pytest.mark.parametrize(("values", "message"), REFUSED_BY_TEMPLATES)
+def test_what_only_a_template_can_see_is_refused_with_the_key(values: Values, message: str) -> None:
+    with pytest.raises(Refused, match=re.escape(message)):
+        render("api", values)
+
+
+def schemas() -> dict[str, composed.Schema]:
+    checkout = Checkout(ROOT)
+    return {manifest.name: checkout.schema_of(manifest) for manifest in checkout.manifests}
+
+
+def test_every_key_of_every_schema_is_described_and_closed() -> None:
+    for name, schema in schemas().items():
+        for path, prop in composed.leaves(schema).items():
+            assert prop.get("description"), f"{name}: {path}"
+        for prop in _objects(schema):
+            assert "additionalProperties" in prop or "properties" not in prop, prop
+
+
+def test_every_key_is_used_by_a_template() -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in CHARTS.glob("*/templates/**/*") if path.is_file())
+    for name, schema in schemas().items():
+        for path in composed.leaves(schema):
+            if path.split(".")[0] in {"enabled", "signalink-lib"} or path.endswith(".rotation") or "publicUrls" in path:
+                continue  # Helm's own; part of a checksum (row H11); looked up by the name of a service
+            key, parent = path.split(".")[-1], path.rpartition(".")[0].split(".")[-1]
+            used = rf"\b{re.escape(key)}\b|toYaml .*\b{parent}\b"
+            assert re.search(used, text), f"{name}: {path}"
+
+
+def _objects(schema: composed.Schema) -> list[composed.Schema]:
+    found = [schema] if schema.get("type") == "object" and "properties" in schema else []
+    for prop in schema.get("properties", {}).values():
+        if prop.get("description", "").startswith("Helm puts"):
+            continue
+        found += _objects(prop)
+    return found
