@@ -51,7 +51,7 @@ def test_images_loaded_into_kind_run_by_tag_and_all_others_by_what_the_charts_pi
 def test_values_and_settings_reach_helm_in_order() -> None:
     wishes = Wishes("kind", values=("a.yaml", "b.yaml"), settings=("x=1",))
     command = plan.install(wishes, plan.check(wishes), BUILT)[-1].command
-    assert command[-3:] == ["--values=a.yaml", "--values=b.yaml", "--set=x=1"]
+    assert command[-4:] == ["--values=charts/values-kind.yaml", "--values=a.yaml", "--values=b.yaml", "--set=x=1"]
 
 
 def test_every_command_on_a_cluster_names_it() -> None:

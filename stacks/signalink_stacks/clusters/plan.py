@@ -17,6 +17,8 @@ Target = Literal["kind", "existing"]
 RELEASE: Final = "signalink"
 CHART: Final = "dist/charts/signalink"
 """The umbrella with everything it depends on inside, as the step `dependencies` puts it together."""
+SMALL: Final = "charts/values-kind.yaml"
+"""One of everything: a kind cluster shares one machine with whoever uses it."""
 DEFINITIONS: Final = "operator/crds/"
 PRODUCTION: Final = re.compile(r"(^|[^a-z])prod(uction)?([^a-z]|$)", re.IGNORECASE)
 MINUTE: Final = 60.0
@@ -135,6 +137,7 @@ def _upgrade(wishes: Wishes, built: Built) -> list[str]:
     words = ["upgrade", RELEASE, CHART, "--install", f"--namespace={wishes.namespace}", "--wait", "--timeout=15m"]
     if built.tag:
         words += ["--set=global.devImages=true", f"--set-string=global.imageTag={built.tag}"]
+    words += [f"--values={path}" for path in ([SMALL] if wishes.target == "kind" else [])]
     words += [f"--values={path}" for path in wishes.values]
     return [*words, *(f"--set={each}" for each in wishes.settings)]
 
