@@ -97,10 +97,10 @@ def test_each_public_port_is_reached_by_a_command() -> None:
 
 def test_steps_run_in_the_checkout_with_their_input(tmp_path: Path) -> None:
     said: list[str] = []
-    run.steps([Step("a", ["sh", "-c", "cat > given; pwd > place"], "hello")], tmp_path, said.append)
+    run.steps([Step("a", ["sh", "-c", "cat > given; pwd > place"], "hello", about="doing")], tmp_path, said.append)
     assert (tmp_path / "given").read_text() == "hello"
     assert (tmp_path / "place").read_text().strip() == str(tmp_path)
-    assert said == ["a: sh -c cat > given; pwd > place ..."]
+    assert said == ["a: doing"]
 
 
 def test_the_first_step_that_fails_ends_it_with_its_last_lines(tmp_path: Path) -> None:
