@@ -18,6 +18,11 @@ def at(seconds: float, base: datetime = BASE) -> datetime:
     return base + timedelta(seconds=seconds)
 
 
+def moment(time: datetime) -> int:
+    """Milliseconds since 1970, rounded down."""
+    return (time - datetime.fromtimestamp(0, UTC)) // timedelta(milliseconds=1)
+
+
 @dataclass
 class Channel:
     """Gives seqs, as the api's writer does."""
@@ -54,7 +59,7 @@ def fact(kind: str, user: UUID, time: datetime, **data: Any) -> Event:
 
 def delivered(events: Iterable[Event], topic: str = "messages", partition: int = 0, first: int = 0) -> list[Delivered]:
     return [
-        Delivered(StoredRecord(topic, partition, offset, None, b"{}", (), 0), event)
+        Delivered.of(StoredRecord(topic, partition, offset, None, b"{}", (), 0), event)
         for offset, event in enumerate(events, first)
     ]
 

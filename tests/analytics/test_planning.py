@@ -7,13 +7,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from happenings import BASE, Channel, at, delivered, fact
+from happenings import BASE, Channel, at, delivered, fact, moment
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signalink_analytics import histograms, kinds
 from signalink_analytics.marks import Marks, Rules, first_open, idle
-from signalink_analytics.passing import moment
 from signalink_analytics.planning import Plan, Said, plan
 from signalink_analytics.tally import Tally, channel_row
 from signalink_core.events import Event, types

@@ -70,15 +70,15 @@ def slow_relay() -> None:
 
 
 def slow_analytics() -> None:
-    from signalink_analytics.passing import Passing
+    from signalink_core.kafka import settling
 
-    take = Passing.take
+    read = settling.read
 
-    def slow(self: Passing, *arguments: Any) -> int | None:
+    def slow(*arguments: Any) -> Any:
         burn(EVENT_SECONDS)
-        return take(self, *arguments)
+        return read(*arguments)
 
-    Passing.take = slow  # type: ignore[method-assign]
+    settling.read = slow
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ def test_down_of_nothing_is_no_error(capsys: Captured) -> None:
     assert json.loads(capsys.readouterr().out)["ran"] is False
 
 
-@pytest.mark.parametrize("verb", [["up"], ["status"], ["down"], ["log", "new-epoch"]])
+@pytest.mark.parametrize("verb", [["up", "--ports", "free"], ["status"], ["down"], ["log", "new-epoch"]])
 def test_a_folder_of_another_version_ends_with_3_and_both_ways_out(
     verb: list[str], state_folder: StateFolder, capsys: Captured
 ) -> None:
@@ -156,3 +156,25 @@ def test_durations_are_words(seconds: float, words: str) -> None:
 
 def test_the_command_is_installed_beside_python() -> None:
     assert (Path(sys.executable).parent / "signalink").exists()
+
+
+@pytest.mark.parametrize(
+    ("called", "on_path", "said"),
+    [
+        ("/else/.venv/bin/signalink", None, "Next: `../else/.venv/bin/signalink up`, `make up`"),
+        ("/here/.venv/bin/signalink", None, "Next: `.venv/bin/signalink up`, `make up`"),
+        ("/here/.venv/bin/signalink", "/usr/bin/signalink", "Next: `signalink up`, `make up`"),
+        ("/here/.venv/bin/pytest", None, "Next: `signalink up`, `make up`"),
+    ],
+)
+def test_the_next_command_can_be_typed_as_it_is_written(
+    called: str, on_path: str | None, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", [called])
+    monkeypatch.setattr("shutil.which", lambda name: on_path)
+    monkeypatch.setattr("os.getcwd", lambda: "/here")
+    output.text("Next: `signalink up`, `make up`")
+    output.failed([], "code", "What.", "`signalink up`, `make up`", 1)
+    told = capsys.readouterr()
+    assert told.out == said + "\n"
+    assert told.err == f"signalink: What.\n{said}\n"

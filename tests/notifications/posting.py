@@ -72,7 +72,7 @@ class Office:
         record = StoredRecord(
             "notifications", 3, self._offset, kafka_key(event), kafka_value(event), kafka_headers(event), 0
         )
-        return Delivered(record, event)
+        return Delivered.of(record, event)
 
     async def take(self, *requests: Delivered) -> None:
         """As the consumer does, in one transaction."""
@@ -82,7 +82,7 @@ class Office:
     async def redriven(self, request: Delivered) -> None:
         record = request.record
         origin = Origin(record.topic, record.partition, record.offset)
-        await self.take(Delivered(record._replace(offset=record.offset + 1000), request.event, origin))
+        await self.take(Delivered.of(record._replace(offset=record.offset + 1000), request.event, origin))
 
     def deliveries(self, holder: str = "one", lease: float = LEASE_SECONDS) -> Deliveries:
         return Deliveries(self.pool, holder, lease)

@@ -102,7 +102,7 @@ def as_record(event: Event, topic: str = "messages") -> Record:
 
 def as_batch(topic: str, *events: Event) -> Batch:
     stored = [StoredRecord(topic, 0, n, None, None, (), 0) for n, _ in enumerate(events)]
-    return Batch(topic, 0, [Delivered(record, event) for record, event in zip(stored, events, strict=True)], True)
+    return Batch(topic, 0, [Delivered.of(record, event) for record, event in zip(stored, events, strict=True)], True)
 
 
 def presence(user: UUID, state: str, **more: Any) -> Event:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from talking import Talk
 
 from signalink_core.database.pool import Pool
 from signalink_core.ids import uuid7
+from signalink_core.kafka.delivery import Delivered
 from signalink_core.kafka.errors import BadRecord
 from signalink_notifications.delivery.rows import Deliveries, Held, Stale
 
@@ -58,10 +60,7 @@ async def test_dispatch_keeps_the_record_for_its_letter_and_nothing_of_the_messa
 
 async def test_dispatch_parks_what_is_no_request(office: Office) -> None:
     request = await office.requested()
-    broken = request._replace(event=request.event.__class__(**{
-        **{name: getattr(request.event, name) for name in ("id", "type", "time", "epoch", "subject")},
-        "data": {"user_id": "nobody"},
-    }))  # fmt: skip
+    broken = Delivered.of(request.record, replace(request.event, data={"user_id": "nobody"}))
     with pytest.raises(BadRecord, match="does not fit its model"):
         await office.take(broken)
     assert await office.rows() == []

@@ -1,6 +1,10 @@
 """Owns how commands speak: text on standard output, one JSON document with `--json`, errors on standard error."""
 
 import json
+import os
+import shutil
+import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -21,7 +25,15 @@ def document(value: Any) -> None:
 
 
 def text(line: str) -> None:
-    typer.echo(line)
+    typer.echo(runnable(line))
+
+
+def runnable(line: str) -> str:
+    """Commands in it as they can be typed here: without an activated environment `signalink` alone is not found."""
+    called = Path(sys.argv[0])
+    if called.name != "signalink" or shutil.which("signalink"):
+        return line
+    return line.replace("`signalink ", f"`{os.path.relpath(called)} ")
 
 
 def failed(arguments: list[str], code: str, what: str, next_step: str | None, exit_code: int) -> int:
@@ -30,7 +42,7 @@ def failed(arguments: list[str], code: str, what: str, next_step: str | None, ex
         document({"error": {"code": code, "detail": what, "next_step": next_step, "exit_code": exit_code}})
     typer.echo(f"signalink: {what}", err=True)
     if next_step:
-        typer.echo(f"Next: {next_step}", err=True)
+        typer.echo(runnable(f"Next: {next_step}"), err=True)
     return exit_code
 
 

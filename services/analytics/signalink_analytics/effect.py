@@ -30,16 +30,15 @@ class WindowEffect:
 
     async def apply(self, tx: asyncpg.Connection, batch: Batch) -> None:
         """Raises BadRecord for an event whose data are not those of its type."""
-        times = planning.moments(batch.events)
-        entered = {at // WINDOW_MS for at in times}
+        entered = {delivered.at_ms // WINDOW_MS for delivered in batch.events}
         await writing.enter(tx, entered)
         marks = await self._marks(tx, batch)
-        if any(at > marks.now for at in times):
+        if any(delivered.at_ms > marks.now for delivered in batch.events):
             await writing.enter(tx, [marks.now // WINDOW_MS])
         if batch.topic == presence.TOPIC:
             passing = await self._presence(tx, batch, marks)
         else:
-            passing = await self._figures(tx, batch, marks, times)
+            passing = await self._figures(tx, batch, marks)
         await self._odd(tx, batch, passing)
         await self._pass(tx, batch, passing.watermark, marks.own)
 
@@ -48,9 +47,9 @@ class WindowEffect:
         marks = await self._marks(tx, batch)
         await self._pass(tx, batch, idle(marks, self._rules), marks.own)
 
-    async def _figures(self, tx: asyncpg.Connection, batch: Batch, marks: Marks, times: Sequence[int]) -> Passing:
+    async def _figures(self, tx: asyncpg.Connection, batch: Batch, marks: Marks) -> Passing:
         said = await self._said(tx, batch.events)
-        made = planning.plan(batch.events, marks, self._rules, said, times)
+        made = planning.plan(batch.events, marks, self._rules, said)
         await writing.add(tx, made.tally, batch.partition)
         if made.said:
             await tx.execute(statements.SAY, *_said_rows(made))
@@ -67,9 +66,9 @@ class WindowEffect:
 
     async def _said(self, tx: asyncpg.Connection, events: Sequence[Delivered]) -> dict[str, Said]:
         channels = {
-            delivered.event.channel
+            delivered.channel
             for delivered in events
-            if delivered.event.type == MESSAGE_CREATED and delivered.event.channel is not None
+            if delivered.type == MESSAGE_CREATED and delivered.channel is not None
         }
         if not channels:
             return {}
@@ -87,13 +86,13 @@ class WindowEffect:
         if passing.late:
             await tx.execute(statements.LATE, *_late_rows(batch, passing.late))
             names.ANALYTICS_LATE_EVENTS_TOTAL.labels(topic=batch.topic).inc(len(passing.late))
-            first = str(passing.late[0].delivered.event.id)
+            first = str(passing.late[0].delivered.id)
             log.info("events_late", **_fields(batch), count=len(passing.late), event_id=first)
         if passing.clamped:
             await tx.execute(statements.CLAMPED, *_clamped_rows(batch, passing.clamped))
             names.ANALYTICS_CLAMPED_EVENTS_TOTAL.labels(topic=batch.topic).inc(len(passing.clamped))
             ahead = max(each.at - each.counted_at for each in passing.clamped) / 1000
-            first = str(passing.clamped[0].delivered.event.id)
+            first = str(passing.clamped[0].delivered.id)
             told = {**_fields(batch), "count": len(passing.clamped), "ahead_seconds": ahead, "event_id": first}
             log.warning("events_from_the_future", **told)
 
@@ -108,12 +107,12 @@ def _said_rows(plan: Plan) -> Sequence[Sequence[Any]]:
 
 
 def _late_rows(batch: Batch, late: Sequence[Late]) -> Sequence[Any]:
-    events = [each.delivered.event for each in late]
+    events = [each.delivered for each in late]
     return [
         [event.id for event in events],
         batch.topic,
         batch.partition,
-        [each.delivered.record.offset for each in late],
+        [event.offset for event in events],
         [event.type for event in events],
         writing.ids(event.channel for event in events),
         [event.seq for event in events],
@@ -125,7 +124,7 @@ def _late_rows(batch: Batch, late: Sequence[Late]) -> Sequence[Any]:
 
 
 def _clamped_rows(batch: Batch, clamped: Sequence[Clamped]) -> Sequence[Any]:
-    events = [each.delivered.event for each in clamped]
+    events = [each.delivered for each in clamped]
     return [
         [event.id for event in events],
         batch.topic,

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from signalink_analytics.kinds import KINDS, Kind, canonical, user_of
 from signalink_analytics.marks import WINDOW_MS, Marks, Rules
-from signalink_analytics.passing import Passing, moment
+from signalink_analytics.passing import Passing
 from signalink_analytics.tally import Tally
 from signalink_core.events.types import MESSAGE_CREATED
 from signalink_core.kafka.delivery import Delivered
@@ -44,34 +44,22 @@ def channel_key(channel: UUID) -> str:
     return key
 
 
-def moments(events: Sequence[Delivered]) -> list[int]:
-    """When each happened."""
-    return [moment(delivered.event.time) for delivered in events]
-
-
-def plan(
-    events: Sequence[Delivered],
-    marks: Marks,
-    rules: Rules,
-    said: Mapping[str, Said],
-    times: Sequence[int] | None = None,
-) -> Plan:
+def plan(events: Sequence[Delivered], marks: Marks, rules: Rules, said: Mapping[str, Said]) -> Plan:
     """What a batch of one partition counts. `said`: the last message before it of each channel that had one.
 
-    `times`: `moments` of the events, where they are known. Raises BadRecord for the first event whose data are not
-    those of its type.
+    Raises BadRecord for the first event whose data are not those of its type.
     """
     planner = _Planner(marks, rules, said)
-    for delivered, at in zip(events, moments(events) if times is None else times, strict=True):
-        event_type = delivered.event.type
+    for delivered in events:
+        event_type = delivered.type
         try:
             if event_type == MESSAGE_CREATED:
-                planner.message(delivered, at)
+                planner.message(delivered)
             elif (kind := KINDS.get(event_type)) is not None:
-                planner.other(delivered, at, kind)
+                planner.other(delivered, kind)
         except _WRONG as error:
             detail = f"The data of a {event_type} do not name what it is about: {type(error).__name__}."
-            raise BadRecord("bad_data", delivered.record.offset, detail) from None
+            raise BadRecord("bad_data", delivered.offset, detail) from None
     return Plan(planner.tally, {channel: planner.said[channel] for channel in planner.changed}, planner.passing)
 
 
@@ -81,30 +69,32 @@ class _Planner:
         self.said = dict(said)
         self.changed: set[str] = set()
 
-    def other(self, delivered: Delivered, at: int, kind: Kind) -> None:
-        event = delivered.event
-        user = user_of(kind, event.data)
-        counted = self.passing.take(delivered, at, user)
+    def other(self, delivered: Delivered, kind: Kind) -> None:
+        user = user_of(kind, delivered.values)
+        counted = self.passing.take(delivered, user)
         if counted is not None:
-            channel = None if event.channel is None else channel_key(event.channel)
-            self.tally.other(counted // WINDOW_MS, kind, channel, user, event.data)
+            channel = None if delivered.channel is None else channel_key(delivered.channel)
+            self.tally.other(counted // WINDOW_MS, kind, channel, user, delivered.values)
 
-    def message(self, delivered: Delivered, at: int) -> None:
-        event = delivered.event
-        data = event.data
-        sender, body, seq = canonical(data["sender_id"]), data["body"], event.seq
-        if event.channel is None or seq is None or type(body) is not str:
+    def message(self, delivered: Delivered) -> None:
+        data, seq, at = delivered.values, delivered.seq, delivered.at_ms
+        sender, body = canonical(data["sender_id"]), data["body"]
+        if delivered.channel is None or seq is None or type(body) is not str:
             raise ValueError("no body, or a message outside of any channel")
-        channel = _keys.get(event.channel.int) or channel_key(event.channel)
+        channel = _keys.get(delivered.channel.int) or channel_key(delivered.channel)
         before, response = self.said.get(channel), None
         # A redriven message comes out of order: it answers none, and the next one does not answer it.
-        if before is None or (event.epoch, seq) > before[:2]:
-            self.said[channel] = (event.epoch, seq, sender, at)
+        if before is None or (delivered.epoch, seq) > before[:2]:
+            self.said[channel] = (delivered.epoch, seq, sender, at)
             self.changed.add(channel)
             if before is not None and before[2] != sender:
                 response = at - before[3] if at > before[3] else 0
-        counted = self.passing.take(delivered, at, sender)
-        if counted is not None:
-            self.tally.message(
-                counted // WINDOW_MS, channel, sender, len(body), data.get("reply_to") is not None, response
-            )
+        passing, counted = self.passing, at
+        if not passing.plain_from <= at < passing.plain_until:
+            late_or_when = passing.take(delivered, sender)
+            if late_or_when is None:
+                return
+            counted = late_or_when
+        elif at > passing.newest:
+            passing.newest = at
+        self.tally.message(counted // WINDOW_MS, channel, sender, len(body), data.get("reply_to") is not None, response)

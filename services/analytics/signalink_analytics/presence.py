@@ -12,7 +12,7 @@ import asyncpg
 
 from signalink_analytics.kinds import canonical
 from signalink_analytics.marks import WINDOW_MS, Marks, Rules
-from signalink_analytics.passing import Passing, moment
+from signalink_analytics.passing import Passing
 from signalink_core.events.types import PRESENCE_CHANGED, PresenceState
 from signalink_core.kafka.delivery import Delivered
 from signalink_core.kafka.errors import BadRecord
@@ -78,17 +78,16 @@ def plan(events: Sequence[Delivered], marks: Marks, rules: Rules) -> PresencePla
     """Raises BadRecord for the first event whose data are not those of its type."""
     made = PresencePlan(Passing(marks, rules))
     for delivered in events:
-        event = delivered.event
-        if event.type != PRESENCE_CHANGED:
+        if delivered.type != PRESENCE_CHANGED:
             continue
         try:
-            user, state = canonical(event.data["user_id"]), STATES.index(event.data["state"])
+            user, state = canonical(delivered.values["user_id"]), STATES.index(delivered.values["state"])
         except (KeyError, ValueError, TypeError, AttributeError) as error:
-            detail = f"The data of a {event.type} are not a user and a state: {type(error).__name__}."
-            raise BadRecord("bad_data", delivered.record.offset, detail) from None
-        at = moment(event.time)
-        counted = made.passing.take(delivered, at, user)
-        made.changes.append(Change(user, min(at, marks.now), event.id, STATES[state]))
+            detail = f"The data of a {delivered.type} are not a user and a state: {type(error).__name__}."
+            raise BadRecord("bad_data", delivered.offset, detail) from None
+        at = delivered.at_ms
+        counted = made.passing.take(delivered, user)
+        made.changes.append(Change(user, min(at, marks.now), delivered.id, STATES[state]))
         if counted is not None:
             made.windows.setdefault(counted // WINDOW_MS, [0] * len(STATES))[state] += 1
     return made

@@ -101,10 +101,12 @@ class Counts:
 
     @lru_cache(maxsize=512)  # noqa: B019 - three of them, for ever
     def add(self, columns: tuple[str, ...]) -> str:
-        """Add to these columns; what nobody counted is not sent. Parameters: the keys, `columns`, arrays as text."""
+        """Add to these columns; what nobody counted is not sent. Parameters: the keys and `columns`, each an array
+        written as one text, then `arrays` as arrays of such texts. asyncpg looks twice at each element of an array that
+        it encodes itself."""
         names = [name for name, _, _ in self.keys]
-        types = [kind for _, _, kind in self.keys] + ["bigint"] * len(columns) + ["text"] * len(self.arrays)
-        given = ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(types, 1))
+        types = [f"text::{kind}" for _, _, kind in self.keys] + ["text::bigint"] * len(columns)
+        given = ", ".join(f"${place}::{kind}[]" for place, kind in enumerate([*types, *["text"] * len(self.arrays)], 1))
         added = [f"{column} = m.{column} + excluded.{column}" for column in columns]
         added += [f"{column} = analytics.plus(m.{column}, excluded.{column})" for column in self.arrays]
         values = [*(value for _, value, _ in self.keys), *columns, *(f"{array}::bigint[]" for array in self.arrays)]

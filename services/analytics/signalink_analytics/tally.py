@@ -47,7 +47,7 @@ class Tally:
         self.messages: dict[int, Counters] = {}
         self._cells: dict[tuple[int, str], _Cell] = {}
         self._last: dict[str, _Cell] = {}
-        self._elsewhere: dict[tuple[int, str], Counters] = {}
+        self._elsewhere: dict[int, dict[str, Counters]] = {}
 
     @property
     def channels(self) -> dict[tuple[int, str], Counters]:
@@ -56,11 +56,16 @@ class Tally:
 
     @property
     def users(self) -> dict[tuple[int, str, str], Counters]:
-        """(window, user, channel) -> counters."""
-        found = {
-            (w, user, channel): row for (w, channel), cell in self._cells.items() for user, row in cell.users.items()
+        """(window, user, channel) -> counters; sorted by window, channel, user: the order in which rows are locked.
+
+        Sorted in small parts: sorting all keys cost 1 us for each event of a batch.
+        """
+        parts = [(at, cell.users) for at, cell in self._cells.items()]
+        parts += [((window, NO_CHANNEL), users) for window, users in self._elsewhere.items()]
+        parts.sort(key=lambda part: part[0])
+        return {
+            (window, user, channel): row for (window, channel), users in parts for user, row in sorted(users.items())
         }
-        return found | {(window, user, NO_CHANNEL): row for (window, user), row in self._elsewhere.items()}
 
     def message(
         self, window: int, channel: str, sender: str, characters: int, reply: bool, response_ms: int | None
@@ -105,7 +110,7 @@ class Tally:
         if user is not None:
             zeros = [0] * len(USER_COLUMNS)
             theirs = (
-                self._elsewhere.setdefault((window, user), zeros)
+                self._elsewhere.setdefault(window, {}).setdefault(user, zeros)
                 if cell is None
                 else cell.users.setdefault(user, zeros)
             )

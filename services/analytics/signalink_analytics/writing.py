@@ -11,9 +11,9 @@ from signalink_analytics.tally import Counters, Tally, channel_row
 
 async def add(conn: asyncpg.Connection, tally: Tally, part: int) -> None:
     """Add to what is there. `part`: of the platform's rows."""
-    users = sorted(tally.users.items())
+    users = tally.users
     if users:
-        await _add(conn, statements.USERS, zip(*(key for key, _ in users), strict=True), [row for _, row in users])
+        await _add(conn, statements.USERS, zip(*users, strict=True), list(users.values()))
     channels = sorted(tally.channels.items())
     if channels:
         counters, lengths, responses = zip(*(channel_row(row) for _, row in channels), strict=True)
@@ -37,11 +37,12 @@ async def _add(
         (name, values) for name, values in zip(counts.columns, zip(*rows, strict=True), strict=True) if any(values)
     ]
     statement = counts.add(tuple(name for name, _ in columns))
-    await conn.execute(statement, *keys, *(values for _, values in columns), *arrays)
+    await conn.execute(statement, *map(_array, keys), *(_array(values) for _, values in columns), *arrays)
 
 
-def _array(counters: Counters) -> str:
-    return "{" + ",".join(map(str, counters)) + "}"
+def _array(values: Iterable[int | str]) -> str:
+    """Numbers and ids, which need no quotes."""
+    return "{" + ",".join(map(str, values)) + "}"
 
 
 def slots(windows: Iterable[int]) -> list[int]:

@@ -17,7 +17,6 @@ import uvloop
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from signalink_core.kafka.delivery import read
-from signalink_core.kafka.records import StoredRecord
 from signalink_core.kafka.source import FETCH_BYTES, FETCH_SECONDS, PARTITION_BYTES
 from signalink_core.settings import KafkaSettings
 
@@ -30,8 +29,7 @@ def as_json(record: Any) -> None:
 
 
 def as_event(record: Any) -> None:
-    stored = (record.topic, record.partition, record.offset, record.key, record.value, record.headers, record.timestamp)
-    read(StoredRecord._make(stored), "bare")
+    read((record.topic, record.partition), record, "bare")
 
 
 async def run(topic: str, records: int, decode: Callable[[Any], None]) -> dict[str, float]:

@@ -3,7 +3,7 @@
 Owns both directions of both encodings. Readers ignore what they do not know, so an N-1 reader accepts N events.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -81,18 +81,22 @@ def kafka_value(event: Event) -> bytes:
 
 def from_record(headers: Iterable[tuple[str, bytes]], value: bytes) -> Event:
     """The event of a Kafka record; KeyError names a missing attribute, ValueError a malformed one."""
-    text = {name: content.decode() for name, content in headers}
-    channel = text.get("ce_channel")
+    return from_headers(dict(headers), orjson.loads(value))
+
+
+def from_headers(headers: Mapping[str, bytes], data: Mapping[str, Any]) -> Event:
+    """As `from_record`, where the value was decoded already. Headers that are not the envelope's are not looked at."""
+    channel, trace = headers.get("ce_channel"), headers.get("traceparent")
     return Event(
-        id=UUID(text["ce_id"]),
-        type=text["ce_type"],
-        time=datetime.fromisoformat(text["ce_time"]),
-        epoch=int(text["ce_epoch"]),
-        data=orjson.loads(value),
-        channel=None if channel is None else UUID(channel),
-        seq=None if channel is None else int(text["ce_seq"]),
-        subject=text["ce_subject"],
-        source=text.get("ce_source", SOURCE),
-        dataschema=text["ce_dataschema"],
-        traceparent=text.get("traceparent"),
+        id=UUID(headers["ce_id"].decode()),
+        type=headers["ce_type"].decode(),
+        time=datetime.fromisoformat(headers["ce_time"].decode()),
+        epoch=int(headers["ce_epoch"]),
+        data=data,
+        channel=None if channel is None else UUID(channel.decode()),
+        seq=None if channel is None else int(headers["ce_seq"]),
+        subject=headers["ce_subject"].decode(),
+        source=headers["ce_source"].decode() if "ce_source" in headers else SOURCE,
+        dataschema=headers["ce_dataschema"].decode(),
+        traceparent=None if trace is None else trace.decode(),
     )

@@ -16,7 +16,8 @@ from signalink_core.kafka.store import Parked, Settled
 from signalink_core.telemetry import logging, names
 from signalink_core.telemetry.traced import Lines
 
-MOST_TRACES: Final = 50
+MOST_TRACES: Final = 20
+"""In the line of a batch; 50 of a large one cost the busiest consumer 4 % of its time."""
 log = logging.get_logger(__name__)
 
 
@@ -68,4 +69,4 @@ class Account:
 
 
 def _first(events: Sequence[Delivered]) -> dict[str, Any]:
-    return {"offset": events[0].record.offset, "event_id": str(events[0].event.id)} if events else {}
+    return {"offset": events[0].offset, "event_id": str(events[0].id)} if events else {}

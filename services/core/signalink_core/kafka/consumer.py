@@ -15,7 +15,7 @@ from signalink_core.kafka.batching import Place
 from signalink_core.kafka.delivery import Apply
 from signalink_core.kafka.errors import KafkaUnavailable, StaleOwner, StoreUnavailable
 from signalink_core.kafka.lanes import Abandoned, Lane, Report, Reporting
-from signalink_core.kafka.records import Producer, StoredRecord
+from signalink_core.kafka.records import Fetched, Producer
 from signalink_core.kafka.settling import Retries, Settler
 from signalink_core.kafka.source import PARTITION_BYTES, Assigned, KafkaSource, Revoked, Source
 from signalink_core.kafka.store import OffsetStore
@@ -210,7 +210,7 @@ class KafkaConsumerManager(Lifecycle):
                 committed = time.monotonic()
                 self._look_after(source)
 
-    async def _fetched(self, source: Source, free: Sequence[Place]) -> Mapping[Place, Sequence[StoredRecord]]:
+    async def _fetched(self, source: Source, free: Sequence[Place]) -> Mapping[Place, Sequence[Fetched]]:
         """What came first: records, or a partition that became free and is to be asked for as well."""
         self._wake.clear()
         woken = asyncio.ensure_future(self._wake.wait())
@@ -224,7 +224,7 @@ class KafkaConsumerManager(Lifecycle):
             await asyncio.wait(waited)
         return fetching.result() if fetching is not None and not fetching.cancelled() else {}
 
-    def _take(self, source: Source, fetched: Mapping[Place, Sequence[StoredRecord]]) -> None:
+    def _take(self, source: Source, fetched: Mapping[Place, Sequence[Fetched]]) -> None:
         for place, records in fetched.items():
             lane = self._lanes.get(place)
             if lane is None or not lane.ready or not records:
@@ -232,7 +232,7 @@ class KafkaConsumerManager(Lifecycle):
             names.MESSAGING_CLIENT_CONSUMED_MESSAGES_TOTAL.labels(topic=place[0], group=self._group).inc(len(records))
             self._begin(source, lane, records)
 
-    def _begin(self, source: Source, lane: Lane, records: Sequence[StoredRecord]) -> None:
+    def _begin(self, source: Source, lane: Lane, records: Sequence[Fetched]) -> None:
         """Without records: the partition is idle."""
         task = self.spawn(self._work(source, lane, records), f"settle:{lane.place[0]}/{lane.place[1]}")
         lane.task = task
@@ -244,7 +244,7 @@ class KafkaConsumerManager(Lifecycle):
         if lane.position is None and not lane.closed.is_set() and not self._draining:
             self._open(source, [lane])
 
-    async def _work(self, source: Source, lane: Lane, records: Sequence[StoredRecord]) -> None:
+    async def _work(self, source: Source, lane: Lane, records: Sequence[Fetched]) -> None:
         self._hold(len(records))
         try:
             async with self._turns:

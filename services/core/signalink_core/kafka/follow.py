@@ -13,7 +13,7 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from signalink_core.kafka.records import StoredRecord
+from signalink_core.kafka.records import StoredRecord, stored
 from signalink_core.lifecycle import Lifecycle, full_jitter
 from signalink_core.settings import KafkaSettings
 from signalink_core.telemetry import logging
@@ -115,7 +115,4 @@ class Follower(Lifecycle):
                 commit_at = asked
 
     def _stored(self, record: ConsumerRecord[bytes, bytes]) -> StoredRecord:
-        topic = record.topic[len(self._kafka.topic_prefix) :]
-        return StoredRecord(
-            topic, record.partition, record.offset, record.key, record.value, record.headers, record.timestamp
-        )
+        return stored(record.topic[len(self._kafka.topic_prefix) :], record.partition, record)

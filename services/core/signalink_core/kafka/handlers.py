@@ -50,7 +50,7 @@ class Handlers:
     async def apply(self, tx: Any, batch: Batch) -> None:
         """Call the handler of each event, in order; events without one are left alone."""
         for delivered in batch.events:
-            handler = self._by_type.get(delivered.event.type) or self._by_topic.get(batch.topic)
+            handler = self._by_type.get(delivered.type) or self._by_topic.get(batch.topic)
             if handler is not None:
                 await handler(tx, delivered)
 

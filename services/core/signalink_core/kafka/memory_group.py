@@ -17,7 +17,7 @@ from signalink_core.kafka.consumer import KafkaConsumerManager
 from signalink_core.kafka.delivery import Apply, Batch, Origin
 from signalink_core.kafka.errors import KafkaUnavailable, StaleOwner, StoreUnavailable
 from signalink_core.kafka.memory import MemoryKafka
-from signalink_core.kafka.records import StoredRecord
+from signalink_core.kafka.records import Fetched
 from signalink_core.kafka.source import Assigned, Revoked, Source
 from signalink_core.kafka.store import Parked, Settled, Step, unseen
 
@@ -55,16 +55,16 @@ class MemorySource:
     async def rewind(self, offsets: Mapping[Place, int]) -> None:
         self._positions |= {place: offset for place, offset in offsets.items() if place in self._held}
 
-    async def fetch(self, places: Collection[Place], most: int) -> Mapping[Place, Sequence[StoredRecord]]:
+    async def fetch(self, places: Collection[Place], most: int) -> Mapping[Place, Sequence[Fetched]]:
         ends = asyncio.get_running_loop().time() + FETCH_SECONDS
         while not (found := self._take(places, most)) and asyncio.get_running_loop().time() < ends:  # noqa: ASYNC110
             await asyncio.sleep(EVERY_SECONDS)
         return found
 
-    def _take(self, places: Collection[Place], most: int) -> dict[Place, Sequence[StoredRecord]]:
+    def _take(self, places: Collection[Place], most: int) -> dict[Place, Sequence[Fetched]]:
         if not self._kafka.available:
             return {}
-        found: dict[Place, Sequence[StoredRecord]] = {}
+        found: dict[Place, Sequence[Fetched]] = {}
         for place in places:
             records = self._kafka.after(place, self._positions[place])[:most] if place in self._positions else []
             if records:
@@ -167,7 +167,7 @@ class MemoryOffsets:
         self.state.offsets[step.place] = step.end
         for origin in taken:
             del self.state.rows[origin]
-        facts = [delivered.event.id for delivered in step.events if delivered.event.channel is None]
+        facts = [delivered.id for delivered in step.events if delivered.channel is None]
         if step.parked is not None:
             self._park(step.parked, reached)
         self.state.processed |= dict.fromkeys(facts, clock.utc_now())

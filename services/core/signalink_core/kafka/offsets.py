@@ -201,8 +201,8 @@ class PostgresOffsets:
             raise StaleOwner(f"The offset of {step.place[0]}/{step.place[1]} is not {step.start} any more.")
 
     async def _unseen(self, conn: asyncpg.Connection, step: Step) -> tuple[list[Delivered], dict[UUID, Position]]:
-        channels = {delivered.event.channel for delivered in step.events} - {None}
-        facts = {delivered.event.id for delivered in step.events if delivered.event.channel is None}
+        channels = {delivered.channel for delivered in step.events} - {None}
+        facts = {delivered.id for delivered in step.events if delivered.channel is None}
         origins = [delivered.redriven for delivered in step.events if delivered.redriven is not None]
         positions: dict[UUID, Position] = {}
         if channels:

@@ -3,10 +3,10 @@
 For proofs and dumps. Consuming for ever, with offsets and effects, is the consumer's business, not this module's.
 """
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka import AIOKafkaConsumer
 
 from signalink_core.kafka import reading
-from signalink_core.kafka.records import StoredRecord
+from signalink_core.kafka.records import StoredRecord, stored
 from signalink_core.settings import KafkaSettings
 
 FETCH_RECORDS = 5000
@@ -34,12 +34,6 @@ async def _read_to_end(consumer: AIOKafkaConsumer, topic: str) -> list[StoredRec
     while open_partitions:
         fetched = await consumer.getmany(*open_partitions, timeout_ms=reading.FETCH_MS, max_records=FETCH_RECORDS)
         for partition, records in fetched.items():
-            found += [_stored(topic, record) for record in records if record.offset < ends[partition]]
+            found += [stored(topic, record.partition, record) for record in records if record.offset < ends[partition]]
         open_partitions = {p for p in open_partitions if await consumer.position(p) < ends[p]}
     return sorted(found, key=lambda record: (record.partition, record.offset))
-
-
-def _stored(topic: str, record: ConsumerRecord[bytes, bytes]) -> StoredRecord:
-    return StoredRecord(
-        topic, record.partition, record.offset, record.key, record.value, record.headers, record.timestamp
-    )

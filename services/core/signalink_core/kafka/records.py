@@ -1,13 +1,14 @@
-"""What goes into Kafka and what comes out of it, and which partition a key belongs to. Plain data, no client."""
+"""What goes into Kafka and what comes out of it, and which partition a key belongs to. Plain data, no connection."""
 
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from aiokafka import ConsumerRecord
 from aiokafka.partitioner import murmur2
 
-from signalink_core.kafka.errors import Problem
+from signalink_core.kafka.errors import KafkaUnavailable, Problem
 
 KEYS_REMEMBERED = 10_000
 """About 1.5 MB; a busy channel's key is hashed once."""
@@ -36,6 +37,19 @@ class StoredRecord(NamedTuple):
     timestamp_ms: int
 
 
+Fetched = StoredRecord | ConsumerRecord[bytes, bytes]
+"""One record as a source hands it out; `stored` when more is needed than its offset, key, value and headers."""
+
+
+def stored(topic: str, partition: int, record: Fetched) -> StoredRecord:
+    """`topic`: its name without prefix, which a client's record does not know."""
+    if isinstance(record, StoredRecord):
+        return record
+    return StoredRecord(
+        topic, partition, record.offset, record.key, record.value, record.headers, timestamp_ms=record.timestamp
+    )
+
+
 class Producer(Protocol):
     """What the relay needs of Kafka; `producer.KafkaProducer` and `memory.MemoryProducer` are the two."""
 
@@ -49,6 +63,10 @@ class Producer(Protocol):
 
     async def probe(self) -> Problem | None:
         """Whether Kafka answers now; at most 10 s."""
+        ...
+
+    async def topics(self) -> frozenset[str] | KafkaUnavailable:
+        """The topics that this account may write or see, without the prefix; at most 10 s."""
         ...
 
 

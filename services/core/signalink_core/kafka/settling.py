@@ -15,10 +15,11 @@ from signalink_core import clock, faults
 from signalink_core.errors import DependencyUnavailable
 from signalink_core.kafka import dead_letters
 from signalink_core.kafka.accounts import Account
+from signalink_core.kafka.batching import Place
 from signalink_core.kafka.delivery import Apply, Batch, Delivered, origin, read
 from signalink_core.kafka.errors import BadRecord, KafkaUnavailable, RecordRefused, StaleOwner, StoreUnavailable
 from signalink_core.kafka.lanes import Lane, Reporting
-from signalink_core.kafka.records import Producer, Record, StoredRecord
+from signalink_core.kafka.records import Fetched, Producer, Record, StoredRecord, stored
 from signalink_core.kafka.store import OffsetStore, Settled, Step
 from signalink_core.lifecycle import full_jitter
 
@@ -70,9 +71,9 @@ class Settler:
         self._group, self._apply, self._store, self._letters = group, apply, store, letters
         self._retries, self._report, self._account = retries, report, Account(group)
 
-    async def settle(self, lane: Lane, records: Sequence[StoredRecord], at_end: bool) -> None:
+    async def settle(self, lane: Lane, records: Sequence[Fetched], at_end: bool) -> None:
         """All of `records`, in order. Raises StaleOwner or Abandoned; what was settled before that stays settled."""
-        pieces = deque(self._pieces(records, at_end))  # bound: the records, and halves of them
+        pieces = deque(self._pieces(lane.place, records, at_end))  # bound: the records, and halves of them
         while pieces:
             lane.check()
             pieces.extendleft(reversed(await self._piece(lane, pieces.popleft())))
@@ -93,20 +94,21 @@ class Settler:
             lane.moved(end)
             self._report("postgres", "ok", "")
 
-    def _pieces(self, records: Sequence[StoredRecord], at_end: bool) -> list[_Piece]:
+    def _pieces(self, place: Place, records: Sequence[Fetched], at_end: bool) -> list[_Piece]:
         pieces: list[_Piece] = []
         run: list[Delivered] = []
         for record in records:
             try:
-                delivered = read(record, self._group)
+                delivered = read(place, record, self._group)
             except BadRecord as error:
                 if run:
                     pieces.append(_Piece(record.offset, run))
                     run = []
-                pieces.append(_Piece(record.offset + 1, poison=_Poison(record, error, 1, clock.utc_now())))
+                poison = _Poison(stored(*place, record), error, 1, clock.utc_now())
+                pieces.append(_Piece(record.offset + 1, poison=poison))
             else:
                 if delivered is None:
-                    self._account.ignored(record.topic)
+                    self._account.ignored(place[0])
                 else:
                     run.append(delivered)
         return [*pieces, _Piece(records[-1].offset + 1, run, at_end)]
@@ -163,7 +165,7 @@ class Settler:
             return _Piece(first.offset + 1, poison=poison), _Piece(piece.end, at_end=piece.at_end)
         middle = len(piece.events) // 2
         halves = (piece.events[:middle], piece.events[middle:])
-        ends = (halves[1][0].record.offset, piece.end)
+        ends = (halves[1][0].offset, piece.end)
         return [
             _Piece(
                 end, half, piece.at_end and end == piece.end, TOGETHER - 1 if len(half) > 1 else min(tried, TOGETHER)
@@ -231,7 +233,7 @@ class Settler:
 
 def _cut_out(piece: _Piece, error: BadRecord, attempts: int, began: datetime) -> Sequence[_Piece]:
     """The effect found a record to be no valid event: no retry would change that. Raises what is of another piece."""
-    place = next((n for n, delivered in enumerate(piece.events) if delivered.record.offset == error.offset), None)
+    place = next((n for n, delivered in enumerate(piece.events) if delivered.offset == error.offset), None)
     if place is None:
         raise error
     found: list[_Piece] = [_Piece(error.offset, piece.events[:place])] if place else []

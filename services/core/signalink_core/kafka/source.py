@@ -16,7 +16,7 @@ from aiokafka.errors import IllegalStateError, KafkaError, UnknownTopicOrPartiti
 
 from signalink_core.kafka.batching import Place
 from signalink_core.kafka.errors import KafkaUnavailable, TopicMissing
-from signalink_core.kafka.records import StoredRecord
+from signalink_core.kafka.records import Fetched
 from signalink_core.settings import KafkaSettings
 
 Assigned = Callable[[Collection[Place]], None]
@@ -52,7 +52,7 @@ class Source(Protocol):
         """Hand out records of these partitions from these offsets on (None: the earliest); where each starts."""
         ...
 
-    async def fetch(self, places: Collection[Place], most: int) -> Mapping[Place, Sequence[StoredRecord]]:
+    async def fetch(self, places: Collection[Place], most: int) -> Mapping[Place, Sequence[Fetched]]:
         """What there is of opened partitions, up to `most` records in all; waits 0.2 s. Cancelling loses none."""
         ...
 
@@ -146,7 +146,7 @@ class KafkaSource:
             with contextlib.suppress(IllegalStateError, AssertionError):  # taken away meanwhile
                 client.seek(self._tp(place), offset)
 
-    async def fetch(self, places: Collection[Place], most: int) -> Mapping[Place, Sequence[StoredRecord]]:
+    async def fetch(self, places: Collection[Place], most: int) -> Mapping[Place, Sequence[Fetched]]:
         """A partition that is not asked for keeps what was fetched of it and gets no more: that is the back-pressure.
 
         Pausing it would throw that away.
@@ -156,7 +156,7 @@ class KafkaSource:
             fetched = await self._joined().getmany(*wanted, timeout_ms=int(FETCH_SECONDS * 1000), max_records=most)
         except (KafkaError, OSError) as error:
             raise KafkaUnavailable(f"Kafka did not hand out records: {error!r}.") from error
-        return {(place := self._place(tp)): _stored(place, records) for tp, records in fetched.items()}
+        return {self._place(tp): records for tp, records in fetched.items()}
 
     def at_end(self, place: Place) -> bool:
         state = self._state(place)
@@ -192,12 +192,6 @@ class KafkaSource:
 
     def _place(self, tp: TopicPartition) -> Place:
         return tp.topic.removeprefix(self._kafka.topic_prefix), tp.partition
-
-
-def _stored(place: Place, records: Sequence[Any]) -> list[StoredRecord]:
-    topic, partition = place  # a tuple at once: the class's own `__new__` costs twice as much
-    made = [(topic, partition, r.offset, r.key, r.value, r.headers, r.timestamp) for r in records]
-    return list(map(StoredRecord._make, made))
 
 
 class _Rebalance(ConsumerRebalanceListener):

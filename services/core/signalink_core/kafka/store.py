@@ -7,7 +7,7 @@ move the offset, leave out what was applied, apply, raise the positions; all of 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 from uuid import UUID
 
 from signalink_core.events import Position
@@ -75,6 +75,10 @@ class OffsetStore(Protocol):
         ...
 
 
+NOWHERE: Final = (-1, -1)
+"""Below every position."""
+
+
 def unseen(
     events: Iterable[Delivered],
     positions: Mapping[UUID, Position],
@@ -92,16 +96,15 @@ def unseen(
     at = {channel.int: (position.epoch, position.seq) for channel, position in positions.items()}
     moved: dict[int, UUID] = {}
     for delivered in events:
-        event = delivered.event
-        channel = event.channel
-        if channel is not None and event.seq is not None:
-            key, position = channel.int, (event.epoch, event.seq)
-            new = key not in at or position > at[key]
+        channel = delivered.channel
+        if channel is not None and delivered.seq is not None:
+            key, position = channel.int, (delivered.epoch, delivered.seq)
+            new = position > at.get(key, NOWHERE)
             if new:
                 at[key], moved[key] = position, channel
         else:
-            new = event.id not in seen
-            seen.add(event.id)
+            new = delivered.id not in seen
+            seen.add(delivered.id)
         if delivered.redriven is not None:
             new = delivered.redriven in left
             left.discard(delivered.redriven)

@@ -48,7 +48,7 @@ async def apply(tx: asyncpg.Connection, batch: Batch) -> None:
     rows = [row for one in requested for row in rows_of(one)]
     if rows:
         await tx.execute(INSERT, rows)
-    redriven = [one.event.id for one in requested if one.redriven is not None]
+    redriven = [one.id for one in requested if one.redriven is not None]
     if redriven:
         await tx.execute(AGAIN, redriven)
 

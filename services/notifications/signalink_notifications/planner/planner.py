@@ -190,7 +190,7 @@ def consumer(
 
 async def _asked(tx: asyncpg.Connection, events: Sequence[Delivered]) -> list[Asked]:
     """The texts of a batch in its order; edits of messages that are deleted by now are left out."""
-    said = [(delivered.event, delivered.data()) for delivered in events if delivered.event.type in TEXTS]
+    said = [(delivered.event, delivered.data()) for delivered in events if delivered.type in TEXTS]
     edits = [(data.id, data.revision - 1) for _, data in said if isinstance(data, MessageEdited)]
     before = await candidates.earlier(tx, edits)
     asked: list[Asked] = []
