@@ -218,7 +218,7 @@ async def the_rights_of_the_readme_are_enough_for_channels(at: ChannelGround) ->
             await other.until(name, "True")
             await other.channels.edit(name, {"spec": {"topic": {"config": {"retention.ms": 9000}}}})
             await other.until(name, "True")
-            expect(len(await other.channels.events(name)) == 1, "no Event could be written")
+            expect(len(await other.channels.events(name)) >= 1, "no Event could be written")
             await other.channels.edit(name, {"spec": {"topic": None}})
             await other.api.gone(name)
             await other.channels.delete(name)
