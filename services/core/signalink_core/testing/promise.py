@@ -23,6 +23,7 @@ from signalink_core.testing import eventually
 
 TIMEOUT: Final = httpx.Timeout(5.0)
 SERVER_ERRORS: Final = 500
+POSTS: Final = 3
 FIRST: Final = Position(epoch=1, seq=0)
 
 
@@ -79,7 +80,35 @@ async def order() -> None:
     expect(seen[1] == list(range(1, first.seq + 1)), f"the other socket saw {seen[1]}, not 1 to {first.seq}")
 
 
-PROMISES: Final[dict[str, Callable[[], Awaitable[None]]]] = {"answers": answers, "order": order, "repeat": repeat}
+async def counted() -> None:
+    """The whole way round: what is posted is in the log, in Kafka and in the figures, each message once."""
+    async with (
+        ApiClient(_address("API_URL")) as client,
+        httpx.AsyncClient(base_url=_address("PROMISE_URL"), timeout=TIMEOUT, trust_env=False) as http,
+    ):
+        await _enter(client)
+        channel = await _channel(client)
+        for number in range(POSTS):
+            await client.post_message(channel, f"number {number}", client_id=f"number-{number}")
+        seen: list[int] = []
+
+        async def figures() -> bool:
+            headers = {"Authorization": f"Bearer {client.access_token}"}
+            answer = await http.get("/v1/analytics/summary", params={"interval": "1m"}, headers=headers)
+            answer.raise_for_status()
+            seen.append(answer.json()["totals"]["messages"])
+            return seen[-1] >= POSTS
+
+        await eventually(figures, within=45.0, every=1.0)
+    expect(seen[-1] == POSTS, f"{seen[-1]} messages are counted, {POSTS} were posted")
+
+
+PROMISES: Final[dict[str, Callable[[], Awaitable[None]]]] = {
+    "answers": answers,
+    "counted": counted,
+    "order": order,
+    "repeat": repeat,
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
