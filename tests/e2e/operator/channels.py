@@ -16,7 +16,7 @@ from rig import say
 from signalink_core.client import ApiProblem
 from signalink_core.testing import eventually
 
-__all__ = ["STEPS", "Missed"]
+__all__ = ["SIZES", "Missed"]
 
 DELETE = {"deletionPolicy": "Delete"}
 ANA = {"user": "ana", "role": "Owner"}
@@ -258,3 +258,5 @@ STEPS: tuple[Callable[[ChannelGround], Awaitable[None]], ...] = (
     the_rights_of_the_readme_are_enough_for_channels,
     a_person_understands_a_channel_that_is_not_ready,
 )
+SIZES = {"small": STEPS[:1], "full": STEPS}
+"""Small is the one that every other stands on; each of the others takes a platform ten to thirty seconds."""

@@ -325,7 +325,7 @@ async def proof(size: str, only: str, platform: Platform | None) -> tuple[int, s
             held += await timed(step, at, SIZES[size])
         if platform is not None:
             async with on_platform(at, platform) as beside:
-                for step in chosen(channels.STEPS, only):
+                for step in chosen(channels.SIZES[size], only):
                     held += await timed(step, beside)
         return held, at.described
 
@@ -341,13 +341,13 @@ def program(size: str, only: str) -> bool:
     verdict, held, described = "ok", 0, "no Kubernetes API"
     try:
         with contextlib.ExitStack() as stack:
-            wanted = chosen(channels.STEPS, only)
+            wanted = chosen(channels.SIZES[size], only)
             platform = stack.enter_context(Platform(REPLAY_PROFILE)) if wanted else None
             held, described = asyncio.run(proof(size, only, platform))
     except (Missed, AssertionError, TimeoutError, subprocess.TimeoutExpired) as error:
         verdict = "missed"
         say(f"MISSED {error!r}")
-    count = len(STEPS) + len(channels.STEPS)
+    count = len(STEPS) + len(channels.SIZES[size])
     say(f"operator: {held} of {count} promises held on {described} and a real broker (bar: all) {verdict}")
     return verdict == "ok" and (bool(only) or held == count)
 
