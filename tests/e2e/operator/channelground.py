@@ -50,7 +50,12 @@ class ChannelGround(Ground):
         return self.folder / "service-token"
 
     def kafka(self, principal: str = "operator") -> KafkaSettings:
-        return self.platform.kafka(principal)
+        """Who reads topics here is the super user; it is no service of the platform's and has no binding."""
+        ours = self.platform.kafka("operator")
+        assert ours.password_file is not None
+        return ours.model_copy(
+            update={"user": principal, "password_file": ours.password_file.with_name(f"kafka-{principal}")}
+        )
 
     def start(self, *, environment: Mapping[str, str] | None = None, **options: Any) -> Process:
         ours = {"SIGNALINK_API_URL": self.url, "SIGNALINK_OPERATOR_API_TOKEN_FILE": str(self.token_file)}
