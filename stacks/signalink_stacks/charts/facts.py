@@ -87,7 +87,7 @@ def peer(manifest: ServiceManifest) -> dict[str, Any]:
 
 def promises(manifest: ServiceManifest) -> list[str]:
     """What `helm test` shows of it."""
-    own = {"api": ["repeat"], "gateway": ["order"]}.get(manifest.name, [])
+    own = {"analytics": ["counted"], "api": ["repeat"], "gateway": ["order"]}.get(manifest.name, [])
     return (["answers"] if manifest.ports.http is not None else []) + own
 
 

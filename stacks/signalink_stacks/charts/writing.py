@@ -176,6 +176,7 @@ TAGS: Schema = {
 PROMISES = {
     "answers": "the internal port says ready, and the public one answers by the name of its Service",
     "repeat": "a post that is repeated with its client_id is one message with one seq",
+    "counted": "what is posted is in the log, in Kafka and in the figures, each message once",
     "order": "two sockets see every event from 1 without a hole; one that was cut gets the rest",
 }
 
