@@ -87,7 +87,8 @@ SELECT w,
     count(*) FILTER (WHERE kind = 'user.logged_out'), count(*) FILTER (WHERE kind = 'user.registered'),
     count(*) FILTER (WHERE kind = 'channel.created')
 FROM o_events
-WHERE NOT late AND kind NOT IN ('member.removed', 'member.role_changed', 'channel.updated', 'channel.archived')
+WHERE NOT late AND kind NOT IN ('member.removed', 'member.role_changed', 'channel.updated', 'channel.archived',
+    'channel.deleted')
 GROUP BY 1, 2, 3
 """
 _USER_ROWS = """

@@ -32,6 +32,7 @@ def row(body: Any, public: str, private: str | None = None) -> Row:
 
 OPEN = "200 200 200 200 200 200 200 200"
 SIGNED = "401 200 200 200 200 200 200 200"
+NOBODY = "401 401 401 401 401 401 401 401"  # for services with a token of their own: test_admin_rights.py
 #                   anonymous outside reader member moderator owner global_moderator admin
 MATRIX: dict[tuple[str, str], Row] = {
     ("POST", "/v1/auth/register"): row({}, "422 422 422 422 422 422 422 422"),
@@ -51,6 +52,9 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("PUT", "/v1/users/me/blocks/{user_id}"): row(None, "401 204 204 204 204 204 204 204"),
     ("DELETE", "/v1/users/me/blocks/{user_id}"): row(None, "401 204 204 204 204 204 204 204"),
     ("GET", "/v1/addresses"): row(None, OPEN),
+    ("PUT", "/v1/admin/channels/{slug}"): row({"managed_by": "x"}, NOBODY),
+    ("GET", "/v1/admin/channels/{slug}"): row(None, NOBODY),
+    ("DELETE", "/v1/admin/channels/{slug}"): row(None, NOBODY),
     ("POST", "/v1/direct"): row({"user_id": "{newcomer}"}, SIGNED),
     ("POST", "/v1/ws-tickets"): row({}, "401 201 201 201 201 201 201 201"),
     ("POST", "/v1/channels"): row({"slug": "{fresh}", "name": "A"}, "401 201 201 201 201 201 201 201"),
@@ -179,6 +183,7 @@ async def attempt(stage: Stage, role: str, method: str, path: str, body: Any) ->
         "newcomer": stage.newcomer.id,
         "fresh": f"f{next(_count)}",
         "device_id": stage.third.id,
+        "slug": f"f{next(_count)}",
     }
     person = stage.people[role]
     more: dict[str, Any] = {} if body is None else {"json": filled(body, names)}

@@ -170,6 +170,31 @@ async def test_a_removal_that_the_bus_lost_cuts_just_the_same(platform: Any) -> 
     assert again.seqs(channel) == client.seqs(channel) == [2]
 
 
+@pytest.mark.parametrize("publish", [True, False])
+async def test_the_deletion_of_a_channel_is_the_last_that_anybody_sees_of_it(platform: Any, publish: bool) -> None:
+    ana, ben = await platform.user(), await platform.user()
+    channel = await platform.channel(ana, ben)
+    app = await platform.gateway()
+    clients = [await platform.connect(app, user) for user in (ana, ben)]
+    for client in clients:
+        await client.subscribe(channel)
+        await client.got("subscribed")
+    await platform.sql.execute("UPDATE messaging.channels SET slug = 'gone', managed_by = 'x' WHERE id = $1", channel)
+    asks = {"slug": "gone", "managed_by": "x", "mode": "delete", "actor_id": ana, "token": None}
+    deletion = await platform.change("remove_managed_channel", publish=publish, **asks)
+    if not publish:  # nothing follows in a deleted channel: the heads tell of it
+        app.recovery.hub.on_heads([(channel, 1, deletion.seq)])
+    for client in clients:
+        assert await client.saw(channel, deletion.seq) == [deletion.seq]
+        assert client.of("event")[-1]["type"] == "dev.signalink.channel.deleted"
+    assert [session.subscriptions for session in app.gateway.sessions.values()] == [{}, {}]
+    again = await platform.connect(app, ben)
+    await again.subscribe(channel, after={channel: (1, deletion.seq - 1)})
+    assert await again.saw(channel, deletion.seq) == [deletion.seq], "also who was away"
+    await again.subscribe(channel, after={channel: (1, deletion.seq)})
+    assert (await again.got("error"))[0]["code"] == "not_found"
+
+
 async def test_a_deleted_body_is_not_shown_to_who_resumes_from_the_ring(platform: Any) -> None:
     ana = await platform.user()
     channel = await platform.channel(ana)

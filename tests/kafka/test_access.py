@@ -23,7 +23,7 @@ from signalink_stacks.local.testing import Brokers, Topics
 NAMES = ("messages", "notifications", "analytics", "presence")
 DEAD = tuple(f"dlq.{name}" for name in NAMES)
 MAY_WRITE = {
-    "relay": {*NAMES, *DEAD},
+    "relay": {*NAMES, *DEAD},  # and every other topic under the prefix: those that channels name
     "gateway": {"presence"},
     "analytics": {*DEAD},
     "notifications": {"notifications", *DEAD},

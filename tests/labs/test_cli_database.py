@@ -2,30 +2,18 @@
 
 import asyncio
 import json
-from pathlib import Path
 
 import pytest
 
 from signalink_core.database import pool
 from signalink_labs.cli import app
-from signalink_stacks.local import maintenance, schema
-from signalink_stacks.local.engines import PostgresEngine
+from signalink_stacks.local import maintenance
 from signalink_stacks.local.state import StateFolder
 
 pytestmark = pytest.mark.engine("postgres")
 Captured = pytest.CaptureFixture[str]
 ADA = "INSERT INTO messaging.users (id, username, email, password_hash) VALUES ($1, 'ada', 'ada@example.org', 'x')"
 ADA_ID = "01900000-0000-7000-8000-000000000001"
-
-
-@pytest.fixture
-def platform(engine_folder: Path, monkeypatch: pytest.MonkeyPatch) -> StateFolder:
-    """A state folder whose Postgres has roles and database, and no schema yet."""
-    folder = StateFolder(engine_folder / "cli").open()
-    monkeypatch.setenv("SIGNALINK_STATE", str(folder.root))
-    with PostgresEngine(folder.root / "postgres", credentials=folder.secrets, durable=False) as engine:
-        asyncio.run(schema.bootstrap(folder.secrets, engine.port))
-    return folder
 
 
 async def insert_ada(folder: StateFolder) -> None:

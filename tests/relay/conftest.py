@@ -1,11 +1,18 @@
-"""A log to relay: channels and posts written through the api's own functions, topics applied, and Kafka read back."""
+"""A log to relay and relays as processes: posts by the api's functions, topics applied, Kafka read back."""
 
 import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 
 from signalink_api.writer import Draft
@@ -15,10 +22,14 @@ from signalink_core.ids import uuid7
 from signalink_core.kafka import reader
 from signalink_core.kafka.memory import MemoryKafka, MemoryProducer
 from signalink_core.kafka.records import StoredRecord
+from signalink_core.settings import KafkaSettings
+from signalink_core.testing import eventually
 from signalink_operator import apply
 from signalink_operator.adapters import manifests
 from signalink_operator.adapters.kafka import KafkaTopics
-from signalink_stacks.local.testing import Database, Topics
+from signalink_stacks.local.testing import Database, Topics, ValkeyServer
+
+TOKEN = "relay-test-token"
 
 
 class Log:
@@ -167,3 +178,88 @@ def read_kafka(topics: Topics) -> Callable[[], Awaitable[Read]]:
 @pytest.fixture
 def read_memory(memory: MemoryKafka) -> Callable[[], Read]:
     return lambda: Read(memory.read("messages"))
+
+
+class Child:
+    """One relay process, its log and its internal port."""
+
+    def __init__(self, environment: dict[str, str], log: Path) -> None:
+        self._log = log
+        with log.open("wb") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "signalink_relay"],
+                env={**os.environ, **environment},
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+
+    def lines(self, event: str) -> list[dict[str, Any]]:
+        found = [json.loads(line) for line in self._log.read_text().splitlines() if line.startswith("{")]
+        return [line for line in found if line["event"] == event]
+
+    async def port(self) -> int:
+        line = await eventually(lambda: self.lines("http_accepting"), within=30)
+        return int(line[0]["port"])
+
+    async def get(self, path: str) -> httpx.Response:
+        async with httpx.AsyncClient(timeout=5) as client:
+            return await client.get(f"http://127.0.0.1:{await self.port()}{path}")
+
+    async def ready(self) -> bool:
+        return (await self.get("/readyz")).status_code == 200
+
+    async def crash_at(self, point: str) -> None:
+        async with httpx.AsyncClient(timeout=5) as client:
+            answer = await client.put(
+                f"http://127.0.0.1:{await self.port()}/faults",
+                json={"point": point, "action": "crash"},
+                headers={"authorization": f"Bearer {TOKEN}"},
+            )
+        assert answer.status_code == 200, answer.text
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    async def ended(self, within: float = 15) -> int:
+        await eventually(lambda: self.process.poll() is not None, within=within)
+        return self.process.returncode
+
+    def text(self) -> str:
+        return self._log.read_text()
+
+
+@pytest.fixture
+def start(
+    database: Database, made_topics: Topics, valkey: ValkeyServer, tmp_path: Path
+) -> Iterator[Callable[..., Child]]:
+    """Starts relays; what still runs at the end is killed."""
+    children: list[Child] = []
+    token = tmp_path / "token"
+    token.write_text(TOKEN)
+
+    def run(kafka: KafkaSettings | None = None, **more: str) -> Child:
+        postgres, redis = database.settings("relay"), valkey.settings("relay")
+        kafka = kafka or made_topics.settings("relay")
+        environment = {
+            "SIGNALINK_POSTGRES_DSN": postgres.dsn,
+            "SIGNALINK_POSTGRES_PASSWORD_FILE": str(postgres.password_file),
+            "SIGNALINK_REDIS_URL": redis.url,
+            "SIGNALINK_REDIS_PASSWORD_FILE": str(redis.password_file),
+            "SIGNALINK_KAFKA_BOOTSTRAP": kafka.bootstrap,
+            "SIGNALINK_KAFKA_USER": str(kafka.user),
+            "SIGNALINK_KAFKA_PASSWORD_FILE": str(kafka.password_file),
+            "SIGNALINK_TOPIC_PREFIX": kafka.topic_prefix,
+            "SIGNALINK_NODE": f"relay-{len(children)}",
+            "SIGNALINK_FAULTS": "on",
+            "SIGNALINK_FAULTS_TOKEN_FILE": str(token),
+            **more,
+        }
+        children.append(Child(environment, tmp_path / f"relay-{len(children)}.log"))
+        return children[-1]
+
+    yield run
+    for child in children:
+        if child.process.poll() is None:
+            child.signal(signal.SIGCONT)
+            child.process.kill()
+        child.process.wait()

@@ -1,119 +1,30 @@
 """`python -m signalink_relay` as a child process on real Postgres, Kafka and Valkey: killed, paused, raced, cut off."""
 
 import asyncio
-import json
 import os
 import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from signalink_core import bus
 from signalink_core.kafka import access, reader
 from signalink_core.log import rewind
-from signalink_core.settings import KafkaSettings
 from signalink_core.testing import eventually
 from signalink_operator import apply
 from signalink_operator.adapters import manifests
 from signalink_operator.adapters.kafka import KafkaTopics
 from signalink_stacks.local.engines import KafkaEngine
-from signalink_stacks.local.testing import Brokers, Database, Topics, ValkeyServer
+from signalink_stacks.local.testing import Brokers, ValkeyServer
 
 pytestmark = [pytest.mark.engine("postgres", "kafka", "valkey"), pytest.mark.timeout(180)]
-TOKEN = "relay-test-token"
 POINTS = ["relay.after_read", "relay.after_produce", "relay.after_cursor", "relay.lease"]
 
 
-class Child:
-    """One relay process, its log and its internal port."""
-
-    def __init__(self, environment: dict[str, str], log: Path) -> None:
-        self._log = log
-        with log.open("wb") as out:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "signalink_relay"],
-                env={**os.environ, **environment},
-                stdout=out,
-                stderr=subprocess.STDOUT,
-            )
-
-    def lines(self, event: str) -> list[dict[str, Any]]:
-        found = [json.loads(line) for line in self._log.read_text().splitlines() if line.startswith("{")]
-        return [line for line in found if line["event"] == event]
-
-    async def port(self) -> int:
-        line = await eventually(lambda: self.lines("http_accepting"), within=30)
-        return int(line[0]["port"])
-
-    async def get(self, path: str) -> httpx.Response:
-        async with httpx.AsyncClient(timeout=5) as client:
-            return await client.get(f"http://127.0.0.1:{await self.port()}{path}")
-
-    async def ready(self) -> bool:
-        return (await self.get("/readyz")).status_code == 200
-
-    async def crash_at(self, point: str) -> None:
-        async with httpx.AsyncClient(timeout=5) as client:
-            answer = await client.put(
-                f"http://127.0.0.1:{await self.port()}/faults",
-                json={"point": point, "action": "crash"},
-                headers={"authorization": f"Bearer {TOKEN}"},
-            )
-        assert answer.status_code == 200, answer.text
-
-    def signal(self, number: int) -> None:
-        self.process.send_signal(number)
-
-    async def ended(self, within: float = 15) -> int:
-        await eventually(lambda: self.process.poll() is not None, within=within)
-        return self.process.returncode
-
-    def text(self) -> str:
-        return self._log.read_text()
-
-
-Start = Callable[..., Child]
-
-
-@pytest.fixture
-def start(database: Database, made_topics: Topics, valkey: ValkeyServer, tmp_path: Path) -> Iterator[Start]:
-    """Starts relays; what still runs at the end is killed."""
-    children: list[Child] = []
-    token = tmp_path / "token"
-    token.write_text(TOKEN)
-
-    def run(kafka: KafkaSettings | None = None, **more: str) -> Child:
-        postgres, redis = database.settings("relay"), valkey.settings("relay")
-        kafka = kafka or made_topics.settings("relay")
-        environment = {
-            "SIGNALINK_POSTGRES_DSN": postgres.dsn,
-            "SIGNALINK_POSTGRES_PASSWORD_FILE": str(postgres.password_file),
-            "SIGNALINK_REDIS_URL": redis.url,
-            "SIGNALINK_REDIS_PASSWORD_FILE": str(redis.password_file),
-            "SIGNALINK_KAFKA_BOOTSTRAP": kafka.bootstrap,
-            "SIGNALINK_KAFKA_USER": str(kafka.user),
-            "SIGNALINK_KAFKA_PASSWORD_FILE": str(kafka.password_file),
-            "SIGNALINK_TOPIC_PREFIX": kafka.topic_prefix,
-            "SIGNALINK_NODE": f"relay-{len(children)}",
-            "SIGNALINK_FAULTS": "on",
-            "SIGNALINK_FAULTS_TOKEN_FILE": str(token),
-            **more,
-        }
-        children.append(Child(environment, tmp_path / f"relay-{len(children)}.log"))
-        return children[-1]
-
-    yield run
-    for child in children:
-        if child.process.poll() is None:
-            child.signal(signal.SIGCONT)
-            child.process.kill()
-        child.process.wait()
+Start = Callable[..., Any]
 
 
 async def _posts(log: Any, channels: list[Any], rounds: int) -> None:
@@ -231,7 +142,7 @@ async def test_three_relays_killed_at_every_point_under_load_repeat_batches_and_
     assert len(found.ids) > 500
 
 
-async def _holds(child: Child) -> bool:
+async def _holds(child: Any) -> bool:
     return bool(child.lines("lease_taken"))
 
 
@@ -341,7 +252,7 @@ async def test_a_broker_that_dies_delays_kafka_while_heads_go_on(
     assert found == {str(event) for event in await log.event_ids()}
 
 
-async def _not_ready(child: Child) -> bool:
+async def _not_ready(child: Any) -> bool:
     return not await child.ready()
 
 
@@ -358,7 +269,7 @@ async def test_the_order_in_which_dependencies_come_up_does_not_matter(
     await eventually(lambda: _all_out(log))
 
 
-async def _lives_and_waits(child: Child) -> bool:
+async def _lives_and_waits(child: Any) -> bool:
     answer = await child.get("/readyz")
     states = {name: one["state"] for name, one in answer.json()["dependencies"].items()}
     return answer.status_code == 503 and states["kafka"] == "down" and states["postgres"] == "ok"

@@ -19,6 +19,7 @@ from signalink_labs.cli import (
     output,
     relay,
     status,
+    tokens,
     topics,
     trace,
     up,
@@ -42,6 +43,7 @@ app.command("trace")(trace.trace)
 app.command("migrate")(migrate.migrate)
 app.command("apply")(topics.apply)
 app.add_typer(user.app, name="user")
+app.add_typer(tokens.app, name="token")
 app.add_typer(log.app, name="log")
 app.add_typer(relay.app, name="relay")
 app.add_typer(dlq.app, name="dlq")

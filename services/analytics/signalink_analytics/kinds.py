@@ -48,6 +48,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     types.MEMBER_ROLE_CHANGED: Kind(None, actor="user_id"),
     types.CHANNEL_UPDATED: Kind(None, actor="by"),
     types.CHANNEL_ARCHIVED: Kind(None, actor="by"),
+    types.CHANNEL_DELETED: Kind(None, actor="by"),
     types.CHANNEL_CREATED: Kind("channels", user="created_by"),
     types.USER_REGISTERED: Kind("registrations", user="user_id"),
     types.USER_LOGGED_IN: Kind("logins", user="user_id"),

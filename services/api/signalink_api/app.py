@@ -12,6 +12,8 @@ from fastapi.routing import APIRoute
 from redis.asyncio import Redis
 
 from signalink_api import addresses
+from signalink_api.admin import endpoints as admin_endpoints
+from signalink_api.admin.service import AdminService
 from signalink_api.auth import endpoints as auth_endpoints
 from signalink_api.auth.passwords import Passwords
 from signalink_api.auth.refresh import RefreshTokens
@@ -36,6 +38,7 @@ from signalink_api.users import endpoints as user_endpoints
 from signalink_api.users.service import UserService
 from signalink_api.writer import MessageWriter
 from signalink_core.auth.keys import KeyRing
+from signalink_core.auth.service_tokens import ServiceTokenVerifier
 from signalink_core.auth.tokens import TokenSigner, TokenVerifier
 from signalink_core.bus import Publisher
 from signalink_core.errors import ConfigurationError
@@ -63,6 +66,7 @@ ROUTERS = (
     message_endpoints.router,
     ticket_endpoints.router,
     addresses.router,
+    admin_endpoints.router,
     auth_endpoints.keys,
 )
 
@@ -124,6 +128,9 @@ class Api(Lifecycle):
                 gateway=settings.edge.gateway_url,
                 analytics=settings.edge.analytics_url or None,
                 notifications=settings.edge.notifications_url or None,
+            ),
+            admin=AdminService(
+                self.database, ServiceTokenVerifier(self.keys, settings.auth.issuer), self.publisher.publish
             ),
             channels=ChannelService(self.database, CursorSigner(secret), self.publisher.publish),
             messages=MessageService(

@@ -32,11 +32,16 @@ Name = Literal[
     "open_direct",
     "read_channel",
     "mute_member",
+    "put_managed_channel",
+    "remove_managed_channel",
 ]
 Answer = Mapping[str, Any]
 ATTEMPTS = 3
 ROLLED_BACK = (pg.TransactionRollbackError, pg.LockNotAvailableError, pg.UniqueViolationError)
 """Nothing was written, so trying again is safe."""
+
+AGAIN = "again"
+"""The verdict of a function that found the channel in other hands than it had looked up; it wrote nothing."""
 
 _CONFLICTS = {
     "slug_taken": "A channel with this slug exists.",
@@ -44,6 +49,7 @@ _CONFLICTS = {
     "channel_full": "The channel has as many members as it may.",
     "last_owner": "The channel would be left without an owner.",
     "deleted": "The message was deleted.",
+    "managed_elsewhere": "The channel of this slug is held by somebody else.",
 }
 _MISSING = {"user": "There is no such user.", "member": "There is no such member."}
 
@@ -51,14 +57,18 @@ _MISSING = {"user": "There is no such user.", "member": "There is no such member
 async def call(database: Database, name: Name, command: Mapping[str, Any]) -> Answer:
     """The answer of an accepted command, with `events` to publish; a refusal is raised as its problem."""
     said = {**command, "event_id": uuid7(), "traceparent": current_traceparent()}
-    answer = await _attempt(database, f"SELECT messaging.{name}($1)", said)
-    if answer["verdict"] != "ok":
-        raise refusal(answer["verdict"], answer.get("reason"))
-    return answer
+    for _ in range(ATTEMPTS):
+        answer = await _attempt(database, f"SELECT messaging.{name}($1)", said)
+        if answer["verdict"] == "ok":
+            return answer
+        if answer["verdict"] != AGAIN:
+            about = {key: answer[key] for key in answer.keys() - {"verdict", "reason", "events"}}
+            raise refusal(answer["verdict"], answer.get("reason"), **about)
+    raise _busy()
 
 
-def refusal(verdict: str, reason: str | None = None) -> SignalinkError:
-    """The problem that a verdict other than `ok` becomes."""
+def refusal(verdict: str, reason: str | None = None, **about: Any) -> SignalinkError:
+    """The problem that a verdict other than `ok` becomes; a conflict tells what the function said `about` it."""
     match verdict:
         case "not_found":
             return NotFound(_MISSING.get(reason or "", "There is no such thing."))
@@ -69,7 +79,7 @@ def refusal(verdict: str, reason: str | None = None) -> SignalinkError:
         case "muted":
             return problems.Muted("You are muted in this channel.")
         case "conflict":
-            return Conflict(_CONFLICTS.get(reason or "", "The state does not allow this."), reason=reason)
+            return Conflict(_CONFLICTS.get(reason or "", "The state does not allow this."), reason=reason, **about)
         case "invalid":
             return Invalid.field(f"body.{reason or 'body'}", "Not acceptable")
     raise ValueError(f"verdict {verdict!r} has no answer")
@@ -88,4 +98,8 @@ async def _attempt(database: Database, statement: str, command: Mapping[str, Any
             else:
                 return answer
         await asyncio.sleep(full_jitter(attempt, base=0.02, cap=0.5))
-    raise DependencyUnavailable("The channel is too busy; nothing was changed.", retry_after=1.0)
+    raise _busy()
+
+
+def _busy() -> DependencyUnavailable:
+    return DependencyUnavailable("The channel is too busy; nothing was changed.", retry_after=1.0)

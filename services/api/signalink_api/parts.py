@@ -10,6 +10,7 @@ from signalink_core.guard.rules import Rules
 
 if TYPE_CHECKING:
     from signalink_api.addresses import Addresses
+    from signalink_api.admin.service import AdminService
     from signalink_api.auth.service import AuthService
     from signalink_api.blocks.service import BlockService
     from signalink_api.channels.service import ChannelService
@@ -39,6 +40,7 @@ class Parts:
     devices: "DeviceService"
     blocks: "BlockService"
     addresses: "Addresses"
+    admin: "AdminService"
     messages: "MessageService"
     tickets: "TicketService"
 

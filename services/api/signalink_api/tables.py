@@ -4,7 +4,7 @@ The event log is not here: the api touches it only through the functions of `mes
 """
 
 from sqlalchemy import BigInteger, Column, DateTime, Identity, Integer, LargeBinary, MetaData, Table, Text, func
-from sqlalchemy.dialects.postgresql import INET, JSONB, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, INET, JSONB, UUID
 
 metadata = MetaData(schema="messaging")
 _now = func.date_trunc("milliseconds", func.clock_timestamp())
@@ -39,6 +39,7 @@ users = Table(
     _time("disabled_at"),
     _time("created_at", nullable=False),
     _time("updated_at", nullable=False),
+    _text("kind"),
 )
 
 sessions = Table(
@@ -67,6 +68,18 @@ revocations = Table(
     _uuid("subject_id"),
     _text("reason"),
     _time("at", nullable=False),
+)
+
+service_tokens = Table(
+    "service_tokens",
+    metadata,
+    _id(),
+    _uuid("account_id"),
+    _text("name"),
+    Column("scopes", ARRAY(Text), nullable=False),
+    _time("issued_at", nullable=False),
+    _time("expires_at", nullable=False),
+    _time("revoked_at"),
 )
 
 audit_log = Table(
@@ -102,6 +115,11 @@ channels = Table(
     _time("created_at", nullable=False),
     _time("updated_at", nullable=False),
     _text("direct_key", nullable=True),
+    _text("managed_by", nullable=True),
+    Column("messages_per_second", Integer, nullable=True),
+    Column("retention_days", Integer, nullable=True),
+    _text("also_topic", nullable=True),
+    _time("deleted_at"),
 )
 
 channel_members = Table(

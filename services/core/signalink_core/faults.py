@@ -33,6 +33,7 @@ CATALOGUE: Final = frozenset(
         "relay.after_read",
         "relay.after_produce",
         "relay.after_cursor",
+        "relay.after_copy",
         "relay.lease",
         "consumer.before_effect",
         "consumer.after_effect",

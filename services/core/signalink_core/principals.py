@@ -62,7 +62,8 @@ def _group(name: str) -> KafkaAcl:
 _WRITE: Final[tuple[Operation, ...]] = ("write", "describe")
 _READ: Final[tuple[Operation, ...]] = ("read", "describe")
 _DEAD_LETTERS: Final = KafkaAcl("topic", "dlq.", _WRITE, "prefixed")
-_TOPICS: Final = ("messages", "notifications", "analytics", "presence")
+TOPICS: Final = ("messages", "notifications", "analytics", "presence")
+"""The platform's own, without prefix and without their `dlq.` topics."""
 
 PRINCIPALS: Final[dict[str, Principal]] = {
     principal.name: principal
@@ -77,7 +78,8 @@ PRINCIPALS: Final[dict[str, Principal]] = {
             "relay",
             postgres_role="signalink_relay",
             redis_acl=f"{CONNECTION} &signalink:heads +publish (&signalink:log +subscribe +unsubscribe)",
-            kafka_acls=(*_topics(_WRITE, *_TOPICS), _DEAD_LETTERS),
+            # Every topic: those that channels name are known to nobody before. It reads none.
+            kafka_acls=(KafkaAcl("topic", "", _WRITE, "prefixed"),),
         ),
         Principal(
             "gateway",
@@ -126,7 +128,7 @@ PRINCIPALS: Final[dict[str, Principal]] = {
             postgres_role="signalink_prober",
             redis_acl=f"{CONNECTION} +info",
             kafka_acls=(
-                *_topics(_READ, *_TOPICS),
+                *_topics(_READ, *TOPICS),
                 KafkaAcl("topic", "dlq.", _READ, "prefixed"),
                 _group("signalink-prober"),
                 KafkaAcl("group", "*", ("describe",)),

@@ -21,7 +21,7 @@ from signalink_gateway import frames, telling
 from signalink_gateway.channel import Channel, Subscription
 from signalink_gateway.fanout import Fanout
 from signalink_gateway.reads import CUTS, MEMBERSHIP
-from signalink_gateway.ring import Entry
+from signalink_gateway.ring import EVERYBODY, Entry
 
 HELD_EVENTS = 1_000
 REORDER_SECONDS = 0.05
@@ -264,7 +264,7 @@ class Hub:
             self.expect(channel, max(channel.held))
 
     def _take_live(self, channel: Channel, live: Live, payload: bytes) -> None:
-        cut = _member.decode(live.data).user_id if live.type in CUTS else None
+        cut = _cut_of(live)
         at, wipes = live.time.timestamp(), live.type == types.MESSAGE_DELETED
         entry = Entry(live.seq, frames.text_frame(payload), cut, wipes, at, live.type in MEMBERSHIP)
         self._take(channel, entry)
@@ -278,16 +278,16 @@ class Hub:
         channel.ring.append(entry)
         channel.fresh.append(entry)
         if entry.cut is not None:
-            self._cut(channel, entry.seq, entry.cut)
+            self._cut(channel, entry)
         if entry.members and self.aside is not None:
             self.aside.members_changed(channel, entry.cut)
         self.fanout.add(channel)
 
-    def _cut(self, channel: Channel, seq: int, user_id: UUID) -> None:
+    def _cut(self, channel: Channel, entry: Entry) -> None:
         """The removed user gets the removal itself and nothing above it."""
         for subscription in channel.live:
-            if subscription.session.user == user_id and subscription.joined < seq:
-                subscription.until = seq
+            if entry.ends(subscription.session.user) and subscription.joined < entry.seq:
+                subscription.until = entry.seq
                 subscription.odd = True
 
     def positions(self, subscriptions: Iterable[Subscription]) -> Sequence[tuple[UUID, int, int]]:
@@ -299,6 +299,12 @@ class Hub:
                 subscription.told = seq
                 moved.append((subscription.channel.id, subscription.channel.epoch, seq))
         return moved
+
+
+def _cut_of(live: Live) -> UUID | None:
+    if live.type in CUTS:
+        return _member.decode(live.data).user_id
+    return EVERYBODY if live.type == types.CHANNEL_DELETED else None
 
 
 def gap(channel: Channel, first: int, last: int) -> bytes:

@@ -15,6 +15,7 @@ from signalink_gateway.hub import Hub
 from signalink_gateway.members import Members
 from signalink_gateway.presence import Presence, Timing
 from signalink_gateway.reads import LogReads
+from signalink_gateway.ring import EVERYBODY
 from signalink_gateway.roster import Roster
 from signalink_gateway.transitions import Transitions
 from signalink_gateway.typing_notices import Typing
@@ -67,9 +68,14 @@ class People(lifecycle.Lifecycle):
 
     def members_changed(self, channel: Channel, left: UUID | None) -> None:
         self.members.stale(channel.id)
-        if left is not None:
-            for session in self.watching.concerned(left):
-                self.watches.check(session)
+        if left is None:
+            return
+        concerned = self.watching.concerned(left)
+        if left == EVERYBODY:
+            here = {subscription.session for subscription in channel.subscriptions}
+            concerned = [session for session in here if session in self.watching.watched]
+        for session in concerned:
+            self.watches.check(session)
 
     def posted(self, channel: Channel, sender: UUID) -> None:
         self.typing.posted(channel, sender)

@@ -23,7 +23,7 @@ from signalink_core.readiness import Readiness
 from signalink_core.settings import PostgresSettings
 from signalink_core.telemetry import logging, names
 from signalink_gateway import frames
-from signalink_gateway.ring import Entry
+from signalink_gateway.ring import EVERYBODY, Entry
 
 POOL_SIZE = 8
 PAGE_ROWS = 256
@@ -39,7 +39,9 @@ FAILURES = (
     exceptions.InternalClientError,
 )
 CUTS = (types.MEMBER_LEFT, types.MEMBER_REMOVED)
-MEMBERSHIP = frozenset((*CUTS, types.MEMBER_JOINED, types.MEMBER_ROLE_CHANGED, types.CHANNEL_ARCHIVED))
+MEMBERSHIP = frozenset(
+    (*CUTS, types.MEMBER_JOINED, types.MEMBER_ROLE_CHANGED, types.CHANNEL_ARCHIVED, types.CHANNEL_DELETED)
+)
 
 # $1 channel, $2 users. One statement, so one snapshot: rights and last_seq agree for all of them.
 STANDING = """
@@ -250,6 +252,8 @@ class LogReads(lifecycle.Lifecycle):
 def entry(event: Event) -> Entry:
     """The event as every socket gets it."""
     cut = UUID(str(event.data["user_id"])) if event.type in CUTS else None
+    if event.type == types.CHANNEL_DELETED:
+        cut = EVERYBODY
     frame = frames.text_frame(encode_live(event))
     wipes, members = event.type == types.MESSAGE_DELETED, event.type in MEMBERSHIP
     return Entry(event.position.seq, frame, cut, wipes, event.time.timestamp(), members)

@@ -239,7 +239,7 @@ class Recovery(lifecycle.Lifecycle):
             if _skipped(subscription, entry.seq):
                 continue
             session.put(entry.frame)
-            if entry.cut is not None and entry.cut == session.user and entry.seq > subscription.joined:
+            if entry.ends(session.user) and entry.seq > subscription.joined:
                 subscription.until = entry.seq
                 return
 

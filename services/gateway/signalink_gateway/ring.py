@@ -13,10 +13,13 @@ from uuid import UUID
 
 MAX_EVENTS = 1_000
 MAX_BYTES = 1_048_576
+EVERYBODY = UUID(int=0)
+"""No user's id."""
 
 
 class Entry(NamedTuple):
-    """One event as a frame; `cut`: the user whose membership ends with it; `wipes`: it deletes a body below it.
+    """One event as a frame; `cut`: the user whose membership ends with it, or EVERYBODY; `wipes`: it deletes a body
+    below it.
 
     `at`: Unix seconds of the commit. `members`: it changes who is in the channel, or what they may do there.
     """
@@ -27,6 +30,10 @@ class Entry(NamedTuple):
     wipes: bool = False
     at: float = 0.0
     members: bool = False
+
+    def ends(self, user_id: UUID | None) -> bool:
+        """Whether it is the last event that this user may see."""
+        return self.cut is not None and (self.cut == user_id or self.cut == EVERYBODY)
 
 
 class Ring:

@@ -12,14 +12,15 @@ from signalink_core.internal import InternalServer
 from signalink_core.kafka.producer import KafkaProducer
 from signalink_core.lifecycle import Lifecycle, full_jitter, until_stopped
 from signalink_core.log import outbox
+from signalink_core.log.copies import Copies
 from signalink_core.log.heads import Heads
 from signalink_core.log.relay import OutboxRelay
 from signalink_core.readiness import Readiness
 from signalink_core.telemetry import logging
 from signalink_relay.settings import SERVICE, Settings
 
-POOL_SIZE = 3
-"""The turn, the leases, the heads: one connection each."""
+POOL_SIZE = 4
+"""The turn, the leases, the heads, the copies: one connection each."""
 REDIS_CHECK_SECONDS = 1.0
 
 log = logging.get_logger(__name__)
@@ -32,6 +33,7 @@ class RelayProcess(Lifecycle):
         super().__init__()
         self._settings = settings
         self.readiness = Readiness(("postgres", "log", "kafka", "redis"))
+        self.readiness.set("topics", "ok")
         self._internal = InternalServer(settings.process, self.readiness)
 
     @property
@@ -42,7 +44,9 @@ class RelayProcess(Lifecycle):
         await self.enter(self._internal)
         self._publisher = await self.enter(bus.Publisher(self._settings.redis))
         self._wake = await self.enter(bus.Wake(self._settings.redis))
-        self._producer = await self.enter(KafkaProducer(self._settings.kafka, client_id=self._settings.process.node))
+        node = self._settings.process.node
+        self._producer = await self.enter(KafkaProducer(self._settings.kafka, client_id=node))
+        self._copier = await self.enter(KafkaProducer(self._settings.kafka, client_id=f"{node}-copies"))
         self.spawn(self._follow_log(), "relay-process")
         self.spawn(self._watch_redis(), "redis-watch")
         self.readiness.start()
@@ -53,15 +57,17 @@ class RelayProcess(Lifecycle):
     async def _follow_log(self) -> None:
         """Runs until a part crashes, which ends the process: its supervisor starts a fresh one."""
         pool = await self.enter(await self._pool())
+        relay = OutboxRelay(
+            pool,
+            self._producer,
+            node=self._settings.process.node,
+            wake=self._wake,
+            report=self.readiness.set,
+        )
         parts: list[Lifecycle] = [
             Heads(pool, self._publisher.publish_heads),
-            OutboxRelay(
-                pool,
-                self._producer,
-                node=self._settings.process.node,
-                wake=self._wake,
-                report=self.readiness.set,
-            ),
+            relay,
+            Copies(pool, self._copier, relay.leases, report=self.readiness.set),
         ]
         for part in parts:
             await self.enter(part)

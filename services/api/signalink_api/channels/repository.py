@@ -31,6 +31,7 @@ def _for_user(user_id: UUID) -> Select[Any]:
             channel_members, and_(channel_members.c.channel_id == channels.c.id, channel_members.c.user_id == user_id)
         )
         .outerjoin(users, and_(users.c.id == user_id, users.c.disabled_at.is_(None)))
+        .where(channels.c.deleted_at.is_(None))
     )
 
 

@@ -16,7 +16,7 @@ def _shown(user_id: UUID) -> Select[Any]:
     return (
         select(messages, channels.c.epoch)
         .join(channels, channels.c.id == messages.c.channel_id)
-        .where(or_(channels.c.history == "all", _was_member(user_id)))
+        .where(channels.c.deleted_at.is_(None), or_(channels.c.history == "all", _was_member(user_id)))
     )
 
 

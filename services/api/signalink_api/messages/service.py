@@ -24,12 +24,13 @@ from signalink_api.messages.schemas import (
 )
 from signalink_api.problems import IdempotencyConflict, ReplyUnknown, SlowMode
 from signalink_api.writer import Draft, MessageWriter, Verdict
-from signalink_core.errors import SignalinkError
+from signalink_core.errors import RateLimited, SignalinkError
 from signalink_core.events import Event, Position
 from signalink_core.guard.limits import Hit, Limiter
 from signalink_core.guard.rules import Rules
 from signalink_core.log import reads
 from signalink_core.log.rows import to_events
+from signalink_core.telemetry import names
 from signalink_core.web.catalogue import Invalid
 from signalink_core.web.schemas import Answer
 
@@ -158,6 +159,8 @@ class MessageService:
                 return ReplyUnknown("The message of reply_to is not in this channel.")
             case "too_fast":
                 return await self._slow_mode(draft)
+            case "over_quota":
+                return _over_quota()
         return functions.refusal(verdict.kind)
 
     async def _slow_mode(self, draft: Draft) -> SlowMode:
@@ -166,6 +169,12 @@ class MessageService:
             channel = await access.require(db, draft.channel_id, draft.sender_id, "read")
         seconds = max(1, math.ceil(channel.slow_mode_seconds))
         return SlowMode(f"One message per {seconds} s in this channel.", retry_after=seconds)
+
+
+def _over_quota() -> RateLimited:
+    """The window is one second, so the next one has space again."""
+    names.RATE_LIMITED_TOTAL.labels(scope="channel_quota", transport="http").inc()
+    return RateLimited("The channel has its messages of this second.", retry_after=1, scope="channel_quota")
 
 
 def _client_id(given: str | None, header: str | None) -> str:

@@ -25,6 +25,7 @@ Kind = Literal[
     "invalid",
     "reply_unknown",
     "too_fast",
+    "over_quota",
 ]
 
 

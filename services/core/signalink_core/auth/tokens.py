@@ -1,6 +1,7 @@
-"""Signs and verifies the two kinds of token: for the api (`at+jwt`) and for one socket (`socket+jwt`).
+"""Signs and verifies the two kinds of token of users: for the api (`at+jwt`) and for one socket (`socket+jwt`).
 
-A token says who and which session, never what they may do. Revocation is asked elsewhere, each time.
+A token says who and which session, never what they may do. Revocation is asked elsewhere, each time. Tokens of services
+are in `service_tokens`; both are read by `payload_of`.
 """
 
 import hashlib
@@ -8,7 +9,7 @@ import secrets
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -130,38 +131,13 @@ class TokenVerifier:
             self._seen.popitem(last=False)
 
     async def _decode(self, token: str, audiences: tuple[str, ...]) -> Claims:
-        header = _checked_header(token)
-        key = await self._keys.key(header["kid"])
-        if key is None:
-            raise TokenInvalid("key")
-        try:
-            payload = jwt.decode(
-                token,
-                key,
-                algorithms=[ALGORITHM],
-                audience=audiences,
-                issuer=self._issuer,
-                options={"require": _REQUIRED, "verify_exp": False, "verify_nbf": False, "verify_iat": False},
-            )
-        except jwt.InvalidTokenError as error:
-            reason = next((word for kind, word in _REASONS if isinstance(error, kind)), "claims")
-            raise TokenInvalid(reason) from error
-        if not isinstance(payload["aud"], str):
-            raise TokenInvalid("audience")
-        if TYPES.get(payload["aud"]) != header["typ"]:
+        payload, typ = await payload_of(
+            token, self._keys, self._issuer, audiences=audiences, types=TYPES.values(), required=_REQUIRED
+        )
+        if TYPES.get(payload["aud"]) != typ:
             raise TokenInvalid("type")
-        self._check_times(payload)
+        check_times(payload, self._now())
         return _claims(payload)
-
-    def _check_times(self, payload: dict[str, Any]) -> None:
-        issued, begins, ends = (payload[name] for name in ("iat", "nbf", "exp"))
-        if any(isinstance(value, bool) or not isinstance(value, int) for value in (issued, begins, ends)):
-            raise TokenInvalid("claims")
-        now = self._now()
-        if ends + LEEWAY_SECONDS <= now:
-            raise TokenInvalid("expired")
-        if max(issued, begins) - LEEWAY_SECONDS > now:
-            raise TokenInvalid("early")
 
 
 @lru_cache(maxsize=1)
@@ -170,7 +146,52 @@ def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
-def _checked_header(token: str) -> dict[str, str]:
+async def payload_of(
+    token: str,
+    keys: KeySource,
+    issuer: str,
+    *,
+    audiences: Collection[str],
+    types: Collection[str],
+    required: list[str],
+) -> tuple[dict[str, Any], str]:
+    """Claims and `typ` of a token that one of our keys signed for one audience; times are `check_times`'s.
+
+    Raises TokenInvalid and what the source of keys raises.
+    """
+    header = _checked_header(token, types)
+    key = await keys.key(header["kid"])
+    if key is None:
+        raise TokenInvalid("key")
+    try:
+        payload: dict[str, Any] = jwt.decode(
+            token,
+            key,
+            algorithms=[ALGORITHM],
+            audience=audiences,
+            issuer=issuer,
+            options={"require": required, "verify_exp": False, "verify_nbf": False, "verify_iat": False},
+        )
+    except jwt.InvalidTokenError as error:
+        reason = next((word for kind, word in _REASONS if isinstance(error, kind)), "claims")
+        raise TokenInvalid(reason) from error
+    if not isinstance(payload["aud"], str):
+        raise TokenInvalid("audience")
+    return payload, header["typ"]
+
+
+def check_times(payload: dict[str, Any], now: float) -> None:
+    """iat, nbf and exp against `now`, each with the leeway. Raises TokenInvalid."""
+    issued, begins, ends = (payload[name] for name in ("iat", "nbf", "exp"))
+    if any(isinstance(value, bool) or not isinstance(value, int) for value in (issued, begins, ends)):
+        raise TokenInvalid("claims")
+    if ends + LEEWAY_SECONDS <= now:
+        raise TokenInvalid("expired")
+    if max(issued, begins) - LEEWAY_SECONDS > now:
+        raise TokenInvalid("early")
+
+
+def _checked_header(token: str, types: Collection[str]) -> dict[str, str]:
     """The header, which holds alg, typ, kid and nothing else: no key or address of one (jku, jwk, x5u), no crit."""
     if len(token) > LONGEST_TOKEN:
         raise TokenInvalid("malformed")
@@ -182,7 +203,7 @@ def _checked_header(token: str) -> dict[str, str]:
         raise TokenInvalid("algorithm")
     if set(header) != _HEADER or not all(isinstance(value, str) for value in header.values()):
         raise TokenInvalid("header")
-    if header["typ"] not in TYPES.values():
+    if header["typ"] not in types:
         raise TokenInvalid("type")
     return header
 

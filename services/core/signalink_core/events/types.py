@@ -20,6 +20,7 @@ MEMBER_REMOVED = PREFIX + "member.removed"
 MEMBER_ROLE_CHANGED = PREFIX + "member.role_changed"
 CHANNEL_UPDATED = PREFIX + "channel.updated"
 CHANNEL_ARCHIVED = PREFIX + "channel.archived"
+CHANNEL_DELETED = PREFIX + "channel.deleted"
 CHANNEL_CREATED = PREFIX + "channel.created"
 USER_REGISTERED = PREFIX + "user.registered"
 USER_LOGGED_IN = PREFIX + "user.logged_in"
@@ -113,13 +114,22 @@ class ChannelUpdated(EventData):
     by: UUID
     name: str | None = None
     description: str | None = None
+    kind: Kind | None = None
     history: History | None = None
     slow_mode_seconds: int | None = None
     max_members: int | None = None
+    messages_per_second: int | None = None
+    retention_days: int | None = None
 
 
 class ChannelArchived(EventData):
     """Nothing can be posted to the channel any more."""
+
+    by: UUID
+
+
+class ChannelDeleted(EventData):
+    """The channel is gone for everybody: this event is the last one, and the last that any member is entitled to."""
 
     by: UUID
 
@@ -197,6 +207,7 @@ TYPES: dict[str, type[EventData]] = {
     MEMBER_ROLE_CHANGED: MemberRoleChanged,
     CHANNEL_UPDATED: ChannelUpdated,
     CHANNEL_ARCHIVED: ChannelArchived,
+    CHANNEL_DELETED: ChannelDeleted,
     CHANNEL_CREATED: ChannelCreated,
     USER_REGISTERED: UserRegistered,
     USER_LOGGED_IN: UserLoggedIn,

@@ -69,6 +69,12 @@ class MemoryProducer(Lifecycle):
         """See `records.Producer`."""
         return None if self._kafka.available else KafkaUnavailable("Kafka does not answer.")
 
+    async def topics(self) -> frozenset[str] | KafkaUnavailable:
+        """See `records.Producer`."""
+        if not self._kafka.available:
+            return KafkaUnavailable("Kafka does not answer.")
+        return frozenset(self._kafka.topics)
+
     def _take(self, work: Work, place: Place) -> None:
         record = work.records[work.queues[place][0]]
         if len(record.value) > self._kafka.max_bytes:

@@ -89,6 +89,19 @@ class KafkaProducer(Lifecycle):
                 return _unavailable(error)
         return KafkaUnavailable("Kafka does not answer.", next_step="check that the broker runs.")
 
+    async def topics(self) -> frozenset[str] | KafkaUnavailable:
+        """See `records.Producer`."""
+        async with self._turn:
+            try:
+                async with asyncio.timeout(self._deadline):
+                    client = await self._connected()
+                    found = (await client.client.fetch_all_metadata()).topics()
+            except (TimeoutError, *_BROKEN) as error:
+                await self._drop(repr(error))
+                return _unavailable(error)
+        prefix = self._kafka.topic("")
+        return frozenset(name[len(prefix) :] for name in found if name.startswith(prefix))
+
     async def _stop(self) -> None:
         async with self._turn:
             client, self._client = self._client, None

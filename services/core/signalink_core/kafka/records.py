@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 from aiokafka import ConsumerRecord
 from aiokafka.partitioner import murmur2
 
-from signalink_core.kafka.errors import Problem
+from signalink_core.kafka.errors import KafkaUnavailable, Problem
 
 KEYS_REMEMBERED = 10_000
 """About 1.5 MB; a busy channel's key is hashed once."""
@@ -63,6 +63,10 @@ class Producer(Protocol):
 
     async def probe(self) -> Problem | None:
         """Whether Kafka answers now; at most 10 s."""
+        ...
+
+    async def topics(self) -> frozenset[str] | KafkaUnavailable:
+        """The topics that this account may write or see, without the prefix; at most 10 s."""
         ...
 
 

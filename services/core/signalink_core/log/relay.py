@@ -72,7 +72,7 @@ class OutboxRelay(Lifecycle):
         self._outbox = outbox.Outbox(schema, read=self.READ)
         self.leases = Leases(pool, self._outbox, node=node, shards=shards, seconds=lease_seconds)
         self._report: Report = report or (lambda *_: None)
-        self._rest = Rest()
+        self._rest: Rest[int] = Rest()
         self._per_shard = LEAST_PER_SHARD
         self._moved_empty_at = self._kafka_asked_at = float("-inf")
         self._draining = False

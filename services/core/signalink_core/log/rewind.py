@@ -10,8 +10,10 @@ from datetime import UTC, datetime
 
 import asyncpg
 
-from signalink_core.log import state
+from signalink_core.log import state, topic_cursors
 
+MESSAGING = "messaging"
+"""The one outbox whose channels may have further topics."""
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 # $1 time; events have milliseconds. Of each shard the first event since then in log order, not by its time alone:
@@ -52,6 +54,8 @@ async def rewind(conn: asyncpg.Connection, to: datetime | None, schema: str = "m
     """
     async with conn.transaction():
         moved = await conn.fetch(_on(REWIND, schema), to or EVER)
+        if schema == MESSAGING:
+            await topic_cursors.rewind(conn, to or EVER)
         waiting: int = await conn.fetchval(_on(WAITING, schema))
     return Rewound(len(moved), waiting)
 

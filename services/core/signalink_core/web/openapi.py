@@ -1,6 +1,7 @@
 """OpenAPI 3.1 of a service's app and its table of problems as text; a service's own command writes them to docs/api."""
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +14,31 @@ from signalink_core.web.operations import ProblemDocument
 
 REF = "#/components/schemas/{model}"
 SCHEME = "access_token"
+Schemes = Mapping[Callable[..., Any], str]
+"""Dependency that identifies a caller -> name of the bearer scheme it takes."""
+CALLERS: Schemes = {identity.caller: SCHEME, identity.poster: SCHEME}
 HEADERS = {
     "RequestId": {"description": "Finds the request in the logs.", "schema": {"type": "string"}},
     "RetryAfter": {"description": "Seconds.", "schema": {"type": "integer"}},
 }
 
 
-def document(app: FastAPI) -> dict[str, Any]:
-    """FastAPI's own document, with problem documents and the bearer scheme."""
+def document(app: FastAPI, own: Schemes | None = None) -> dict[str, Any]:
+    """FastAPI's own document, with problem documents and the bearer schemes: of users, and a service's `own`."""
+    callers = {**CALLERS, **(own or {})}
     made = app.openapi()
     schemas = made["components"]["schemas"]
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     problem = ProblemDocument.model_json_schema(ref_template=REF)
     schemas |= problem.pop("$defs") | {"ProblemDocument": problem}
-    made["components"]["securitySchemes"] = {SCHEME: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+    made["components"]["securitySchemes"] = {
+        name: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"} for name in sorted({*callers.values()})
+    }
     made["components"]["headers"] = HEADERS
     for route in app.state.routes:
         for method in route.methods or ():
-            _finish(made["paths"][route.path][method.lower()], signed_in=_needs_token(route.dependant))
+            _finish(made["paths"][route.path][method.lower()], _scheme(route.dependant, callers))
     return made
 
 
@@ -41,20 +48,21 @@ def problem_rows(catalogue: Catalogue) -> str:
     return "\n".join(["| code | status | when |", "|---|---|---|", *rows, ""])
 
 
-def write(app: FastAPI, path: Path) -> None:
+def write(app: FastAPI, path: Path, own: Schemes | None = None) -> None:
     """The document as JSON; its folder is made when missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(document(app), indent=1, ensure_ascii=False) + "\n", "utf-8")
+    path.write_text(json.dumps(document(app, own), indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
-def _finish(operation: dict[str, Any], *, signed_in: bool) -> None:
-    if signed_in:
-        operation["security"] = [{SCHEME: []}]
+def _finish(operation: dict[str, Any], scheme: str | None) -> None:
+    if scheme is not None:
+        operation["security"] = [{scheme: []}]
     for status, response in operation["responses"].items():
         response["headers"] = {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}}
         if status in ("429", "503"):
             response["headers"]["Retry-After"] = {"$ref": "#/components/headers/RetryAfter"}
 
 
-def _needs_token(dependant: Dependant) -> bool:
-    return any(inner.call in (identity.caller, identity.poster) for inner in dependant.dependencies)
+def _scheme(dependant: Dependant, callers: Schemes) -> str | None:
+    found = (callers.get(inner.call) for inner in dependant.dependencies if inner.call is not None)
+    return next((scheme for scheme in found if scheme is not None), None)

@@ -126,6 +126,7 @@ function Notice({ row, nameOf }: { readonly row: NoticeRow; readonly nameOf: (us
     "dev.signalink.member.role_changed": `${by} changed the role of ${user}`,
     "dev.signalink.channel.updated": `${by} changed the channel`,
     "dev.signalink.channel.archived": `${by} archived the channel`,
+    "dev.signalink.channel.deleted": "The channel was deleted",
   };
   return (
     <li className="notice" data-seq={row.seq} data-epoch={row.epoch}>
