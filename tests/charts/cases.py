@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from charting import ALL, ENGINES, MONITORING, SERVICES, UMBRELLA, Values, merged
+from charting import ALL, ENGINES, MONITORING, OBSERVERS, SERVICES, UMBRELLA, Values, merged
 
 PLAIN = {
     "podAnnotations": {"example.org/note": "of-the-pod"},
@@ -53,8 +53,11 @@ PUBLIC = {
 def everything(chart: str) -> Values:
     """All that can be on, as far as it goes together."""
     if chart == UMBRELLA:
-        return merged(GLOBAL, {name: own(name, everything) for name in (*SERVICES, *ENGINES)})
+        parts = {name: own(name, everything) for name in (*SERVICES, *ENGINES, *OBSERVERS)}
+        return merged(GLOBAL, {"tags": {"observability": True}} | parts)
     values = merged(GLOBAL, PLAIN)
+    if chart in OBSERVERS:
+        return values
     if chart in ENGINES:
         return merged(values, {"auth": EXTERNAL})
     values = merged(
@@ -69,8 +72,11 @@ def everything(chart: str) -> Values:
 def minimal(chart: str) -> Values:
     """One pod of each, and nothing that can be left out."""
     if chart == UMBRELLA:
-        return {name: own(name, minimal) for name in (*SERVICES, *ENGINES)}
+        parts = {name: own(name, minimal) for name in (*SERVICES, *ENGINES, *OBSERVERS)}
+        return {"tags": {"observability": True}} | parts
     values: Values = {"replicaCount": 1}
+    if chart in OBSERVERS:
+        return values | {"persistence": {"enabled": False}}
     if chart in ENGINES:
         return (
             values

@@ -27,8 +27,9 @@ CHARTS = ROOT / "charts"
 RELEASE, NAMESPACE = "chat", "signalink"
 SERVICES = ("analytics", "api", "gateway", "notifications", "operator", "prober", "relay")
 ENGINES = ("kafka", "postgres", "valkey")
+OBSERVERS = ("alertmanager", "prometheus")
 UMBRELLA = "signalink"
-ALL = (*SERVICES, *ENGINES, UMBRELLA)
+ALL = (*SERVICES, *ENGINES, *OBSERVERS, UMBRELLA)
 MONITORING = [f"monitoring.coreos.com/v1/{kind}" for kind in ("ServiceMonitor", "PodMonitor", "PrometheusRule")]
 SECONDS = 60
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -41,7 +42,14 @@ def digest(repository: str) -> str:
     return f"sha256:{hashlib.sha256(repository.encode()).hexdigest()}"
 
 
-REPOSITORIES = (*(f"signalink/{name}" for name in SERVICES), "postgres", "valkey/valkey", "apache/kafka")
+REPOSITORIES = (
+    *(f"signalink/{name}" for name in SERVICES),
+    "postgres",
+    "valkey/valkey",
+    "apache/kafka",
+    "prom/prometheus",
+    "prom/alertmanager",
+)
 RELEASED: Values = {"global": {"imageDigests": {name: digest(name) for name in REPOSITORIES}}}
 """What a release has filled in: a digest for every image."""
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from charting import ENGINES, NAMESPACE, SERVICES, UMBRELLA, Object, Rendered, containers, pods
+from charting import ENGINES, NAMESPACE, OBSERVERS, SERVICES, UMBRELLA, Object, Rendered, containers, pods
 
 from signalink_core.manifest import ServiceManifest
 
@@ -90,8 +90,8 @@ def h03_no_token(subject: Subject) -> list[str]:
     ]
     for who, metadata, spec in pods(subject.objects):
         tokens = json.dumps(spec.get("volumes", [])).count("serviceAccountToken")
-        operator = metadata["labels"]["app.kubernetes.io/component"] == "operator"
-        found += [] if tokens == int(operator) else [f"{who}: {tokens} tokens as volumes"]
+        asks = metadata["labels"]["app.kubernetes.io/component"] in {"operator", "prometheus"}
+        found += [] if tokens == int(asks) else [f"{who}: {tokens} tokens as volumes"]
     return found
 
 
@@ -284,7 +284,9 @@ def h16_notes(subject: Subject) -> list[str]:
     notes = subject.rendered.notes
     wanted = [f"helm --namespace {NAMESPACE} test", "kubectl --namespace"]
     wanted += (
-        ["Address: "] if subject.rendered.chart in (*ENGINES, "api", "gateway", "analytics", "notifications") else []
+        ["Address: "]
+        if subject.rendered.chart in (*ENGINES, *OBSERVERS, "api", "gateway", "analytics", "notifications")
+        else []
     )
     found = [f"notes say no {text!r}" for text in wanted if subject.rendered.chart != UMBRELLA and text not in notes]
     if subject.case == "everything" and subject.rendered.chart in SERVICES and "WARNING: faults" not in notes:

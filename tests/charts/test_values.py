@@ -54,7 +54,10 @@ ENGINE: list[Wrong] = [
 BY_CHART: dict[str, list[Wrong]] = {
     **dict.fromkeys(SERVICES, EVERY + SERVICE),
     **{name: EVERY + ENGINE[0 if name != "valkey" else 1 :] for name in ENGINES},
+    "alertmanager": [*EVERY, ("retention", "for ever", "does not match pattern"), ("route", "x", "want object")],
+    "prometheus": [*EVERY, ("scrapeInterval", "often", "does not match pattern"), ("alertmanagers", ["x"], "pattern")],
     UMBRELLA: [
+        ("tags.observe", True, "additional properties 'observe' not allowed"),
         ("apis", {}, "additional properties 'apis' not allowed"),
         ("global.devImage", True, "additional properties 'devImage' not allowed"),
         ("global.environment", "staging", "value must be one of"),

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.engine("postgres", "valkey", "kafka"), pytest.mark.tim
 WISHES = Wishes(
     settings={"LIMITS_REGISTRATIONS_PER_HOUR_PER_IP": "100", "GATEWAY_HOSTS": "chat-gateway,Chat-Gateway.lab"},
     free_ports=True,
-    packages=("signalink_api", "signalink_gateway"),
+    packages=("signalink_api", "signalink_gateway", "signalink_relay", "signalink_analytics"),
 )
 
 
@@ -35,7 +35,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunState]:
 
 
 def addresses(state: RunState, service: str) -> dict[str, str]:
-    at = {name: state.process(f"{name}-0").ports for name in ("api", "gateway")}
+    at = {name: state.process(f"{name}-0").ports for name in ("api", "gateway", "analytics")}
     api = f"http://127.0.0.1:{at['api']['http']}"
     return {
         "API_URL": api,
@@ -60,7 +60,14 @@ async def run(name: str, settings: dict[str, str], *arguments: str) -> tuple[int
 
 
 @pytest.mark.parametrize(
-    ("name", "service"), [("answers", "api"), ("answers", "gateway"), ("repeat", "api"), ("order", "gateway")]
+    ("name", "service"),
+    [
+        ("answers", "api"),
+        ("answers", "gateway"),
+        ("repeat", "api"),
+        ("order", "gateway"),
+        ("counted", "analytics"),
+    ],
 )
 async def test_a_running_platform_keeps_it(state: RunState, name: str, service: str) -> None:
     assert await run(name, addresses(state, service)) == (0, f"promise {name}: kept\n")

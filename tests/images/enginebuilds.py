@@ -26,7 +26,9 @@ def reference(name: str) -> str:
 def assemble(context: Path) -> None:
     """Everything the three Dockerfile targets copy; engines as this environment has them."""
     shutil.copytree(HERE, context, dirs_exist_ok=True)
-    shutil.copytree(postgres.binary("postgres").parents[1], context / "pginstall", symlinks=True)
+    installed = postgres.binary("postgres").parents[1]
+    shutil.copytree(installed, context / "pginstall", symlinks=True)
+    shutil.copytree(installed.parent.with_name(f"{installed.parent.name}.libs"), context / "pglibs")
     shutil.copy2(valkey.binary(), context / "valkey-server")
     (context / "valkey-server").chmod(0o755)
     shutil.copytree(jars.java().parents[1], context / "java", symlinks=True)

@@ -79,7 +79,7 @@ def test_the_container_that_is_root_has_no_network() -> None:
 
 @pytest.mark.parametrize("name", sorted(set(CONTAINERS) - {"secrets"}))
 def test_a_container_sees_its_own_secrets_and_no_others(name: str) -> None:
-    mounts = [mount for mount in CONTAINERS[name]["volumes"] if "/run/secrets" in mount]
+    mounts = [mount for mount in CONTAINERS[name]["volumes"] if isinstance(mount, str)]
     assert mounts == [f"secrets-{name}:/run/secrets:ro"]
     text = json.dumps(CONTAINERS[name])
     used = set(re.findall(r"/run/secrets/signalink/([\w.-]+)", text))
@@ -137,6 +137,13 @@ def test_a_service_starts_after_what_its_manifest_needs() -> None:
             assert {f"migrate-{each.name}" for each in MANIFESTS.values() if each.database} <= before(name)
         if "kafka" in manifest.needs:
             assert "topics" in before(name)
+
+
+def test_data_keep_the_owner_that_the_first_container_gave_them() -> None:
+    """An engine would copy the owner of the image's folder onto an empty volume."""
+    mounts = [mount for each in CONTAINERS.values() for mount in each["volumes"] if not isinstance(mount, str)]
+    assert {mount["source"] for mount in mounts} >= {"postgres", "kafka"}
+    assert all(mount["volume"] == {"nocopy": True} for mount in mounts)
 
 
 def test_engines_run_official_images_and_all_else_ours() -> None:

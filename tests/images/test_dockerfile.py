@@ -78,8 +78,9 @@ def labels_and_contents_are_told(stages: list[Stage]) -> list[str]:
     """D05: every label once, and the list of what is inside where the label says."""
     told = re.findall(r"([\w.]+)=", " ".join(stages[-1].all("LABEL")))
     missing = [name for name in LABELS if told.count(name) != 1]
-    copied = "--from=install /sbom /usr/share/sbom" in stages[-1].all("COPY")
-    return missing if copied else [*missing, "no SBOM"]
+    [install] = [stage for stage in stages if stage.name == "install"]
+    made = '--output-file "/image/usr/share/sbom/signalink-${SERVICE}.cdx.json"' in " ".join(install.all("RUN"))
+    return missing if made and "--from=install /image /" in stages[-1].all("COPY") else [*missing, "no SBOM"]
 
 
 def no_secret_is_an_argument(stages: list[Stage]) -> list[str]:
@@ -107,7 +108,8 @@ RULES: list[tuple[Rule, str, str]] = [
     (commands_are_lists, '["/app/bin/signalink-service"]', "/app/bin/signalink-service"),
     (commands_are_lists, 'CMD ["python", "-m", "signalink_core.health"]', "CMD python -m signalink_core.health"),
     (labels_and_contents_are_told, "org.opencontainers.image.revision=", "revision="),
-    (labels_and_contents_are_told, "COPY --from=install /sbom /usr/share/sbom", ""),
+    (labels_and_contents_are_told, "COPY --from=install /image /", ""),
+    (labels_and_contents_are_told, "/image/usr/share/sbom/signalink-", "/image/sbom/"),
     (no_secret_is_an_argument, "ARG PIP_INDEX_URL", "ARG PIP_TOKEN"),
     (times_are_fixed, "--invalidation-mode unchecked-hash ", ""),
 ]

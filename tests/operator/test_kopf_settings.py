@@ -4,6 +4,7 @@ import logging
 import subprocess
 import sys
 
+import pytest
 from operatorworld import Api, working
 
 from signalink_operator.handlers import watch
@@ -57,3 +58,17 @@ def test_apply_imports_nothing_that_talks_to_kubernetes() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert ran.stdout.strip() == "[]", ran.stderr
+
+
+async def test_a_uid_without_a_name_is_no_hindrance(
+    api: Api, memory: MemoryTopics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In an image the process has a number and no line in /etc/passwd."""
+
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 10001")
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+    async with working(api, memory):
+        await api.apply("orders", {"partitions": 1})
+        await api.until("orders", "True")

@@ -51,7 +51,7 @@ def test_images_loaded_into_kind_run_by_tag_and_all_others_by_what_the_charts_pi
 def test_values_and_settings_reach_helm_in_order() -> None:
     wishes = Wishes("kind", values=("a.yaml", "b.yaml"), settings=("x=1",))
     command = plan.install(wishes, plan.check(wishes), BUILT)[-1].command
-    assert command[-3:] == ["--values=a.yaml", "--values=b.yaml", "--set=x=1"]
+    assert command[-4:] == ["--values=charts/values-kind.yaml", "--values=a.yaml", "--values=b.yaml", "--set=x=1"]
 
 
 def test_every_command_on_a_cluster_names_it() -> None:
@@ -97,10 +97,10 @@ def test_each_public_port_is_reached_by_a_command() -> None:
 
 def test_steps_run_in_the_checkout_with_their_input(tmp_path: Path) -> None:
     said: list[str] = []
-    run.steps([Step("a", ["sh", "-c", "cat > given; pwd > place"], "hello")], tmp_path, said.append)
+    run.steps([Step("a", ["sh", "-c", "cat > given; pwd > place"], "hello", about="doing")], tmp_path, said.append)
     assert (tmp_path / "given").read_text() == "hello"
     assert (tmp_path / "place").read_text().strip() == str(tmp_path)
-    assert said == ["a: sh -c cat > given; pwd > place ..."]
+    assert said == ["a: doing"]
 
 
 def test_the_first_step_that_fails_ends_it_with_its_last_lines(tmp_path: Path) -> None:

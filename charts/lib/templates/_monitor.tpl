@@ -28,7 +28,7 @@ labels:
   {{- end }}
 {{- end }}
 
-{{/* What each chart can say of itself: it does not answer, or a fault was left on. */}}
+{{/* What each chart can say of itself: it does not answer, a fault was left on, and the alerts on its service. */}}
 {{- define "signalink-lib.rule" -}}
 {{- if and .Values.metrics.rules.enabled (include "signalink-lib.hasApi" (list . "monitoring.coreos.com/v1/PrometheusRule")) -}}
 {{- $name := include "signalink-lib.name" . -}}
@@ -65,5 +65,8 @@ spec:
             {{- with .Values.metrics.rules.runbookUrl }}
             runbook_url: {{ . }}FaultLeftOn
             {{- end }}
+    {{- range $path, $_ := .Files.Glob "files/alerts/*.yaml" }}
+    {{- ($.Files.Get $path | fromYaml).groups | toYaml | nindent 4 }}
+    {{- end }}
 {{- end }}
 {{- end }}

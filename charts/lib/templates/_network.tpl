@@ -120,10 +120,10 @@ spec:
     {{- end }}
 {{- else if eq $need "kubernetes" -}}
 - to:
+    {{- range $top.Values.global.kubernetesCidrs }}
     - ipBlock:
-        cidr: 0.0.0.0/0
-    - ipBlock:
-        cidr: "::/0"
+        cidr: {{ . | quote }}
+    {{- end }}
   ports:
     - port: 443
     - port: 6443

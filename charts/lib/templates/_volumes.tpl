@@ -21,23 +21,7 @@
     name: {{ include "signalink-lib.fullname" . }}-faults
 {{- end }}
 {{- if has "kubernetes" $s.needs }}
-- name: kube-token
-  projected:
-    defaultMode: 0440
-    sources:
-      - serviceAccountToken:
-          path: token
-          expirationSeconds: 3607
-      - configMap:
-          name: kube-root-ca.crt
-          items:
-            - key: ca.crt
-              path: ca.crt
-      - downwardAPI:
-          items:
-            - path: namespace
-              fieldRef:
-                fieldPath: metadata.namespace
+{{ include "signalink-lib.kubeToken" . }}
 {{- end }}
 {{- with .Values.extraVolumes }}
 {{ toYaml . }}
@@ -106,4 +90,25 @@
     items:
       - key: {{ (index . 1).key | default (index . 3) }}
         path: {{ index . 3 }}
+{{- end }}
+
+{{/* The token of the service account as a volume, for the few that speak to the Kubernetes API. */}}
+{{- define "signalink-lib.kubeToken" -}}
+- name: kube-token
+  projected:
+    defaultMode: 0440
+    sources:
+      - serviceAccountToken:
+          path: token
+          expirationSeconds: 3607
+      - configMap:
+          name: kube-root-ca.crt
+          items:
+            - key: ca.crt
+              path: ca.crt
+      - downwardAPI:
+          items:
+            - path: namespace
+              fieldRef:
+                fieldPath: metadata.namespace
 {{- end }}

@@ -70,7 +70,8 @@ def up(wishes: Wishes, options: Options, *, as_json: bool) -> None:
     for command in commands:
         output.text(f"  {command}")
     again = " ".join(access.helm("test", plan.RELEASE, f"--namespace={wishes.namespace}"))
-    output.text(f"Then open http://localhost:8000. Next: `{again}`, `signalink down --target {wishes.target}`")
+    which = f"--cluster {wishes.cluster}" if wishes.target == "kind" else f"--context {wishes.context}"
+    output.text(f"Then open http://localhost:8000. Next: `{again}`, `signalink down --target {wishes.target} {which}`")
 
 
 def down(wishes: Wishes, *, as_json: bool) -> None:

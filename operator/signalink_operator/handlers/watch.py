@@ -23,6 +23,8 @@ SERVER_SECONDS = 600
 """A whole number: the API server refuses a watch with `timeoutSeconds=600.0`."""
 REQUEST_SECONDS = 60.0
 NOISY = "kopf.objects"
+IDENTITY: Any = "signalink-operator"
+"""Else kopf asks for the name of its user, and an image's uid has none. Who may act is the Lease's affair."""
 """kopf's logger that writes a line of 2 KB for each event of each object."""
 CHUNK = 500
 """Objects in one page of the list that a watch begins with."""
@@ -112,6 +114,7 @@ class Watch(Lifecycle):
             settings=settings(self._namespaces or ["*"]),
             clusterwide=not self._namespaces,
             namespaces=self._namespaces,
+            identity=IDENTITY,
             ready_flag=ready,
             stop_flag=self._stopping,
         )

@@ -34,6 +34,8 @@ DESCRIPTIONS: Final = {
     "postgres": "One PostgreSQL with Signalink's roles, for kind, labs and small teams",
     "valkey": "One Valkey with Signalink's ACL users, for kind, labs and small teams",
     "kafka": "One Apache Kafka node (KRaft) with Signalink's users and rights, for kind, labs and small teams",
+    "prometheus": "Prometheus that scrapes Signalink in its namespace and evaluates its alerts",
+    "alertmanager": "Alertmanager for Signalink's alerts",
     "signalink": "The whole of Signalink: services, operator and, where wanted, its backing services",
 }
 ENGINES: Final[dict[str, dict[str, Any]]] = {
@@ -100,11 +102,49 @@ ENGINES: Final[dict[str, dict[str, Any]]] = {
         "stop": 60,
     },
 }
+OBSERVERS: Final[dict[str, dict[str, Any]]] = {
+    "prometheus": {
+        "cpu": "250m",
+        "memory": "1Gi",
+        "size": "20Gi",
+        "kubernetes": True,
+        "facts": {
+            "port": 9090,
+            "ready": "/-/ready",
+            "live": "/-/healthy",
+            "args": [
+                "--config.file=/etc/signalink/prometheus.yml",
+                "--storage.tsdb.path=/data",
+                "--storage.tsdb.retention.time={{ .Values.retention }}",
+                "--enable-feature=exemplar-storage",
+            ],
+            "neededBy": ["prometheus"],
+        },
+    },
+    "alertmanager": {
+        "cpu": "50m",
+        "memory": "128Mi",
+        "size": "1Gi",
+        "kubernetes": False,
+        "facts": {
+            "port": 9093,
+            "ready": "/-/ready",
+            "live": "/-/healthy",
+            "args": [
+                "--config.file=/etc/signalink/alertmanager.yml",
+                "--storage.path=/data",
+                "--data.retention={{ .Values.retention }}",
+                "--cluster.listen-address=",
+            ],
+            "neededBy": ["prometheus"],
+        },
+    },
+}
 KAFKA_KEYS: Final = {
     "clusterId": {
         "type": "string",
         "description": "Id of the data, 22 characters of base64url; empty: made from namespace and name.",
-        "pattern": "^([-_a-zA-Z0-9]{22})?$",
+        "pattern": "^([_a-zA-Z0-9][-_a-zA-Z0-9]{21})?$",
         "default": "",
     },
     "heap": {"type": "string", "description": "Heap of the JVM.", "pattern": "^-X", "default": "-Xms256m -Xmx512m"},
@@ -162,6 +202,25 @@ def concerns_of_engine(chart: str) -> list[str]:
     held = ["persistence"] if ENGINES[chart]["persistence"] else []
     before = ["naming", "image", "replicas-one", "configuration", "auth", *held, "bootstrap", "resources", "terminate"]
     return [*before, "security", "tmp", "scheduling", "service-account", "network-policy-backing", "extras", "global"]
+
+
+def concerns_of_observer(chart: str) -> list[str]:
+    first = ["naming-observer", "image", "replicas-one", chart, "persistence", "resources", "terminate", "restart"]
+    return [*first, "security", "tmp", "scheduling", "service-account", "network-policy-backing", "extras", "global"]
+
+
+def defaults_of_observer(chart: str, images: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    observer, image = OBSERVERS[chart], images[chart]
+    return {
+        "image.repository": image["repository"],
+        "image.tag": str(image["tag"]),
+        "image.digest": image.get("digest") or "",
+        "persistence.size": observer["size"],
+        "resources.requests.cpu": observer["cpu"],
+        "resources.requests.memory": observer["memory"],
+        "resources.limits.cpu": burst(observer["cpu"]),
+        "resources.limits.memory": observer["memory"],
+    }
 
 
 def defaults_of_engine(chart: str, images: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -62,6 +62,14 @@ def of_engine(chart: str, everyone: Iterable[ServiceManifest]) -> Facts:
     }
 
 
+def of_observer(chart: str, observer: Facts, everyone: Iterable[ServiceManifest]) -> Facts:
+    """files/service.yaml of a chart that watches: its port, its arguments, which ports it scrapes."""
+    facts: Facts = {"name": chart, **observer["facts"], "kubernetes": observer["kubernetes"]}
+    if observer["kubernetes"]:
+        facts["scrapes"] = [*sorted(manifest.ports.metrics for manifest in everyone), 9093]
+    return facts
+
+
 def needed_by(name: str, everyone: Iterable[ServiceManifest]) -> list[str]:
     return sorted(manifest.name for manifest in everyone if name in manifest.needs)
 
@@ -79,7 +87,7 @@ def peer(manifest: ServiceManifest) -> dict[str, Any]:
 
 def promises(manifest: ServiceManifest) -> list[str]:
     """What `helm test` shows of it."""
-    own = {"api": ["repeat"], "gateway": ["order"]}.get(manifest.name, [])
+    own = {"analytics": ["counted"], "api": ["repeat"], "gateway": ["order"]}.get(manifest.name, [])
     return (["answers"] if manifest.ports.http is not None else []) + own
 
 

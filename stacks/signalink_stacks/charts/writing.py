@@ -33,6 +33,8 @@ class Checkout:
             found |= {f"{manifest.name}/{name}": text for name, text in self.service(manifest).items()}
         for chart in catalogue.ENGINES:
             found |= {f"{chart}/{name}": text for name, text in self.engine(chart).items()}
+        for chart in catalogue.OBSERVERS:
+            found |= {f"{chart}/{name}": text for name, text in self.observer(chart).items()}
         found |= {f"operator/{name}": text for name, text in self._operator().items()}
         return found | {f"signalink/{name}": text for name, text in self._umbrella().items()}
 
@@ -61,6 +63,7 @@ class Checkout:
             "values.schema.json": _json(schema),
             "README.md": texts.readme(manifest.name, description, schema, parts, texts.SERVICE_UPGRADE),
             "files/service.yaml": FIRST_LINES + yaml.safe_dump(known, sort_keys=False),
+            **self._alerts(manifest.name),
             **{f"templates/{name}": text for name, text in templates.items()},
         }
 
@@ -83,6 +86,34 @@ class Checkout:
             "files/service.yaml": FIRST_LINES + yaml.safe_dump(known, sort_keys=False),
         }
 
+    def observer(self, chart: str) -> Files:
+        defaults = catalogue.defaults_of_observer(chart, self.images)
+        schema = composed.compose(chart, self.fragments, catalogue.concerns_of_observer(chart), defaults, {})
+        known = facts.of_observer(chart, catalogue.OBSERVERS[chart], self.manifests)
+        images = [f"{defaults['image.repository']}:{defaults['image.tag']}"]
+        parts = {
+            "Ports": [["port", "serves"], [str(known["port"]), "its page and API"]],
+            "Images": [["image"], *([f"`{image}`"] for image in images)],
+        }
+        description = catalogue.DESCRIPTIONS[chart]
+        return {
+            "Chart.yaml": chart_yaml(chart, description, self.version, images),
+            "values.yaml": texts.values_yaml(schema),
+            "values.schema.json": _json(schema),
+            "README.md": texts.readme(chart, description, schema, parts, texts.ENGINE_UPGRADE),
+            "files/service.yaml": FIRST_LINES + yaml.safe_dump(known, sort_keys=False),
+            **(self._alerts("*") if chart == "prometheus" else {}),
+        }
+
+    def _alerts(self, service: str) -> Files:
+        """Alerts on one service, or on all."""
+        found = sorted((self.root / "dashboards/alerts").glob(f"{service}.yaml"))
+        return {
+            f"files/alerts/{path.name}": path.read_text(encoding="utf-8")
+            for path in found
+            if not path.name.endswith(".test.yaml")
+        }
+
     def _operator(self) -> Files:
         """Its resources as the operator's own folder has them: definitions, rights, the platform's topics."""
         folder = self.root / "operator"
@@ -99,6 +130,10 @@ class Checkout:
 
     def _umbrella(self) -> Files:
         parts = [*catalogue.ENGINES, *(manifest.name for manifest in self.manifests)]
+        off = {
+            name: {"type": "object", "description": f"Values of the chart {name}, which checks them.", "default": {}}
+            for name in catalogue.OBSERVERS
+        }
         keys = {
             name: {
                 "type": "object",
@@ -109,10 +144,15 @@ class Checkout:
             }
             for name in parts
         }
-        schema = composed.compose("signalink", self.fragments, [], {}, keys | self.fragments["global"])
-        rows = [["chart", "is"], *([f"[{name}](../{name}/README.md)", catalogue.DESCRIPTIONS[name]] for name in parts)]
+        keys |= {"tags": TAGS} | off | self.fragments["global"]
+        schema = composed.compose("signalink", self.fragments, [], {}, keys)
+        rows = [
+            ["chart", "is"],
+            *([f"[{name}](../{name}/README.md)", catalogue.DESCRIPTIONS[name]] for name in (*parts, *off)),
+        ]
         description = catalogue.DESCRIPTIONS["signalink"]
-        dependencies = [{"name": name, "condition": f"{name}.enabled"} for name in parts]
+        dependencies: list[dict[str, str]] = [{"name": name, "condition": f"{name}.enabled"} for name in parts]
+        dependencies += [{"name": name, "tags": "observability"} for name in off]
         return {
             "Chart.yaml": chart_yaml("signalink", description, self.version, [], dependencies),
             "values.yaml": texts.values_yaml(schema),
@@ -121,9 +161,22 @@ class Checkout:
         }
 
 
+TAGS: Schema = {
+    "type": "object",
+    "description": "Groups of charts.",
+    "additionalProperties": False,
+    "properties": {
+        "observability": {
+            "type": "boolean",
+            "description": "Prometheus and Alertmanager of this release; off where the cluster has its own.",
+            "default": False,
+        }
+    },
+}
 PROMISES = {
     "answers": "the internal port says ready, and the public one answers by the name of its Service",
     "repeat": "a post that is repeated with its client_id is one message with one seq",
+    "counted": "what is posted is in the log, in Kafka and in the figures, each message once",
     "order": "two sockets see every event from 1 without a hole; one that was cut gets the rest",
 }
 
@@ -157,9 +210,10 @@ def chart_yaml(
 ) -> str:
     if parts is None:
         parts = [{"name": "signalink-lib", "folder": "lib"}]
-    places = [
+    places: list[dict[str, Any]] = [
         {"name": part["name"], "version": version, "repository": f"file://../{part.get('folder', part['name'])}"}
         | ({"condition": part["condition"]} if "condition" in part else {})
+        | ({"tags": [part["tags"]]} if "tags" in part else {})
         for part in parts
     ]
     annotations = {"artifacthub.io/license": "Apache-2.0"}

@@ -4,6 +4,7 @@ Running them is `run`; the charts say what the cluster then holds.
 """
 
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -14,7 +15,10 @@ from signalink_core.errors import ConfigurationError
 
 Target = Literal["kind", "existing"]
 RELEASE: Final = "signalink"
-CHART: Final = "charts/signalink"
+CHART: Final = "dist/charts/signalink"
+"""The umbrella with everything it depends on inside, as the step `dependencies` puts it together."""
+SMALL: Final = "charts/values-kind.yaml"
+"""One of everything: a kind cluster shares one machine with whoever uses it."""
 DEFINITIONS: Final = "operator/crds/"
 PRODUCTION: Final = re.compile(r"(^|[^a-z])prod(uction)?([^a-z]|$)", re.IGNORECASE)
 MINUTE: Final = 60.0
@@ -39,12 +43,13 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One command with what it reads from standard input, and how long it may take in seconds."""
+    """One command with what people are told, what it reads from standard input, and how many seconds it may take."""
 
     name: str
     command: list[str]
     given: str = ""
     patience: float = 10 * MINUTE
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +105,20 @@ def cluster(wishes: Wishes, there: Sequence[str]) -> list[Step]:
     words = ["kind", "create", "cluster", "--name", wishes.cluster, "--config", "-", "--wait", "180s"]
     words += ["--kubeconfig", wishes.kubeconfig] if wishes.kubeconfig else []
     words += ["--image", wishes.node_image] if wishes.node_image else []
-    return [Step("cluster", words, yaml.safe_dump(nodes))]
+    return [Step("cluster", words, yaml.safe_dump(nodes), about=f"making the kind cluster {wishes.cluster}")]
 
 
 def load(wishes: Wishes, built: Built) -> list[Step]:
     """Copy images from this engine into the nodes."""
     wanted = [*built.references, *wishes.images] if wishes.target == "kind" else []
     return [
-        Step("images", ["kind", "load", "docker-image", "--name", wishes.cluster, each], patience=5 * MINUTE)
+        Step(
+            "images",
+            ["kind", "load", "docker-image", "--name", wishes.cluster, each],
+            "",
+            5 * MINUTE,
+            f"loading {each}",
+        )
         for each in wanted
     ]
 
@@ -122,10 +133,10 @@ def install(wishes: Wishes, access: Access, built: Built) -> list[Step]:
     }
     apply = ["apply", "--server-side", "--field-manager=signalink"]
     return [
-        Step("namespace", access.kubectl(*apply, "-f", "-"), yaml.safe_dump(namespace), MINUTE),
-        Step("definitions", access.kubectl(*apply, "-f", DEFINITIONS), patience=MINUTE),
-        Step("dependencies", ["helm", "dependency", "update", CHART], patience=5 * MINUTE),
-        Step("charts", access.helm(*_upgrade(wishes, built)), patience=20 * MINUTE),
+        Step("namespace", access.kubectl(*apply, "-f", "-"), yaml.safe_dump(namespace), MINUTE, wishes.namespace),
+        Step("definitions", access.kubectl(*apply, "-f", DEFINITIONS), "", MINUTE, DEFINITIONS),
+        Step("dependencies", [sys.executable, "-m", "signalink_stacks.charts", "vendor"], "", MINUTE, CHART),
+        Step("charts", access.helm(*_upgrade(wishes, built)), "", 20 * MINUTE, "until all is ready, 15 min at most"),
     ]
 
 
@@ -133,6 +144,7 @@ def _upgrade(wishes: Wishes, built: Built) -> list[str]:
     words = ["upgrade", RELEASE, CHART, "--install", f"--namespace={wishes.namespace}", "--wait", "--timeout=15m"]
     if built.tag:
         words += ["--set=global.devImages=true", f"--set-string=global.imageTag={built.tag}"]
+    words += [f"--values={path}" for path in ([SMALL] if wishes.target == "kind" else [])]
     words += [f"--values={path}" for path in wishes.values]
     return [*words, *(f"--set={each}" for each in wishes.settings)]
 
@@ -141,11 +153,16 @@ def remove(wishes: Wishes, access: Access) -> list[Step]:
     """A kind cluster goes whole; of another one only what is ours, the operator's resources before the operator."""
     if wishes.target == "kind":
         words = ["kind", "delete", "cluster", "--name", wishes.cluster]
-        return [Step("cluster", [*words, *(["--kubeconfig", wishes.kubeconfig] if wishes.kubeconfig else [])])]
+        words += ["--kubeconfig", wishes.kubeconfig] if wishes.kubeconfig else []
+        return [Step("cluster", words, about=f"deleting {wishes.cluster}")]
     namespace = f"--namespace={wishes.namespace}"
     return [
-        Step("topics", access.kubectl("delete", "topics.signalink.dev", "--all", namespace, "--timeout=120s")),
-        Step("charts", access.helm("uninstall", RELEASE, namespace, "--ignore-not-found", "--wait")),
+        Step(
+            "topics",
+            access.kubectl("delete", "topics.signalink.dev", "--all", namespace, "--timeout=120s"),
+            about="deleting",
+        ),
+        Step("charts", access.helm("uninstall", RELEASE, namespace, "--ignore-not-found", "--wait"), about="removing"),
     ]
 
 

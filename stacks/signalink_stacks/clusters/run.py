@@ -17,7 +17,7 @@ Say = Callable[[str], None]
 def steps(wanted: Sequence[Step], root: Path, say: Say) -> None:
     """One after another from the checkout; DependencyUnavailable with the last lines of the one that failed."""
     for step in wanted:
-        say(f"{step.name}: {' '.join(step.command[:4])} ...")
+        say(f"{step.name}: {step.about}")
         _run(step, root)
 
 

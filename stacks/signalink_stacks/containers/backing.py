@@ -57,7 +57,7 @@ def postgres(catalogue: Catalogue, add: Add) -> None:
                 "POSTGRES_INITDB_ARGS": "--auth-host=scram-sha-256 --auth-local=scram-sha-256",
             },
             "tmpfs": ["/tmp", f"/var/run/postgresql:{OWNED}"],  # noqa: S108 - of the container
-            "volumes": [shapes.secrets_of("postgres"), f"postgres:{DATA['postgres']}"],
+            "volumes": [shapes.secrets_of("postgres"), shapes.data("postgres", DATA["postgres"])],
             "shm_size": "128m",
             "healthcheck": _probe("pg_isready", "--quiet", "--host=127.0.0.1", "--username=postgres"),
             "stop_signal": "SIGINT",
@@ -88,7 +88,7 @@ def kafka(catalogue: Catalogue, add: Add) -> None:
     """Two containers of one volume: the format, which makes the users, and the node."""
     volume = Volumes()
     volume.path(NODE)
-    image, records = catalogue.named("kafka"), f"kafka:{DATA['kafka']}"
+    image, records = catalogue.named("kafka"), shapes.data("kafka", DATA["kafka"])
     own = {"tmpfs": ["/tmp:exec"], "environment": {"LOG_DIR": "/tmp/logs"}}  # noqa: S108 - codecs are loaded from /tmp
     add(
         "kafka-format",

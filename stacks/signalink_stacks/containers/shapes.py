@@ -71,6 +71,11 @@ def secrets_of(name: str) -> str:
     return f"secrets-{name}:{FOLDER.parent}:ro"
 
 
+def data(volume: str, target: str) -> dict[str, Any]:
+    """The mount of an engine's data. Without `nocopy` an empty volume takes the owner of the image's own folder."""
+    return {"type": "volume", "source": volume, "target": target, "volume": {"nocopy": True}}
+
+
 def service(
     manifest: ServiceManifest, catalogue: Catalogue, values: Mapping[str, str], conditions: Mapping[str, str]
 ) -> Container:
@@ -110,13 +115,13 @@ def job(
     }
 
 
-def secrets(catalogue: Catalogue, given: Mapping[str, Volumes], data: Mapping[str, str]) -> Container:
+def secrets(catalogue: Catalogue, given: Mapping[str, Volumes], kept: Mapping[str, str]) -> Container:
     """The first container: it makes secrets, gives each container its own, and data folders to the containers' user."""
     arguments = ["--all", "/all", "--cluster-id", KAFKA_CLUSTER]
     arguments += [f"--for=/for/{name}={','.join(volume.names)}" for name, volume in given.items()]
-    arguments += [f"--own=/data/{name}" for name in data]
+    arguments += [f"--own=/data/{name}" for name in kept]
     mounts = [("secrets", "/all"), *((f"secrets-{name}", f"/for/{name}") for name in given)]
-    mounts += [(name, f"/data/{name}") for name in data]
+    mounts += [(name, f"/data/{name}") for name in kept]
     return {
         **hardened(catalogue.named("api")),
         "user": "0:0",
@@ -124,17 +129,14 @@ def secrets(catalogue: Catalogue, given: Mapping[str, Volumes], data: Mapping[st
         "network_mode": "none",
         "entrypoint": ["python", "-m", "signalink_stacks.containers.secrets"],
         "command": arguments,
-        "volumes": [
-            {"type": "volume", "source": source, "target": target, "volume": {"nocopy": True}}
-            for source, target in mounts
-        ],
+        "volumes": [data(source, target) for source, target in mounts],
         "healthcheck": {"disable": True},
         "restart": "no",
         **limits("128Mi"),
     }
 
 
-def file(containers: Mapping[str, Container], given: Mapping[str, Volumes], data: Mapping[str, str]) -> dict[str, Any]:
+def file(containers: Mapping[str, Container], given: Mapping[str, Volumes], kept: Mapping[str, str]) -> dict[str, Any]:
     """The document: containers and the volumes they share nothing of."""
-    volumes = ["secrets", *(f"secrets-{name}" for name in given), *data]
+    volumes = ["secrets", *(f"secrets-{name}" for name in given), *kept]
     return {"name": PROJECT, "services": dict(containers), "volumes": {name: {} for name in volumes}}

@@ -78,6 +78,11 @@ class ApiClient:
         self._keep(await self._call("POST", "/v1/auth/login", body, headers={"X-Signalink-Client": "cli"}))
         return self.user
 
+    @property
+    def access_token(self) -> str:
+        """For the other services, which take the api's tokens; empty before `login`."""
+        return self._access
+
     async def refresh(self) -> None:
         """Rotate the refresh token for a new access token; one rotation serves all that wait for it."""
         before = self._access

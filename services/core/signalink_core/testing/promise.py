@@ -23,6 +23,9 @@ from signalink_core.testing import eventually
 
 TIMEOUT: Final = httpx.Timeout(5.0)
 SERVER_ERRORS: Final = 500
+POSTS: Final = 3
+TRIES: Final = 45
+"""A second apart; analytics reads Kafka all the time."""
 FIRST: Final = Position(epoch=1, seq=0)
 
 
@@ -79,7 +82,33 @@ async def order() -> None:
     expect(seen[1] == list(range(1, first.seq + 1)), f"the other socket saw {seen[1]}, not 1 to {first.seq}")
 
 
-PROMISES: Final[dict[str, Callable[[], Awaitable[None]]]] = {"answers": answers, "order": order, "repeat": repeat}
+async def counted() -> None:
+    """The whole way round: what is posted is in the log, in Kafka and in the figures, each message once."""
+    async with (
+        ApiClient(_address("API_URL")) as client,
+        httpx.AsyncClient(base_url=_address("PROMISE_URL"), timeout=TIMEOUT, trust_env=False) as http,
+    ):
+        await _enter(client)
+        channel = await _channel(client)
+        for number in range(POSTS):
+            await client.post_message(channel, f"number {number}", client_id=f"number-{number}")
+        seen = 0
+        for _ in range(TRIES):
+            headers = {"Authorization": f"Bearer {client.access_token}"}
+            answer = await http.get("/v1/analytics/summary", params={"interval": "1m"}, headers=headers)
+            answer.raise_for_status()
+            if (seen := answer.json()["totals"]["messages"]) >= POSTS:
+                break
+            await asyncio.sleep(1)
+    expect(seen == POSTS, f"{seen} messages are counted, {POSTS} were posted")
+
+
+PROMISES: Final[dict[str, Callable[[], Awaitable[None]]]] = {
+    "answers": answers,
+    "counted": counted,
+    "order": order,
+    "repeat": repeat,
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
