@@ -644,6 +644,36 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/admin/channels/{slug}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Channel
+         * @description The channel of this slug as it is, whoever manages it.
+         */
+        get: operations["admin_get_channel"];
+        /**
+         * Put Channel
+         * @description Make the channel as this document says, or change it to that. Repeating changes nothing and writes nothing.
+         *
+         *     409 with `reason` managed_elsewhere names who holds it in `managed_by` (null: people made it); `adopt` takes it.
+         */
+        put: operations["admin_put_channel"];
+        post?: never;
+        /**
+         * Delete Channel
+         * @description Let the channel go. Repeating changes nothing; of a deleted one it then answers 404.
+         */
+        delete: operations["admin_delete_channel"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/.well-known/jwks.json": {
         parameters: {
             query?: never;
@@ -956,6 +986,97 @@ export interface components {
             password: string;
         };
         /**
+         * ManagedChannel
+         * @description A channel as it is. `unresolved`: users of the request who are unknown or disabled; the others were applied.
+         *
+         *     `kept_owner`: an owner stayed, since the channel would have none. `changed`: this request changed something.
+         */
+        ManagedChannel: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Slug */
+            slug: string;
+            /** Managed By */
+            managed_by: string | null;
+            /** Display Name */
+            display_name: string;
+            /** Description */
+            description: string;
+            /**
+             * Visibility
+             * @enum {string}
+             */
+            visibility: "private" | "public";
+            /** Archived */
+            archived: boolean;
+            quota: components["schemas"]["Quota"];
+            /** Event Topic */
+            event_topic: string | null;
+            /** Member Count */
+            member_count: number;
+            /** Unresolved */
+            unresolved?: string[];
+            /**
+             * Kept Owner
+             * @default false
+             */
+            kept_owner?: boolean;
+            /**
+             * Changed
+             * @default false
+             */
+            changed?: boolean;
+        };
+        /**
+         * ManagedChannelRequest
+         * @description The whole document; what is absent gets its default.
+         */
+        ManagedChannelRequest: {
+            /**
+             * Managed By
+             * @description Who keeps the channel so: a name of the service's choice.
+             */
+            managed_by: string;
+            /**
+             * Adopt
+             * @description Take the channel from whoever holds it, people too.
+             * @default false
+             */
+            adopt?: boolean;
+            /**
+             * Display Name
+             * @description null: the slug.
+             */
+            display_name?: string | null;
+            /** Description */
+            description?: string | null;
+            /**
+             * Visibility
+             * @default private
+             * @enum {string}
+             */
+            visibility?: "private" | "public";
+            /** Members */
+            members?: components["schemas"]["WantedMember"][];
+            /**
+             * Members Policy
+             * @description `exact` also removes members who are not listed.
+             * @default ensure
+             * @enum {string}
+             */
+            members_policy?: "ensure" | "exact";
+            /** @default {} */
+            quota?: components["schemas"]["Quota"];
+            /**
+             * Event Topic
+             * @description Kafka topic, without prefix, that gets the channel's events too.
+             */
+            event_topic?: string | null;
+        };
+        /**
          * Me
          * @description A user as they see themselves.
          */
@@ -1191,6 +1312,20 @@ export interface components {
             /** Status */
             status?: string;
         };
+        /**
+         * Quota
+         * @description null: no bound of the channel's own; those of the platform hold.
+         */
+        Quota: {
+            /** Messages Per Second */
+            messages_per_second?: number | null;
+            /** Slow Mode Seconds */
+            slow_mode_seconds?: number | null;
+            /** Retention Days */
+            retention_days?: number | null;
+            /** Max Members */
+            max_members?: number | null;
+        };
         /** ReadRequest */
         ReadRequest: {
             /**
@@ -1321,6 +1456,19 @@ export interface components {
         UnreadList: {
             /** Items */
             items: components["schemas"]["Unread"][];
+        };
+        /**
+         * WantedMember
+         * @description `user`: a username, or a user's id.
+         */
+        WantedMember: {
+            /** User */
+            user: string;
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "owner" | "moderator" | "member" | "reader";
         };
         /**
          * FieldProblem
@@ -6226,6 +6374,409 @@ export interface operations {
             };
             /** @description - `too_large`: The request body is larger than 256 KB, or the headers than 16 KB. */
             413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description - `rate_limited`: A limit was reached; `Retry-After` says when to return. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description - `internal`: A fault of the service; `instance` finds it in the logs. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description - `unavailable`: A part the service needs does not answer; repeat after `Retry-After`. */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    admin_get_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ManagedChannel"];
+                };
+            };
+            /**
+             * @description - `bad_request`: The request is not HTTP or JSON the service can read.
+             *     - `host_refused`: The Host header names a host this service does not serve.
+             */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description - `unauthorised`: No token, or one that was refused; `reason` says which check. The same answer for a wrong password and an unknown account. */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /**
+             * @description - `forbidden`: You may see the thing but not do this to it.
+             *     - `origin_refused`: A browser page of an origin that is not on the list, or a cookie without the header that proves a script of ours sent it.
+             */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description - `not_found`: There is no such thing, or you may not know of it: a private channel answers this to outsiders. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description - `too_large`: The request body is larger than 256 KB, or the headers than 16 KB. */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description - `validation`: `errors` lists each field with what is wrong; unknown fields too. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description - `rate_limited`: A limit was reached; `Retry-After` says when to return. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description - `internal`: A fault of the service; `instance` finds it in the logs. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description - `unavailable`: A part the service needs does not answer; repeat after `Retry-After`. */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    admin_put_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ManagedChannelRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ManagedChannel"];
+                };
+            };
+            /** @description The channel was made. */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ManagedChannel"];
+                };
+            };
+            /**
+             * @description - `bad_request`: The request is not HTTP or JSON the service can read.
+             *     - `host_refused`: The Host header names a host this service does not serve.
+             */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description - `unauthorised`: No token, or one that was refused; `reason` says which check. The same answer for a wrong password and an unknown account. */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /**
+             * @description - `forbidden`: You may see the thing but not do this to it.
+             *     - `origin_refused`: A browser page of an origin that is not on the list, or a cookie without the header that proves a script of ours sent it.
+             */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /**
+             * @description - `conflict`: The name is taken, or the thing is not in the state this needs.
+             *     - `archived`: The channel takes no more changes.
+             */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description - `too_large`: The request body is larger than 256 KB, or the headers than 16 KB. */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description - `unsupported_media_type`: Bodies are `application/json`. */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description - `validation`: `errors` lists each field with what is wrong; unknown fields too. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description - `rate_limited`: A limit was reached; `Retry-After` says when to return. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description - `internal`: A fault of the service; `instance` finds it in the logs. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description - `unavailable`: A part the service needs does not answer; repeat after `Retry-After`. */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    admin_delete_channel: {
+        parameters: {
+            query: {
+                /** @description Who you manage it as. */
+                managed_by: string;
+                /** @description `archive`: closed but readable, and nobody's; `delete`: gone. */
+                mode: "archive" | "delete";
+            };
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /**
+             * @description - `bad_request`: The request is not HTTP or JSON the service can read.
+             *     - `host_refused`: The Host header names a host this service does not serve.
+             */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description - `unauthorised`: No token, or one that was refused; `reason` says which check. The same answer for a wrong password and an unknown account. */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /**
+             * @description - `forbidden`: You may see the thing but not do this to it.
+             *     - `origin_refused`: A browser page of an origin that is not on the list, or a cookie without the header that proves a script of ours sent it.
+             */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description - `not_found`: There is no such thing, or you may not know of it: a private channel answers this to outsiders. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description - `conflict`: The name is taken, or the thing is not in the state this needs. */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description - `too_large`: The request body is larger than 256 KB, or the headers than 16 KB. */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description - `validation`: `errors` lists each field with what is wrong; unknown fields too. */
+            422: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
