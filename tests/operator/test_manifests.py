@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from signalink_core import manifest
 from signalink_core.errors import ConfigurationError
-from signalink_core.principals import PRINCIPALS
 from signalink_operator.adapters import manifests
 
+SERVICES = Path(__file__).resolve().parents[2] / "services"
 HEAD = "apiVersion: signalink.dev/v1\nkind: Topic\nmetadata: {name: %s}\n"
 
 
@@ -17,11 +18,13 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
-def test_the_shipped_manifests_name_every_topic_that_the_relay_may_write() -> None:
+def test_the_shipped_manifests_name_every_topic_that_services_write_or_read_and_its_dead_letters() -> None:
     names = [topic.name for topic in manifests.load([manifests.SHIPPED])]
-    writable = {acl.name for acl in PRINCIPALS["relay"].kafka_acls if acl.pattern == "literal"}
-    assert writable == {name for name in names if not name.startswith("dlq.")}
-    assert {f"dlq.{name}" for name in writable} == {name for name in names if name.startswith("dlq.")}
+    services = [manifest.load(path) for path in sorted(SERVICES.glob("*/service.toml"))]
+    known = {topic for service in services for topic in (*service.produces, *service.consumes)}
+    assert len(known) == 4
+    assert known == {name for name in names if not name.startswith("dlq.")}
+    assert {f"dlq.{name}" for name in known} == {name for name in names if name.startswith("dlq.")}
 
 
 def test_an_empty_spec_is_a_topic_with_the_brokers_defaults(tmp_path: Path) -> None:
