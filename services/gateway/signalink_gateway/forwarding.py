@@ -96,6 +96,7 @@ class Forwarder(lifecycle.Lifecycle):
     async def _forward(self, session: Session, command: Send) -> None:
         headers = {
             "authorization": f"Bearer {session.token}",
+            "content-type": "application/json",
             "traceparent": trace.new_traceparent(),
             "x-forwarded-for": session.ip,
         }
