@@ -33,6 +33,7 @@ SAMPLES: dict[str, list[str]] = {
     "relay rewind": ["--to", "start"],
     "apply": ["-f", "topics.yaml"],
     "get topics": [],
+    "get channels": [],
     "analytics rebuild": ["--from", "2026-01-02T03:04Z"],
     "token service": ["operator"],
     "token list": [],

@@ -10,6 +10,28 @@ from signalink_operator.testing import AdminApi, MemoryTopics
 DELETE = {"deletionPolicy": "Delete"}
 FINALIZER = RULES["Channel"].finalizer
 ANA = {"user": "ana", "role": "Owner"}
+MINE = "default/team-a/general"
+
+
+def document(**given: Any) -> dict[str, Any]:
+    """A channel as the plan would write it."""
+    whole = {
+        "managed_by": MINE,
+        "adopt": False,
+        "display_name": None,
+        "description": None,
+        "visibility": "private",
+        "members": [],
+        "members_policy": "ensure",
+        "quota": {
+            "messages_per_second": None,
+            "slow_mode_seconds": None,
+            "retention_days": None,
+            "max_members": None,
+        },
+        "event_topic": None,
+    }
+    return whole | given
 
 
 async def statused(api: Api, name: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from signalink_core.telemetry import names as metric_names
 from signalink_core.testing import eventually
 from signalink_operator import app, settings
 from signalink_operator.adapters.channels import ApiChannels
+from signalink_operator.model import Key
 from signalink_operator.testing import AdminApi, Cluster, MemoryTopics
 
 DELETE = {"deletionPolicy": "Delete"}
@@ -115,10 +116,16 @@ async def test_a_topic_resource_that_is_there_and_was_not_seen_yet_is_no_conflic
     body = cluster.read("Topic", "default", "general")
     assert body is not None
     async with working(many, memory, channels=channels) as world:
-        world.operator.store.forget(next(r.key for r in world.operator.store if r.key.kind == "Topic"))
+        await emulated.apply("later")  # when it is Ready, the watch has brought what was there before
+        await emulated.until("later", "True")
+        world.operator.store.forget(Key("Topic", "default", "general"))
+        writes = len(cluster.writes)
         await many.edit("general", {"spec": {"displayName": "Other"}})
         await many.until("general", "True")
+    tried = [path for method, path in cluster.writes[writes:] if method == "POST" and path.endswith("/topics")]
+    assert len(tried) == 1
     assert cluster.read("Topic", "default", "general") == body
+    assert cluster.events("general") == []
 
 
 async def test_t21_one_call_for_each_channel_of_a_batch_and_one_pass_of_a_key_at_a_time(
@@ -195,6 +202,10 @@ async def test_t23_every_metric_moves(many: Api, memory: MemoryTopics, admin: Ad
         assert metrics.value(metric_names.OPERATOR_DRIFT_TOTAL, kind="Channel") == drift + 1
         assert metrics.value(metric_names.OPERATOR_RESOURCES, kind="Channel", ready="true") == 1
         assert metrics.value(metric_names.OPERATOR_RESOURCES, kind="Topic", ready="true") == 0
+        await many.annotate("general", paused="true")
+        await many.until("general", "Unknown", "ReconciliationPaused")
+        held = {"kind": "Channel", "ready": "held"}
+        await eventually(lambda: metrics.value(metric_names.OPERATOR_RESOURCES, **held) == 1)
         admin.fail(503)
         await many.delete("general")
         await many.until("general", "True", "ApiUnavailable", "DeletionBlocked")

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from channelworld import MINE, document
 from operatorworld import renew
 
 from signalink_core.errors import ConfigurationError
@@ -14,29 +15,6 @@ from signalink_operator.adapters import channels as adapter
 from signalink_operator.adapters.channels import ApiChannels
 from signalink_operator.model import Failure, ObservedChannel, Removal
 from signalink_operator.testing import AdminApi
-
-MINE = "default/team-a/general"
-
-
-def document(**given: Any) -> dict[str, Any]:
-    """A channel as the plan would write it."""
-    whole = {
-        "managed_by": MINE,
-        "adopt": False,
-        "display_name": None,
-        "description": None,
-        "visibility": "private",
-        "members": [],
-        "members_policy": "ensure",
-        "quota": {
-            "messages_per_second": None,
-            "slow_mode_seconds": None,
-            "retention_days": None,
-            "max_members": None,
-        },
-        "event_topic": None,
-    }
-    return whole | given
 
 
 async def put(channels: ApiChannels, slug: str = "general", **given: Any) -> ObservedChannel:

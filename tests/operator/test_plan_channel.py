@@ -167,6 +167,12 @@ def test_a_topic_that_was_asked_for_a_moment_ago_is_no_event() -> None:
     conditions = channel_status.managed(one, planned(one), SEEN)
     assert conditions[0].reason == "Pending"
     assert status.notes(one, conditions) == []
+    told = channel({"topic": {}}, status=status.patch(one, conditions, {}, "2026-01-01T00:00:00Z"))
+    wanted = {"deletionPolicy": "Retain", "clusterRef": "default"}
+    made = topic(spec=wanted)
+    broken = topic(spec=wanted, status={"conditions": [{**READY, "status": "False", "reason": "InvalidReplicas"}]})
+    assert status.notes(told, channel_status.managed(told, planned(told, made), SEEN)) == []
+    assert len(status.notes(told, channel_status.managed(told, planned(told, broken), SEEN))) == 2
 
 
 # -- what a Channel may say ----------------------------------------------------------------------------------------

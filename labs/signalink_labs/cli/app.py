@@ -8,6 +8,7 @@ from typer.exceptions import TyperException
 from signalink_core.errors import ConfigurationError, SignalinkError
 from signalink_labs.cli import (
     analytics,
+    channels,
     dlq,
     doctor,
     down,
@@ -48,6 +49,7 @@ app.add_typer(log.app, name="log")
 app.add_typer(relay.app, name="relay")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(topics.get, name="get")
+topics.get.command("channels")(channels.channels)
 app.add_typer(analytics.app, name="analytics")
 app.add_typer(images.app, name="images")
 

@@ -20,13 +20,8 @@ from signalink_stacks.local.ports import LOOPBACK
 from signalink_stacks.local.state import StateFolder
 
 PRINCIPAL = "operator"
-get = typer.Typer(help="What there is: topics.", no_args_is_help=True)
+get = typer.Typer(help="What there is: topics, channels.", no_args_is_help=True)
 Files = Annotated[list[Path], typer.Option("--file", "-f", help="Manifest file or folder; repeatable.")]
-
-
-@get.callback()
-def _group() -> None:
-    """Keeps `topics` a word of its own while it is the only one."""
 
 
 def apply(file: Files, as_json: output.Json = False) -> int:

@@ -50,10 +50,21 @@ class _Batch:
 
 
 class ApiChannels(Lifecycle):
-    """`url` is the api's address. `in_flight`: calls at a time. Starting raises ConfigurationError without a token."""
+    """`url` is the api's address. `in_flight`: calls at a time. Starting raises ConfigurationError without a token.
 
-    def __init__(self, url: str, token_file: Path, in_flight: int = 20, timeout: httpx.Timeout = TIMEOUT) -> None:
+    `transport`: how to get there, where not over the network.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token_file: Path,
+        in_flight: int = 20,
+        timeout: httpx.Timeout = TIMEOUT,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
         super().__init__()
+        self._transport = transport
         self._url, self._token_file, self._timeout = url.rstrip("/"), token_file, timeout
         self._in_flight, self._slots = in_flight, asyncio.Semaphore(in_flight)
         self._token = ""
@@ -62,7 +73,9 @@ class ApiChannels(Lifecycle):
         self._token = self._read_token()
         limits = httpx.Limits(max_connections=self._in_flight, max_keepalive_connections=self._in_flight)
         self._client = await self.enter(
-            httpx.AsyncClient(base_url=self._url, timeout=self._timeout, limits=limits, trust_env=False)
+            httpx.AsyncClient(
+                base_url=self._url, timeout=self._timeout, limits=limits, trust_env=False, transport=self._transport
+            )
         )
 
     async def put(self, documents: Mapping[str, Mapping[str, Any]]) -> dict[str, ObservedChannel | Failure]:

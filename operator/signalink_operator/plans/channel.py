@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from signalink_core import principals
 from signalink_operator.model import LABEL_CHANNEL, ChannelSpec, Condition, Key, Resource
 from signalink_operator.plans import intent as intents
 from signalink_operator.plans import status
 
 TOPIC_READY = "TopicReady"
-PLATFORM = frozenset({"messages", "notifications", "analytics", "presence"})
+PLATFORM = frozenset(principals.TOPICS)
 """Topics of the platform's own; a channel's events would be there twice, or among what is none of them."""
 LABEL_LIMIT = 63
 

@@ -131,7 +131,9 @@ def notes(resource: Resource, conditions: Iterable[Condition]) -> list[Note]:
         old = known.get(condition.type)
         good = condition.type in _GOOD and condition.status == "True"
         quiet = good or condition.reason == PENDING
-        if (old is None and quiet) or (old is not None and old.get("status") == condition.status):
+        first = old is None or old.get("reason") == PENDING
+        same = old is not None and old.get("status") == condition.status
+        if same or (first and quiet):
             continue
         # The transition is named by where it came from: computed again after a crash, it is the same one.
         origin = f"{old.get('status')} {old.get('lastTransitionTime')}" if old else "new"
@@ -143,6 +145,6 @@ def notes(resource: Resource, conditions: Iterable[Condition]) -> list[Note]:
 
 
 PENDING = "Pending"
-"""Reason of what was asked for a moment ago: nobody needs to be told yet."""
+"""Reason of what was asked for a moment ago: nobody needs to be told yet, nor that it came out well."""
 _GOOD = frozenset({intents.READY, "TopicReady", "MembersResolved"})
 _CALM = frozenset({"Unmanaged", "ReconciliationPaused"})

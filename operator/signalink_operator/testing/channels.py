@@ -110,7 +110,7 @@ class Platform:
         if kept:
             after = {**after, min(owners): "owner"}
         held.members = dict(sorted(after.items()))
-        return [user for user in listed if user not in self.users], kept
+        return sorted(user for user in listed if user not in self.users), kept
 
 
 def _state(held: Held) -> Body:

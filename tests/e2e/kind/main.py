@@ -1,8 +1,10 @@
 """`make e2e NAME=kind`: the charts on a cluster with nodes: install, promises, two people, the same values again.
 
 Takes KUBECONFIG (its current context) and `helm` and `kubectl` from PATH. SIGNALINK_IMAGES: the tag of our images that
-the nodes have (`signalink images build`, `kind load docker-image`); SIGNALINK_VALUES: a file of chart values. Where one
-of them is missing it says so and ends with 0; SIGNALINK_REQUIRE=kind makes that 1. What it installed it removes.
+the nodes have (`signalink images build`, `kind load docker-image`); SIGNALINK_VALUES: files of chart values, by comma,
+as charts/values-kind.yaml on a small machine and stand-ins.yaml beside this file where engines cannot be pulled. Where
+one of the first three is missing it says so and ends with 0; SIGNALINK_REQUIRE=kind makes that 1. What it installed it
+removes.
 """
 
 import argparse

@@ -2,7 +2,8 @@
 
 Owns the bars: after a kill -9 or an error at each call to Kafka's admin API the next operator converges, Kafka equals
 the resources, no Event is there twice; outages of Kafka, of the API and of the watch heal; two operators never both
-write; a pass without drift writes nothing. Exit 1 when one is missed.
+write; a pass without drift writes nothing. The same of Channels, beside a whole platform (channels.py). Exit 1 when one
+is missed.
 """
 
 import argparse
@@ -14,14 +15,17 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parents[1] / "operator")]
 
+import channels  # noqa: E402
+from channelground import on_platform  # noqa: E402
+from expecting import Missed, expect  # noqa: E402
 from operatorground import EVERYWHERE, USERS, Ground, Process, ground  # noqa: E402
-from rig import concluded, say  # noqa: E402
+from rig import REPLAY_PROFILE, Platform, concluded, say  # noqa: E402
 
 from signalink_core.testing import eventually  # noqa: E402
 
@@ -37,15 +41,6 @@ PLACES = [(point, call) for call in CALLS for point in ("operator.before_call", 
 SIZES = {"small": PLACES[4:6] + PLACES[8:], "full": PLACES}
 """Where it is killed and made to fail; small leaves the describing calls and growing out."""
 DELETE = {"deletionPolicy": "Delete"}
-
-
-class Missed(Exception):
-    """A bar was missed; the text says which."""
-
-
-def expect(fine: bool, text: str) -> None:
-    if not fine:
-        raise Missed(text)
 
 
 async def equal(at: Ground, name: str, partitions: int, retention: int) -> None:
@@ -279,7 +274,8 @@ async def with_the_rights_of(at: Ground, user: str) -> None:
         await eventually(lambda: operator.metric("signalink_operator_watch_echo_timestamp_seconds") > 0, within=30)
         refused = [line for line in operator.tail().splitlines() if " with 403" in line]
         expect(not refused, f"denied: {refused}")
-        for method, path in (("GET", "/api/v1/secrets"), ("DELETE", other.api.path("broken")), ("GET", "/api/v1/pods")):
+        foreign = other.api.of("Channel").path("anything")
+        for method, path in (("GET", "/api/v1/secrets"), ("DELETE", foreign), ("GET", "/api/v1/pods")):
             answer = await other.as_user(user, method, path)
             expect(answer == 403, f"the operator may {method} {path}: {answer}")
 
@@ -301,7 +297,8 @@ async def a_person_understands_it(at: Ground, _: object) -> None:
             say("\n".join(f"    {line}" for line in shown.stdout.splitlines()))
 
 
-STEPS: tuple[Callable[..., Awaitable[None]], ...] = (
+Step = Callable[..., Awaitable[None]]
+STEPS: tuple[Step, ...] = (
     killed_at_each_call,
     failed_at_each_call,
     asked_to_stop_inside_each_call,
@@ -315,30 +312,44 @@ STEPS: tuple[Callable[..., Awaitable[None]], ...] = (
 )
 
 
-async def proof(size: str, only: str) -> tuple[int, str]:
+def chosen(steps: Iterable[Step], only: str) -> list[Step]:
+    return [step for step in steps if only in step.__name__]
+
+
+async def proof(size: str, only: str, platform: Platform | None) -> tuple[int, str]:
     """How many steps held, and on which Kubernetes API."""
     async with ground() as at:
         say(f"on {at.described}")
         held = 0
-        for step in STEPS:
-            if only and only not in step.__name__:
-                continue
-            began = time.monotonic()
-            await step(at, SIZES[size])
-            held += 1
-            say(f"{step.__name__.replace('_', ' ')}: ok ({time.monotonic() - began:.1f} s)")
+        for step in chosen(STEPS, only):
+            held += await timed(step, at, SIZES[size])
+        if platform is not None:
+            async with on_platform(at, platform) as beside:
+                for step in chosen(channels.SIZES[size], only):
+                    held += await timed(step, beside)
         return held, at.described
+
+
+async def timed(step: Step, *given: object) -> int:
+    began = time.monotonic()
+    await step(*given)
+    say(f"{step.__name__.replace('_', ' ')}: ok ({time.monotonic() - began:.1f} s)")
+    return 1
 
 
 def program(size: str, only: str) -> bool:
     verdict, held, described = "ok", 0, "no Kubernetes API"
     try:
-        held, described = asyncio.run(proof(size, only))
+        with contextlib.ExitStack() as stack:
+            wanted = chosen(channels.SIZES[size], only)
+            platform = stack.enter_context(Platform(REPLAY_PROFILE)) if wanted else None
+            held, described = asyncio.run(proof(size, only, platform))
     except (Missed, AssertionError, TimeoutError, subprocess.TimeoutExpired) as error:
         verdict = "missed"
         say(f"MISSED {error!r}")
-    say(f"operator: {held} of {len(STEPS)} promises held on {described} and a real broker (bar: all) {verdict}")
-    return verdict == "ok" and (bool(only) or held == len(STEPS))
+    count = len(STEPS) + len(channels.SIZES[size])
+    say(f"operator: {held} of {count} promises held on {described} and a real broker (bar: all) {verdict}")
+    return verdict == "ok" and (bool(only) or held == count)
 
 
 def main() -> int:
@@ -346,8 +357,8 @@ def main() -> int:
     parser.add_argument("--size", choices=SIZES, default="full")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="run the steps whose name holds this")
-    chosen = parser.parse_args()
-    return concluded("operator", lambda: program(chosen.size, chosen.only))
+    given = parser.parse_args()
+    return concluded("operator", lambda: program(given.size, given.only))
 
 
 if __name__ == "__main__":
