@@ -23,6 +23,8 @@ from signalink_operator.adapters import login
 from signalink_operator.kinds.channels import Channels
 from signalink_operator.kinds.topics import Topics
 
+COLLECTED_SECONDS = 75.0
+"""kube-controller-manager looks every 30 s whether there are new definitions whose garbage it should collect."""
 CRDS = Path(__file__).resolve().parents[2] / "operator" / "crds"
 NOWHERE = KafkaSettings(bootstrap="127.0.0.1:1", security="plaintext")
 
@@ -142,11 +144,11 @@ class Api:
         assert found is not None
         return found
 
-    async def gone(self, name: str) -> None:
+    async def gone(self, name: str, within: float = 20) -> None:
         async def away() -> bool:
             return await self.read(name) is None
 
-        await eventually(away, within=20)
+        await eventually(away, within=within)
 
 
 @dataclass

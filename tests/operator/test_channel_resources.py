@@ -3,7 +3,7 @@
 import asyncio
 
 from channelworld import ANA, DELETE, statused
-from operatorworld import Api, working
+from operatorworld import COLLECTED_SECONDS, Api, working
 
 from signalink_core.testing import eventually
 from signalink_operator.adapters.channels import ApiChannels
@@ -183,7 +183,7 @@ async def test_c07_the_topic_goes_with_its_channel_and_its_own_policy_decides_on
             await many.until(name, "True")
             await many.delete(name)
             await many.gone(name)
-            await api.gone(name)
+            await api.gone(name, COLLECTED_SECONDS)
         await eventually(lambda: set(memory.topics) == {"kept"})
 
 

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from channelground import ChannelGround
 from expecting import Missed, expect
 from operatorground import EVERYWHERE, USERS
+from operatorworld import COLLECTED_SECONDS
 from rig import say
 
 from signalink_core.client import ApiProblem
@@ -132,7 +133,7 @@ async def a_topic_made_with_a_channel_takes_its_events_too(at: ChannelGround) ->
         if at.server is not None and "kube-controller-manager" not in at.server.processes:
             say("  left out: that the Topic is collected needs kube-controller-manager")
             return
-        await at.api.gone("topical")
+        await at.api.gone("topical", COLLECTED_SECONDS)
         expect(await at.topic("topical") is not None, "the records went with the Channel")
 
 
