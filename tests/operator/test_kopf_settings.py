@@ -21,6 +21,10 @@ def test_a_dead_stream_is_noticed() -> None:
     assert settings.networking.request_timeout == 60
 
 
+def test_a_start_with_thousands_of_resources_keeps_no_task_for_each() -> None:
+    assert watch.settings().queueing.idle_timeout <= 0.5
+
+
 def test_no_stranger_pauses_the_operator() -> None:
     assert watch.settings().peering.standalone
 
