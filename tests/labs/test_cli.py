@@ -159,22 +159,24 @@ def test_the_command_is_installed_beside_python() -> None:
 
 
 @pytest.mark.parametrize(
-    ("called", "on_path", "said"),
+    ("called", "on_path", "typed"),
     [
-        ("/else/.venv/bin/signalink", None, "Next: `../else/.venv/bin/signalink up`, `make up`"),
-        ("/here/.venv/bin/signalink", None, "Next: `.venv/bin/signalink up`, `make up`"),
-        ("/here/.venv/bin/signalink", "/usr/bin/signalink", "Next: `signalink up`, `make up`"),
-        ("/here/.venv/bin/pytest", None, "Next: `signalink up`, `make up`"),
+        ("/else/.venv/bin/signalink", None, "../else/.venv/bin/signalink"),
+        ("/here/.venv/bin/signalink", None, ".venv/bin/signalink"),
+        ("/here/.venv/bin/signalink", "/usr/bin/signalink", "signalink"),
+        ("/here/.venv/bin/pytest", None, "signalink"),
     ],
 )
 def test_the_next_command_can_be_typed_as_it_is_written(
-    called: str, on_path: str | None, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    called: str, on_path: str | None, typed: str, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
     monkeypatch.setattr("sys.argv", [called])
     monkeypatch.setattr("shutil.which", lambda name: on_path)
     monkeypatch.setattr("os.getcwd", lambda: "/here")
-    output.text("Next: `signalink up`, `make up`")
-    output.failed([], "code", "What.", "`signalink up`, `make up`", 1)
+    hint = "`signalink up`, `make up`, or elsewhere: SIGNALINK_STATE=FOLDER signalink up"
+    output.text(f"Next: {hint}")
+    output.failed([], "code", f"What. Fix: {hint}", hint, 1)
     told = capsys.readouterr()
-    assert told.out == said + "\n"
-    assert told.err == f"signalink: What.\n{said}\n"
+    wanted = f"`{typed} up`, `make up`, or elsewhere: SIGNALINK_STATE=FOLDER {typed} up"
+    assert told.out == f"Next: {wanted}\n"
+    assert told.err == f"signalink: What. Fix: {wanted}\nNext: {wanted}\n"

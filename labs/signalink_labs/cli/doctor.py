@@ -63,7 +63,8 @@ def _print(checked: Sequence[Checked]) -> None:
     table.add_column()
     for each in checked:
         found = each.finding
-        lines = [found.what, *(f"{word}: {text}" for word, text in (("why", found.why), ("fix", found.fix)) if text)]
+        reasons = (("why", found.why), ("fix", output.runnable(found.fix)))
+        lines = [found.what, *(f"{word}: {text}" for word, text in reasons if text)]
         colour = COLOURS[found.verdict]
         table.add_row(f"[{colour}]{found.verdict.value}[/{colour}]", each.name, escape("\n".join(lines)))
     output.console().print(table)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from rich.console import Console
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 WIDTH = 118
+_COMMAND = re.compile(r"(`|\b[A-Z_]+=\S+ )signalink ")
 
 
 def console() -> Console:
@@ -33,14 +35,14 @@ def runnable(line: str) -> str:
     called = Path(sys.argv[0])
     if called.name != "signalink" or shutil.which("signalink"):
         return line
-    return line.replace("`signalink ", f"`{os.path.relpath(called)} ")
+    return _COMMAND.sub(rf"\g<1>{os.path.relpath(called)} ", line)
 
 
 def failed(arguments: list[str], code: str, what: str, next_step: str | None, exit_code: int) -> int:
     """Say what, why and the next command; with `--json` as a document too. Returns the exit code."""
     if "--json" in arguments:
         document({"error": {"code": code, "detail": what, "next_step": next_step, "exit_code": exit_code}})
-    typer.echo(f"signalink: {what}", err=True)
+    typer.echo(runnable(f"signalink: {what}"), err=True)
     if next_step:
         typer.echo(runnable(f"Next: {next_step}"), err=True)
     return exit_code

@@ -89,12 +89,13 @@ class _Planner:
             self.changed.add(channel)
             if before is not None and before[2] != sender:
                 response = at - before[3] if at > before[3] else 0
-        passing, counted = self.passing, at
+        counted: int | None = at
+        passing = self.passing
         if not passing.plain_from <= at < passing.plain_until:
-            late_or_when = passing.take(delivered, sender)
-            if late_or_when is None:
-                return
-            counted = late_or_when
+            counted = passing.take(delivered, sender)
         elif at > passing.newest:
             passing.newest = at
-        self.tally.message(counted // WINDOW_MS, channel, sender, len(body), data.get("reply_to") is not None, response)
+        if counted is not None:
+            self.tally.message(
+                counted // WINDOW_MS, channel, sender, len(body), data.get("reply_to") is not None, response
+            )

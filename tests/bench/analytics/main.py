@@ -240,8 +240,8 @@ def judged(found: Mapping[str, Sequence[Mapping[str, Any]]], slow: Mapping[str, 
         "the loop: aiokafka's getmany with the same fetch settings, headers as a dictionary, the value from JSON",
         "analytics: the same, and windows, positions, late events, response times, counters per minute, channel and "
         "user, and offsets in the same durable transaction; after each run the totals equal what was sent",
-        f"the second loop makes the platform's event of each record, as every consumer must: of its records per second "
-        f"{figures.ratios(ours, events, 'per_second').text()}",
+        "the second loop reads each record as every consumer of the platform must (`delivery.read`): of its records "
+        f"per second {figures.ratios(ours, events, 'per_second').text()}",
         f"ratio run by run {ratio.text()}; of CPU per record {figures.ratios(ours, loop, 'us').text()}",
         f"the process was ready to run but had no CPU for {figures.spread(ours, 'waited_share').text()} of the time",
         f"self-check: 200 us burnt per event show as {slower:.0f} us",

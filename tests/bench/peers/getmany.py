@@ -1,7 +1,7 @@
 """A bare aiokafka consumer loop with the service's settings: `getmany`, and each record decoded; nothing more.
 
 Usage: getmany.py TOPIC RECORDS json|events; SIGNALINK_KAFKA_* say where. Decoded are the JSON value and the headers to
-a dict (json), or all of it to the event that every consumer of the platform needs (events).
+a dict (json), or all that every consumer of the platform reads of a record (events).
 Prints one JSON line: records, seconds, cpu (user + system seconds) between the first batch and the last.
 """
 

@@ -2,12 +2,11 @@
 
 import asyncio
 import contextlib
-import shutil
 import signal
-import subprocess
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
+import kubectl
 from channelground import ChannelGround
 from expecting import Missed, expect
 from operatorground import EVERYWHERE, USERS
@@ -234,16 +233,7 @@ async def a_person_understands_a_channel_that_is_not_ready(at: ChannelGround) ->
         spec = {"members": [ANA, {"user": "nobody-yet"}], "topic": {"replicas": 9}}
         await at.channels.apply("support", spec)
         await at.until("support", "False", "TopicNotReady")
-        kubectl = shutil.which("kubectl")
-        if kubectl is None or at.cluster is not None:
-            say("  left out: kubectl and a real API server are needed to look at it")
-            return
-        for words in (["get", "channels", "support", "-o", "wide"], ["describe", "channel", "support"]):
-            command = [kubectl, f"--kubeconfig={at.kubeconfig}", "-n", at.api.namespace, *words]
-            shown = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=30)
-            expect(shown.returncode == 0, f"kubectl {words[0]}: {shown.stderr}")
-            expect("TopicNotReady" in shown.stdout, f"kubectl {words[0]} does not say why: {shown.stdout}")
-            say("\n".join(f"    {line}" for line in shown.stdout.splitlines()))
+        await kubectl.says(at, "channel", "support", "TopicNotReady")
 
 
 STEPS: tuple[Callable[[ChannelGround], Awaitable[None]], ...] = (

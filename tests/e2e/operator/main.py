@@ -9,7 +9,6 @@ is missed.
 import argparse
 import asyncio
 import contextlib
-import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +21,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parents[1] / "operator")]
 
 import channels  # noqa: E402
+import kubectl  # noqa: E402
 from channelground import on_platform  # noqa: E402
 from expecting import Missed, expect  # noqa: E402
 from operatorground import EVERYWHERE, USERS, Ground, Process, ground  # noqa: E402
@@ -285,16 +285,7 @@ async def a_person_understands_it(at: Ground, _: object) -> None:
     async with at.working():
         await at.api.apply("payments", {"replicas": 9, "partitions": 3})
         await at.api.until("payments", "False", "InvalidReplicas")
-        kubectl = shutil.which("kubectl")
-        if kubectl is None or at.cluster is not None:
-            say("  left out: kubectl and a real API server are needed to look at it")
-            return
-        for words in (["get", "topics", "payments", "-o", "wide"], ["describe", "topic", "payments"]):
-            command = [kubectl, f"--kubeconfig={at.kubeconfig}", "-n", at.api.namespace, *words]
-            shown = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=30)
-            expect(shown.returncode == 0, f"kubectl {words[0]}: {shown.stderr}")
-            expect("InvalidReplicas" in shown.stdout, f"kubectl {words[0]} does not say why: {shown.stdout}")
-            say("\n".join(f"    {line}" for line in shown.stdout.splitlines()))
+        await kubectl.says(at, "topic", "payments", "InvalidReplicas")
 
 
 Step = Callable[..., Awaitable[None]]

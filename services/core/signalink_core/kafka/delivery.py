@@ -126,7 +126,7 @@ def read(place: Place, record: Fetched, group: str) -> Delivered | None:
             raise BadRecord("unknown_version", record.offset, f"The version of a {kind[0]} is not known here.")
         # What makes no fact is checked here all the same, so that `Delivered.event` cannot fail.
         _check(headers)
-        channel, seq, epoch = _place(headers)
+        channel, seq, epoch = _position(headers)
         facts = (kind[0], _moment(headers["ce_time"]), epoch, channel, seq, _values(record), redriven)
         return _made(Delivered, (place, record, record.offset, *facts))
     except (KeyError, ValueError, TypeError, AttributeError) as error:  # the last two: a header without a value
@@ -178,7 +178,7 @@ def _check(headers: dict[str, bytes]) -> None:
         trace.decode()
 
 
-def _place(headers: dict[str, bytes]) -> tuple[UUID | None, int | None, int]:
+def _position(headers: dict[str, bytes]) -> tuple[UUID | None, int | None, int]:
     channel = headers.get("ce_channel")
     if channel is None:
         return None, None, int(headers["ce_epoch"])

@@ -24,7 +24,7 @@ from signalink_core.testing import eventually
 TIMEOUT: Final = httpx.Timeout(5.0)
 SERVER_ERRORS: Final = 500
 POSTS: Final = 3
-TRIES: Final = 45
+COUNTED_SECONDS: Final = 45.0
 """A second apart; analytics reads Kafka all the time."""
 FIRST: Final = Position(epoch=1, seq=0)
 
@@ -92,14 +92,17 @@ async def counted() -> None:
         channel = await _channel(client)
         for number in range(POSTS):
             await client.post_message(channel, f"number {number}", client_id=f"number-{number}")
-        seen = 0
-        for _ in range(TRIES):
+
+        async def enough() -> int:
             headers = {"Authorization": f"Bearer {client.access_token}"}
             answer = await http.get("/v1/analytics/summary", params={"interval": "1m"}, headers=headers)
             answer.raise_for_status()
-            if (seen := answer.json()["totals"]["messages"]) >= POSTS:
-                break
-            await asyncio.sleep(1)
+            counted = int(answer.json()["totals"]["messages"])
+            if counted < POSTS:
+                raise AssertionError(f"{counted} messages are counted, {POSTS} were posted")
+            return counted
+
+        seen: int = await eventually(enough, within=COUNTED_SECONDS, every=1.0)
     expect(seen == POSTS, f"{seen} messages are counted, {POSTS} were posted")
 
 
