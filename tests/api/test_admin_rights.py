@@ -106,6 +106,13 @@ async def test_tokens_are_bounded_in_number_and_life_and_on_record(world: World)
     assert states.count((False, False)) == 8
 
 
+async def test_services_that_are_new_at_the_same_moment_get_their_tokens(world: World) -> None:
+    """Several statements make the same account: each of its two unique indexes may be where they meet."""
+    for round_ in range(20):
+        answers = await asyncio.gather(*(issue(world, f"new-{round_}") for _ in range(6)))
+        assert len({one.id for one in answers}) == 6
+
+
 async def test_no_secret_is_kept_in_the_database(world: World) -> None:
     issued = await issue(world)
     for table in ("service_tokens", "audit_log", "users"):

@@ -27,13 +27,15 @@ MOST_LIVE: Final = 8
 """Of one name at a time: rotation needs two."""
 NAME: Final = re.compile("[a-z][a-z0-9-]{0,39}")
 
-# $1 id, $2 name. Also locks the account, so that tokens of one name are counted one after the other. Neither the name
-# nor the address can be registered: no colon there, no host without a dot here.
-ACCOUNT = """
+# $1 id, $2 name. Without a conflict target: two at once may meet in either unique index, and with a target the other
+# index would raise. Neither the name nor the address can be registered: no colon there, no host without a dot here.
+MAKE_ACCOUNT = """
 INSERT INTO messaging.users (id, username, email, display_name, password_hash, kind, disabled_at)
 VALUES ($1, 'service:' || $2, 'service:' || $2 || '@service', $2, '!', 'service', clock_timestamp())
-ON CONFLICT (lower(username)) DO UPDATE SET kind = 'service' RETURNING id
+ON CONFLICT DO NOTHING
 """
+# $1 name. Locked, so that tokens of one name are counted one after the other.
+LOCK_ACCOUNT = "SELECT id FROM messaging.users WHERE lower(username) = 'service:' || $1 AND kind = 'service' FOR UPDATE"
 LIVE = """
 SELECT count(*) FROM messaging.service_tokens
 WHERE name = $1 AND revoked_at IS NULL AND expires_at > clock_timestamp()
@@ -91,7 +93,8 @@ async def issue(
     _check(name, scopes, days)
     wanted = tuple(sorted(set(scopes)))
     async with _transaction(settings) as connection:
-        account = await connection.fetchval(ACCOUNT, uuid7(), name)
+        await connection.execute(MAKE_ACCOUNT, uuid7(), name)
+        account = await connection.fetchval(LOCK_ACCOUNT, name)
         if await connection.fetchval(LIVE, name) >= MOST_LIVE:
             raise Conflict(f"{name} has {MOST_LIVE} good tokens.", next_step=f"`signalink token revoke {name}`")
         token_id = uuid7()
