@@ -16,6 +16,7 @@ import yaml
 from signalink_core.errors import ConfigurationError
 from signalink_stacks.graph.recording import record
 from signalink_stacks.lib import chartvalues, config, images, words
+from signalink_stacks.lib.settings import Config
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -59,7 +60,7 @@ def _nested(keys: list[str], value: Any) -> dict[str, Any]:
     return {keys[0]: _nested(keys[1:], value) if keys[1:] else value}
 
 
-def stand_ins(settings: config.Config) -> Mapping[str, str]:
+def stand_ins(settings: Config) -> Mapping[str, str]:
     """Names of all secrets with nothing behind them: the graph shows none."""
     names = [name for name in words.wanted(settings, images.root()) if name != words.KEYS]
     return dict.fromkeys([*names, f"{words.KEYS}/0000000000000000.pem"], "none")

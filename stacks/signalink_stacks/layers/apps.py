@@ -3,6 +3,7 @@
 import pulumi
 
 from signalink_core.manifest import ServiceManifest
+from signalink_stacks.components import cloud
 from signalink_stacks.components.contracts import Statement
 from signalink_stacks.components.release import Release
 from signalink_stacks.components.room import Room
@@ -39,10 +40,8 @@ def _binding_resources(platform: Platform, need: str) -> list[pulumi.Resource]:
 
 def _identity(room: Room, platform: Platform, manifest: ServiceManifest) -> None:
     """A role of the cloud for this service alone: what its Bindings need of it, and nothing else."""
-    from signalink_stacks.components.aws import stack
-
     statements: list[Statement] = []
     for engine, binding in platform.bindings.items():
         if engine in manifest.needs:
             statements += binding.grants.get(manifest.name, ())
-    stack.role(room.cluster, room.config, manifest.name, statements)
+    cloud.aws().role(room.cluster, room.config, manifest.name, statements)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from signalink_stacks.components import cloud
 from signalink_stacks.components.backing import ChartService, ExternalService
 from signalink_stacks.components.contracts import BackingService, Binding
 from signalink_stacks.components.operated import OperatorService
@@ -21,9 +22,7 @@ def deploy(room: Room) -> Bindings:
 def service(engine: Engine, provider: str, room: Room) -> BackingService:
     """Who runs it."""
     if provider == "aws":
-        from signalink_stacks.components.aws import stack
-
-        return stack.backing(engine)
+        return cloud.aws().backing(engine)
     if provider == "operator":
         return OperatorService(engine, room)
     return ChartService(engine, room) if provider == "chart" else ExternalService(engine)

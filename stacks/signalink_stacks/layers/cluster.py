@@ -1,5 +1,6 @@
 """The first layer: a cluster, the platform's namespace in it, and the kinds of the platform's resources."""
 
+from signalink_stacks.components import cloud
 from signalink_stacks.components.cluster import Named
 from signalink_stacks.components.contracts import Cluster
 from signalink_stacks.components.platform import Definitions, DefinitionsArgs, Namespace, NamespaceArgs
@@ -19,9 +20,4 @@ def deploy(materials: Materials) -> Room:
 
 
 def _provider(target: str) -> Cluster:
-    """AWS is imported for its own stacks only: it takes seconds."""
-    if target == "eks":
-        from signalink_stacks.components.aws import stack
-
-        return stack.EksCluster()
-    return Named()
+    return cloud.aws().EksCluster() if target == "eks" else Named()

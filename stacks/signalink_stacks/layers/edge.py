@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from signalink_stacks.components import cloud
 from signalink_stacks.components.release import Release
 from signalink_stacks.components.room import Room
 from signalink_stacks.layers.backing import Bindings
@@ -26,9 +27,7 @@ def deploy(room: Room, bindings: Bindings, apps: dict[str, Release]) -> dict[str
         "monthly_limit_usd": config.max_usd,
     }
     if config.target == "eks":
-        from signalink_stacks.components.aws import stack
-
-        found |= stack.edge(room.cluster, config, chartvalues.PORTS)
+        found |= cloud.aws().edge(room.cluster, config, chartvalues.PORTS)
     elif config.cluster.ingress.mode == "none":
         forward = f"kubectl --context {config.cluster.context} -n {room.cluster.namespace} port-forward"
         found["reach"] = [

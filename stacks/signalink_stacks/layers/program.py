@@ -3,6 +3,7 @@
 from typing import Any
 
 from signalink_core.errors import ConfigurationError
+from signalink_stacks.components import cloud
 from signalink_stacks.components.room import Materials
 from signalink_stacks.layers import apps, backing, cluster, edge, platform, reading
 
@@ -19,10 +20,7 @@ def run() -> dict[str, Any]:
 def deploy(materials: Materials) -> dict[str, Any]:
     """Everything of a stack."""
     if materials.config.target == "aws-lite":
-        from signalink_stacks.components.aws import stack
-
-        outputs: dict[str, Any] = stack.lite(materials.config)
-        return outputs
+        return dict(cloud.aws().lite(materials.config))
     room = cluster.deploy(materials)
     bindings = backing.deploy(room)
     found = platform.deploy(room, bindings)

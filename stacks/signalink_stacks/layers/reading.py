@@ -44,7 +44,7 @@ def materials() -> Materials:
     root = images.root()
     stack = pulumi.get_stack()
     found = raw({**get_config_env(), **CONFIG.get()})
-    settings, faults = config.read(stack, found)
+    settings, faults = config.read(stack, found, charts=chartfolder.charts(root))
     faults += words.faults(settings, root)
     if found.get(SECRETS) and not is_config_secret(PREFIX + SECRETS):
         fix = f"`pulumi config rm -s {stack} secrets`, then `python -m signalink_stacks.clusters.words {stack}`"

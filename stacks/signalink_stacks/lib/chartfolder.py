@@ -49,6 +49,12 @@ def _forget(place: Path, newest: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
+def charts(root: Path) -> list[str]:
+    """Names of the charts that a stack can set values of."""
+    found = {path.parent.name for path in (root / "charts").glob("*/Chart.yaml")}
+    return sorted(found - {"lib", "signalink"})
+
+
 def facts(root: Path, chart: str) -> dict[str, Any]:
     """What a chart knows of its service: files/service.yaml, which `make charts` writes."""
     found: dict[str, Any] = yaml.safe_load((root / f"charts/{chart}/files/service.yaml").read_text(encoding="utf-8"))

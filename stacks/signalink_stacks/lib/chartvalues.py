@@ -21,7 +21,6 @@ PATHS: Final[Mapping[str, tuple[str, ...]]] = {
 PORTS: Final[Mapping[str, int]] = {"api": 8000, "gateway": 8001, "analytics": 8003, "notifications": 8004}
 SERVICES: Final = ("api", "relay", "gateway", "analytics", "notifications", "prober")
 """Charts of services in the order they are made; the operator comes before them."""
-OBSERVERS: Final = ("prometheus", "alertmanager")
 Values = dict[str, Any]
 
 
@@ -72,7 +71,7 @@ def of(
 
 
 def of_service(config: Config, name: str, keys: Mapping[str, str]) -> Values:
-    """What the program sets in a service's chart. `keys`: Secret that holds its words, and the signing keys', by kind."""
+    """What the program sets in a service's chart. `keys`: its Secrets by what they hold."""
     found: Values = {"secrets": {"existingSecret": keys["words"]}}
     if "keys" in keys:
         found["authKeys"] = {"existingSecret": keys["keys"]}
