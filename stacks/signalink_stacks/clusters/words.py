@@ -36,9 +36,13 @@ def made(lacking: list[str]) -> dict[str, str]:
     return found
 
 
-def complete(stack: str, root: Path) -> list[str]:
-    """Make what `stack` lacks; the names. ConfigurationError when its configuration is wrong otherwise."""
-    everything = json.loads(_pulumi(root, "config", "--json", "--show-secrets", "-s", stack) or "{}")
+def complete(stack: str, root: Path, folder: Path | None = None) -> list[str]:
+    """Make what `stack` lacks; the names. `folder`: where Pulumi.yaml is, if not in `root`.
+
+    ConfigurationError when the stack's configuration is wrong otherwise.
+    """
+    place = folder or root
+    everything = json.loads(_pulumi(place, "config", "--json", "--show-secrets", "-s", stack) or "{}")
     raw = {key.removeprefix(PREFIX): _value(entry) for key, entry in everything.items() if key.startswith(PREFIX)}
     settings, faults = config.read(stack, raw)
     if faults:
@@ -51,7 +55,7 @@ def complete(stack: str, root: Path) -> list[str]:
     lacking = words.missing(settings, root)
     if lacking:
         whole = {**raw.get("secrets", {}), **made(lacking)}
-        _pulumi(root, "config", "set", "-s", stack, "--secret", KEY, given=json.dumps(whole))
+        _pulumi(place, "config", "set", "-s", stack, "--secret", KEY, given=json.dumps(whole))
     return lacking
 
 
@@ -62,12 +66,12 @@ def _value(entry: Mapping[str, Any]) -> Any:
     return json.loads(text) if isinstance(text, str) and text.startswith(("{", "[")) else text
 
 
-def _pulumi(root: Path, *arguments: str, given: str = "") -> str:
+def _pulumi(folder: Path, *arguments: str, given: str = "") -> str:
     """What pulumi prints. An error names the command, never what was given to it."""
     command = ["pulumi", "--non-interactive", *arguments]
     try:
         done = subprocess.run(
-            command, input=given, capture_output=True, text=True, timeout=PATIENCE, cwd=root, check=False
+            command, input=given, capture_output=True, text=True, timeout=PATIENCE, cwd=folder, check=False
         )
     except FileNotFoundError as error:
         raise DependencyUnavailable("pulumi is not on PATH.", next_step="install Pulumi 3.259 or later.") from error
@@ -83,9 +87,10 @@ def main(arguments: list[str] | None = None) -> int:
     """0 done, 1 failed with one text that says why."""
     parser = argparse.ArgumentParser(prog="python -m signalink_stacks.clusters.words")
     parser.add_argument("stack")
-    stack = parser.parse_args(arguments).stack
+    parser.add_argument("--folder", type=Path, help="where Pulumi.yaml is, if not in the checkout")
+    options = parser.parse_args(arguments)
     try:
-        names = complete(stack, images.root())
+        names = complete(options.stack, images.root(), options.folder)
     except SignalinkError as error:
         sys.stderr.write(f"{error}\n")
         return 1
