@@ -169,9 +169,12 @@ def _addresses(boot: Boot) -> str:
 
 def _k3s(boot: Boot) -> str:
     return f"""runuser -u signalink -- make --no-print-directory -C {FOLDER} setup
-curl -sfL https://get.k3s.io | INSTALL_K3S_EXEC='--disable traefik --secrets-encryption --write-kubeconfig-mode 0640 --write-kubeconfig-group signalink' sh -
+export INSTALL_K3S_EXEC='--disable traefik --secrets-encryption \
+  --write-kubeconfig-mode 0640 --write-kubeconfig-group signalink'
+curl -sfL https://get.k3s.io | sh -
 snap install helm --classic
-runuser -u signalink -- {FOLDER}/.venv/bin/signalink up --target existing --kubeconfig /etc/rancher/k3s/k3s.yaml --context default --yes
+runuser -u signalink -- {FOLDER}/.venv/bin/signalink up --target existing \
+  --kubeconfig /etc/rancher/k3s/k3s.yaml --context default
 """
 
 

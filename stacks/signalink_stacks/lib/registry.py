@@ -13,7 +13,7 @@ KEEP_IMAGES: Final = 30
 
 
 def repositories(catalogue: Catalogue, stack: str) -> dict[str, str]:
-    """Repository as `images.yaml` names it -> its name in the registry of `stack`, for every image that a pod can run."""
+    """Repository as `images.yaml` names it -> its name in the registry of `stack`; every image that a pod can run."""
     return {image.repository: f"{stack}/{image.repository}" for image in catalogue if image.role != "base"}
 
 
@@ -26,7 +26,9 @@ def lifecycle() -> dict[str, Any]:
     """Untagged layers go after a week; of each image the newest thirty stay: enough to go back, little to pay."""
     return {
         "rules": [
-            _rule(1, "untagged images", {"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days"}),
+            _rule(
+                1, "untagged images", {"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days"}
+            ),
             _rule(2, "old images", {"tagStatus": "any", "countType": "imageCountMoreThan"}),
         ]
     }

@@ -1,4 +1,4 @@
-"""Owns load balancers, their listeners and target groups: resources of the stack, so no controller leaves one behind."""
+"""Owns load balancers, listeners and target groups: resources of the stack, so no controller leaves one behind."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ HTTPS: Final = 443
 SOCKET_IDLE_SECONDS: Final = 120
 """Longer than two heartbeats of a socket."""
 DRAIN_SECONDS: Final = 30
+CLUSTER_TAG: Final = "eks:eks-cluster-name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class BalancerArgs:
     """Service -> its public port, its internal port and the path there that says whether it is ready."""
     paths: Mapping[str, Sequence[str]]
     home: str
+    cluster_name: pulumi.Input[str]
+    """EKS Auto Mode joins pods to target groups that are tagged with its cluster, and to no other."""
     protect: bool
     tags: Mapping[str, str]
 
@@ -78,7 +81,7 @@ class Balancer(pulumi.ComponentResource):
             health_check=aws.lb.TargetGroupHealthCheckArgs(
                 path=ready, port=str(internal), matcher="200", interval=10, timeout=5, unhealthy_threshold=3
             ),
-            tags={**self._args.tags, "Name": f"{self._name}-{service}"},
+            tags={**self._args.tags, "Name": f"{self._name}-{service}", CLUSTER_TAG: self._args.cluster_name},
             opts=pulumi.ResourceOptions(parent=self),
         )
 

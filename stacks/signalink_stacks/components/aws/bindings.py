@@ -4,7 +4,7 @@ Each is a `BackingService`; no binding carries a secret, since every login is a 
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import pulumi
 
@@ -158,9 +158,7 @@ def _login(sid: str, action: str, *resources: pulumi.Input[str]) -> Statement:
     return {"Sid": sid, "Effect": "Allow", "Action": [action], "Resource": list(resources)}
 
 
-def _postgres_grants(
-    under: ground.Ground, config: Config, made: rds.Rds
-) -> dict[str, tuple[Statement, ...]]:
+def _postgres_grants(under: ground.Ground, config: Config, made: rds.Rds) -> dict[str, tuple[Statement, ...]]:
     """Each principal as its own role on this one instance."""
     region = ground.aws(config).region
 
@@ -174,7 +172,9 @@ def _postgres_grants(
         )
 
     return {
-        principal: ({"Sid": "PostgresLogin", "Effect": "Allow", "Action": ["rds-db:connect"], "Resource": arns(principal)},)
+        principal: (
+            {"Sid": "PostgresLogin", "Effect": "Allow", "Action": ["rds-db:connect"], "Resource": arns(principal)},
+        )
         for principal in principals.postgres_roles()
     }
 

@@ -1,6 +1,6 @@
 """Owns the certificate: asked for by DNS, there before any listener that shows it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +33,7 @@ class Certificate(pulumi.ComponentResource):
             tags={**args.tags},
             opts=inside,
         )
-        proofs = [asked.domain_validation_options.apply(lambda found, each=each: _proof(found, each)) for each in args.names]
+        proofs = [asked.domain_validation_options.apply(_finder(each)) for each in args.names]
         self.records = [pulumi.Output.from_input(proof) for proof in proofs]
         made = [self._record(name, place, args.zone, proof) for place, proof in enumerate(proofs) if args.zone]
         if not args.zone:
@@ -60,6 +60,10 @@ class Certificate(pulumi.ComponentResource):
             allow_overwrite=True,
             opts=pulumi.ResourceOptions(parent=self),
         )
+
+
+def _finder(name: str) -> Callable[[Sequence[Any]], dict[str, str]]:
+    return lambda found: _proof(found, name)
 
 
 def _proof(found: Sequence[Any], name: str) -> dict[str, str]:

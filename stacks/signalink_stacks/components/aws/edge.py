@@ -26,6 +26,7 @@ class EdgeArgs:
 
     called: str
     network: Network
+    cluster_name: pulumi.Input[str]
     domain: str
     zone: str
     routes: Sequence[Route]
@@ -77,6 +78,7 @@ class Edge(pulumi.ComponentResource):
                 ports=args.ports,
                 paths=paths,
                 home=home,
+                cluster_name=args.cluster_name,
                 protect=args.protect,
                 tags=args.tags,
             ),

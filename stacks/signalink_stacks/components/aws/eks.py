@@ -63,11 +63,9 @@ class Eks(pulumi.ComponentResource):
         if not auto:
             self.ready += nodes.managed(name, self._node_args(node_role), self, node_policies)
         self.name = self.cluster.name
-        self.kubeconfig = pulumi.Output.secret(
-            pulumi.Output.all(
-                self.cluster.name, self.cluster.endpoint, self.cluster.certificate_authority.data
-            ).apply(lambda facts: kubeconfig(*facts, args.region))
-        )
+        facts = pulumi.Output.all(self.cluster.name, self.cluster.endpoint, self.cluster.certificate_authority.data)
+        made = facts.apply(lambda found: kubeconfig(str(found[0]), str(found[1]), str(found[2]), args.region))
+        self.kubeconfig: pulumi.Output[str] = pulumi.Output.secret(made)
         self.register_outputs({"name": self.name})
 
     def _logs(self) -> aws.cloudwatch.LogGroup:

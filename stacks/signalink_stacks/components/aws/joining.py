@@ -18,11 +18,12 @@ REPOSITORY: Final = "https://aws.github.io/eks-charts"
 VERSION: Final = "1.14.1"
 """Of the controller's chart."""
 NAMESPACE: Final = "kube-system"
+LABELS: Final = {"app.kubernetes.io/part-of": "signalink"}
 
 
 @dataclass(frozen=True, slots=True)
 class JoiningArgs:
-    """`targets`: service -> ARN of its target group. `chart`: a copy of the controller's chart; empty: the public one."""
+    """`targets`: service -> ARN of its target group. `chart`: a copy of the controller's; empty: the public."""
 
     mode: Literal["auto", "managed"]
     cluster_name: pulumi.Input[str]
@@ -53,7 +54,7 @@ class Joining(pulumi.ComponentResource):
             f"{self._name}-{service}",
             api_version=API[args.mode],
             kind="TargetGroupBinding",
-            metadata={"name": service, "namespace": args.namespace, "labels": {"app.kubernetes.io/part-of": "signalink"}},
+            metadata={"name": service, "namespace": args.namespace, "labels": LABELS},
             spec={
                 "targetGroupARN": args.targets[service],
                 "targetType": "ip",
@@ -66,7 +67,9 @@ class Joining(pulumi.ComponentResource):
         args = self._args
         role = ServiceRole(
             f"{self._name}-controller",
-            ServiceRoleArgs(args.role_name, args.cluster_name, NAMESPACE, CONTROLLER, join_only(args.targets), args.tags),
+            ServiceRoleArgs(
+                args.role_name, args.cluster_name, NAMESPACE, CONTROLLER, join_only(args.targets), args.tags
+            ),
             pulumi.ResourceOptions(parent=self),
         )
         public = not args.chart

@@ -80,9 +80,7 @@ def managed(
         args.tags,
     )
     after = pulumi.ResourceOptions(parent=parent, depends_on=[group, *policies])
-    identity = [
-        aws.eks.AddonPodIdentityAssociationArgs(role_arn=storage.arn, service_account="ebs-csi-controller-sa")
-    ]
+    identity = [aws.eks.AddonPodIdentityAssociationArgs(role_arn=storage.arn, service_account="ebs-csi-controller-sa")]
     last = [
         _addon(name, addon, args, after, identities=identity if addon == "aws-ebs-csi-driver" else None)
         for addon in AFTER_NODES
@@ -117,7 +115,7 @@ def _template(name: str, args: NodesArgs, opts: pulumi.ResourceOptions) -> aws.e
         f"{name}-template",
         vpc_security_group_ids=[
             args.group_id,
-            args.cluster.vpc_config.cluster_security_group_id,  # type: ignore[list-item]  # EKS makes it: never None
+            args.cluster.vpc_config.cluster_security_group_id,
         ],
         metadata_options=aws.ec2.LaunchTemplateMetadataOptionsArgs(
             http_tokens="required", http_put_response_hop_limit=1, http_endpoint="enabled"

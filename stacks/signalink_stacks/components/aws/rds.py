@@ -14,7 +14,11 @@ CA_BUNDLE: Final = "https://truststore.pki.rds.amazonaws.com/global/global-bundl
 """Where the certificates of RDS come from."""
 PORT: Final = 5432
 ADMIN: Final = "signalink_root"
-SETTINGS: Final = {"rds.force_ssl": "1", "log_min_duration_statement": "1000", "idle_in_transaction_session_timeout": "60000"}
+SETTINGS: Final = {
+    "rds.force_ssl": "1",
+    "log_min_duration_statement": "1000",
+    "idle_in_transaction_session_timeout": "60000",
+}
 """Parameters that differ from what AWS gives; times in ms."""
 
 

@@ -103,6 +103,7 @@ def edge(
         EdgeArgs(
             called=names.name(config.stack, "edge", most=24),
             network=under.network,
+            cluster_name=under.cluster.name,
             domain=settings.domain,
             zone=settings.zone,
             routes=routes.read(images.root()),
@@ -141,7 +142,7 @@ def lite(config: Config) -> dict[str, pulumi.Input[Any]]:
     provider, budget, _ = _begin(config)
     boot = machine.Boot(
         parts=machine.parts(machine.memory_gib(settings.instance)),
-        source=f"https://github.com/{settings.repository}.git",
+        source=settings.source,
         revision=settings.revision,
         region=settings.region,
         domain=settings.domain,
@@ -182,9 +183,8 @@ def _begin(config: Config) -> tuple[aws.Provider, Budget, pulumi.Output[str]]:
         region=settings.region,
         allowed_account_ids=[settings.account] if settings.account else None,
     )
-    args = BudgetArgs(
-        names.name(config.stack, "budget"), config.max_usd, settings.alarm_email, (tags.STACK, config.stack), tags.tags(config)
-    )
+    called, mine = names.name(config.stack, "budget"), tags.tags(config)
+    args = BudgetArgs(called, config.max_usd, settings.alarm_email, (tags.STACK, config.stack), mine)
     budget = Budget("budget", args, pulumi.ResourceOptions(providers=[provider]))
     if settings.account:
         return provider, budget, pulumi.Output.from_input(settings.account)

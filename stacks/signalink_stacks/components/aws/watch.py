@@ -86,7 +86,7 @@ def redis(group_name: pulumi.Input[str]) -> list[Alarm]:
     """Memory that is full makes Valkey refuse writes."""
     where = {"ReplicationGroupId": group_name}
     metric = "DatabaseMemoryUsagePercentage"
-    return [Alarm("redis-memory", "AWS/ElastiCache", metric, "Maximum", 80, where, "Valkey: memory more than 80 % full")]
+    return [Alarm("redis-memory", "AWS/ElastiCache", metric, "Maximum", 80, where, "Valkey: memory > 80 % full")]
 
 
 def http_api(api_id: pulumi.Input[str]) -> list[Alarm]:
