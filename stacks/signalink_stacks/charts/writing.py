@@ -91,9 +91,11 @@ class Checkout:
         schema = composed.compose(chart, self.fragments, catalogue.concerns_of_observer(chart), defaults, {})
         known = facts.of_observer(chart, catalogue.OBSERVERS[chart], self.manifests)
         images = [f"{defaults['image.repository']}:{defaults['image.tag']}"]
+        others = [[str(port), f"`{name}`"] for name, port in known.get("ports", {}).items()]
         parts = {
-            "Ports": [["port", "serves"], [str(known["port"]), "its page and API"]],
+            "Ports": [["port", "serves"], [str(known["port"]), SERVES.get(chart, "its page and API")], *others],
             "Images": [["image"], *([f"`{image}`"] for image in images)],
+            "Secret": [["key", "is"], *([f"`{key}`", "word of that account"] for key in known.get("keys", ()))],
         }
         description = catalogue.DESCRIPTIONS[chart]
         return {
@@ -103,7 +105,13 @@ class Checkout:
             "README.md": texts.readme(chart, description, schema, parts, texts.ENGINE_UPGRADE),
             "files/service.yaml": FIRST_LINES + yaml.safe_dump(known, sort_keys=False),
             **(self._alerts("*") if chart == "prometheus" else {}),
+            **(self._dashboards() if chart == "grafana" else {}),
         }
+
+    def _dashboards(self) -> Files:
+        """Those that are generated, if there are any."""
+        found = sorted((self.root / "dashboards/generated").glob("*.json"))
+        return {f"files/dashboards/{path.name}": path.read_text(encoding="utf-8") for path in found}
 
     def _alerts(self, service: str) -> Files:
         """Alerts on one service, or on all."""
@@ -152,7 +160,7 @@ class Checkout:
         ]
         description = catalogue.DESCRIPTIONS["signalink"]
         dependencies: list[dict[str, str]] = [{"name": name, "condition": f"{name}.enabled"} for name in parts]
-        dependencies += [{"name": name, "tags": "observability"} for name in off]
+        dependencies += [{"name": name, "condition": f"{name}.enabled", "tags": "observability"} for name in off]
         return {
             "Chart.yaml": chart_yaml("signalink", description, self.version, [], dependencies),
             "values.yaml": texts.values_yaml(schema),
@@ -168,11 +176,12 @@ TAGS: Schema = {
     "properties": {
         "observability": {
             "type": "boolean",
-            "description": "Prometheus and Alertmanager of this release; off where the cluster has its own.",
+            "description": "Prometheus, Alertmanager, Grafana, the collector and Jaeger of this release; off where the cluster has its own. `<chart>.enabled` decides for one.",
             "default": False,
         }
     },
 }
+SERVES = {"otel-collector": "`otlp-http`: takes spans"}
 PROMISES = {
     "answers": "the internal port says ready, and the public one answers by the name of its Service",
     "repeat": "a post that is repeated with its client_id is one message with one seq",
