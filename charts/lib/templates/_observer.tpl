@@ -48,7 +48,11 @@ spec:
             periodSeconds: 5
             timeoutSeconds: 3
           livenessProbe:
+            {{- if $s.live }}
             httpGet: {path: {{ $s.live }}, port: {{ $probe }}}
+            {{- else }}
+            tcpSocket: {port: {{ include "signalink-lib.observerPort" . }}}
+            {{- end }}
             periodSeconds: 10
             timeoutSeconds: 5
             failureThreshold: 3

@@ -1,6 +1,7 @@
 """What the charts that watch differ in: their server's ports, paths and arguments. Pure data.
 
-`facts` become files/service.yaml of the chart; `size` is that of the claim, without one the server keeps nothing.
+`facts` become files/service.yaml of the chart; without `live` a pod lives while its port is open. `size` is that of the
+claim; without one the server keeps nothing.
 """
 
 from typing import Any, Final
@@ -80,7 +81,6 @@ OBSERVERS: Final[dict[str, dict[str, Any]]] = {
             "serves": {"otlp-grpc": OTLP["otlp-grpc"]},
             "probe": "health",
             "ready": "/",
-            "live": "/",
             "args": ["--config=/etc/signalink/collector.yaml"],
             "neededBy": [],
             "open": True,
@@ -98,7 +98,6 @@ OBSERVERS: Final[dict[str, dict[str, Any]]] = {
             "serves": OTLP,
             "probe": "health",
             "ready": "/status",
-            "live": "/status",
             "args": ["--config=/etc/signalink/jaeger.yaml"],
             "neededBy": ["grafana", "otel-collector"],
         },

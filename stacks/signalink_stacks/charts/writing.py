@@ -10,6 +10,7 @@ import yaml
 from signalink_core.manifest import ServiceManifest
 from signalink_stacks.charts import catalogue, composed, facts, texts
 from signalink_stacks.charts.composed import Schema
+from signalink_stacks.charts.observers import OBSERVERS
 
 Files = dict[str, str]
 """Path below charts/ -> text."""
@@ -33,7 +34,7 @@ class Checkout:
             found |= {f"{manifest.name}/{name}": text for name, text in self.service(manifest).items()}
         for chart in catalogue.ENGINES:
             found |= {f"{chart}/{name}": text for name, text in self.engine(chart).items()}
-        for chart in catalogue.OBSERVERS:
+        for chart in OBSERVERS:
             found |= {f"{chart}/{name}": text for name, text in self.observer(chart).items()}
         found |= {f"operator/{name}": text for name, text in self._operator().items()}
         return found | {f"signalink/{name}": text for name, text in self._umbrella().items()}
@@ -89,7 +90,7 @@ class Checkout:
     def observer(self, chart: str) -> Files:
         defaults = catalogue.defaults_of_observer(chart, self.images)
         schema = composed.compose(chart, self.fragments, catalogue.concerns_of_observer(chart), defaults, {})
-        known = facts.of_observer(chart, catalogue.OBSERVERS[chart], self.manifests)
+        known = facts.of_observer(chart, OBSERVERS[chart], self.manifests)
         images = [f"{defaults['image.repository']}:{defaults['image.tag']}"]
         others = [[str(port), f"`{name}`"] for name, port in known.get("ports", {}).items()]
         parts = {
@@ -140,7 +141,7 @@ class Checkout:
         parts = [*catalogue.ENGINES, *(manifest.name for manifest in self.manifests)]
         off = {
             name: {"type": "object", "description": f"Values of the chart {name}, which checks them.", "default": {}}
-            for name in catalogue.OBSERVERS
+            for name in OBSERVERS
         }
         keys = {
             name: {
@@ -176,7 +177,7 @@ TAGS: Schema = {
     "properties": {
         "observability": {
             "type": "boolean",
-            "description": "Prometheus, Alertmanager, Grafana, the collector and Jaeger of this release; off where the cluster has its own. `<chart>.enabled` decides for one.",
+            "description": "All charts that watch, of this release; off where the cluster has its own. `<chart>.enabled` decides for one.",
             "default": False,
         }
     },
