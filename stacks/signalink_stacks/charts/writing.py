@@ -177,7 +177,7 @@ TAGS: Schema = {
     "properties": {
         "observability": {
             "type": "boolean",
-            "description": "All charts that watch, of this release; off where the cluster has its own. `<chart>.enabled` decides for one.",
+            "description": "The charts that watch; off where the cluster has its own. `<chart>.enabled` decides one.",
             "default": False,
         }
     },
