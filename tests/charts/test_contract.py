@@ -173,6 +173,33 @@ def test_a_service_alone_takes_outside_servers(name: str) -> None:
             assert (part in text) == (need in manifest_of(name).needs), part
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_alone_takes_other_services_from_elsewhere(name: str) -> None:
+    elsewhere = {"api": "http://chat-api.chat.svc:8000", "gateway": "ws://chat-gateway.chat.svc:8001/v1/socket"}
+    rendered = render(name, {"global": {"serviceUrls": elsewhere}})
+    found = {item["name"]: item.get("value") for item in main_container(rendered)["env"]}
+    assert found["SIGNALINK_AUTH_JWKS_URL"] == "http://chat-api.chat.svc:8000/.well-known/jwks.json"
+    for other in {"api", "gateway"} - {name} if name != "api" else set():
+        assert found[f"SIGNALINK_{other.upper()}_URL"] == elsewhere[other]
+    anywhere = [
+        port["port"]
+        for rule in rendered.one("NetworkPolicy")["spec"]["egress"]
+        for port in rule["ports"]
+        if rule["to"] == [{"namespaceSelector": {}}]
+    ]
+    needed = {"api", "gateway"} & set(manifest_of(name).needs)
+    assert sorted(anywhere) == sorted(port for other, port in (("api", 8000), ("gateway", 8001)) if other in needed)
+    for job in rendered.of("Job"):
+        told = {item["name"]: item.get("value") for item in main_container_of(job)["env"]}
+        for other in elsewhere.keys() & {key[10:-4].lower() for key in told if key.startswith("SIGNALINK_")}:
+            assert told[f"SIGNALINK_{other.upper()}_URL"] == elsewhere[other]
+
+
+def main_container_of(job: dict[str, Any]) -> dict[str, Any]:
+    container: dict[str, Any] = job["spec"]["template"]["spec"]["containers"][0]
+    return container
+
+
 def migration(rendered: Rendered) -> dict[str, Any]:
     (found,) = [one for one in rendered.of("Job") if "-migrate-" in one["metadata"]["name"]]
     return found

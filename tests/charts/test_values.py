@@ -63,6 +63,7 @@ BY_CHART: dict[str, list[Wrong]] = {
         ("global.environment", "staging", "value must be one of"),
         ("global.imageDigests.postgres", "sha256:1", "does not match pattern"),
         ("global.publicUrls.api", "ftp://x", "does not match pattern"),
+        ("global.serviceUrls.api", "chat-api:8000", "does not match pattern"),
         ("api.enabled", "yes", "want boolean"),
         ("api.replicaCount", -1, "minimum: got -1, want 0"),
         ("kafka.persistence.size", "lots", "does not match pattern"),

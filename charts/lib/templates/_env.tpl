@@ -59,7 +59,7 @@
 {{- range $peer := $s.peers }}
 {{- $url := index $public $peer.name | default "" -}}
 {{- if and (ne $s.name "api") (ne $s.name $peer.name) -}}
-{{- $url = printf "%s://%s:%d%s" $peer.scheme (include "signalink-lib.host" (list $top $peer.name)) (int $peer.port) $peer.path -}}
+{{- $url = include "signalink-lib.peerUrl" (list $top $peer) -}}
 {{- end }}
 - name: SIGNALINK_{{ $peer.name | upper | replace "-" "_" }}_URL
   value: {{ $url | quote }}
@@ -69,7 +69,7 @@
 {{- end }}
 {{- end }}
 - name: SIGNALINK_AUTH_JWKS_URL
-  value: {{ printf "http://%s:8000/.well-known/jwks.json" (include "signalink-lib.host" (list . "api")) | quote }}
+  value: {{ printf "%s/.well-known/jwks.json" (include "signalink-lib.peerUrl" (list . (dict "name" "api" "scheme" "http" "port" 8000 "path" ""))) | quote }}
 - name: SIGNALINK_WS_ORIGINS
   value: {{ .Values.global.origins | default (list $public.api) | join "," | quote }}
 {{- if .Values.ports.http }}

@@ -44,6 +44,12 @@
 {{ include "signalink-lib.peer" . }}.{{ $top.Release.Namespace }}.svc.{{ $top.Values.global.clusterDomain }}
 {{- end }}
 
+{{/* (list . peer): where another service is, peer as in files/service.yaml; global.serviceUrls says it of one outside this release. */}}
+{{- define "signalink-lib.peerUrl" -}}
+{{- $peer := index . 1 -}}
+{{ index (index . 0).Values.global.serviceUrls $peer.name | default (printf "%s://%s:%d%s" $peer.scheme (include "signalink-lib.host" (list (index . 0) $peer.name)) (int $peer.port) $peer.path) }}
+{{- end }}
+
 {{/* True text when the cluster (or global.apiVersions) has the version or kind: (list . "policy/v1" ...) needs all. */}}
 {{- define "signalink-lib.hasApi" -}}
 {{- $top := index . 0 -}}

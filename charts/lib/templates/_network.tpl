@@ -127,6 +127,11 @@ spec:
   ports:
     - port: 443
     - port: 6443
+{{- else if hasKey $top.Values.global.serviceUrls $need -}}
+- to:
+    - namespaceSelector: {}
+  ports:
+    - port: {{ index $top.Values.global.serviceUrls $need | splitList "/" | rest | rest | first | splitList ":" | last | int }}
 {{- else -}}
 - to:
     {{- include "signalink-lib.podPeer" (list $top $need) | nindent 4 }}

@@ -41,7 +41,7 @@ spec:
             {{- range $peer := $s.peers }}
             {{- if has $peer.name (list "api" "gateway") }}
             - name: SIGNALINK_{{ $peer.name | upper }}_URL
-              value: {{ printf "%s://%s:%d%s" $peer.scheme (include "signalink-lib.host" (list $top $peer.name)) (int $peer.port) $peer.path }}
+              value: {{ include "signalink-lib.peerUrl" (list $top $peer) }}
             {{- end }}
             {{- end }}
             - name: SIGNALINK_WS_ORIGINS
