@@ -6,11 +6,10 @@ Results got here are results on a stand-in: no cloud was asked.
 import os
 import shutil
 import subprocess
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+import httpx
 import pytest
 
 from signalink_stacks.cloud.clients import Clients
@@ -43,8 +42,8 @@ def answered(process: subprocess.Popen[bytes], address: str) -> None:
     for _ in range(300):
         assert process.poll() is None, "moto_server ended"
         try:
-            urllib.request.urlopen(f"{address}/moto-api/", timeout=5).close()
-        except OSError:
+            httpx.get(f"{address}/moto-api/", timeout=5)
+        except httpx.TransportError:
             try:
                 process.wait(0.1)
             except subprocess.TimeoutExpired:
@@ -57,21 +56,10 @@ def answered(process: subprocess.Popen[bytes], address: str) -> None:
 @pytest.fixture
 def account(server: str, monkeypatch: pytest.MonkeyPatch) -> Clients:
     """Clients of the empty account; the commands find it by the same environment."""
-    asked = urllib.request.Request(f"{server}/moto-api/reset", method="POST")
-    urllib.request.urlopen(asked, timeout=10).close()
+    httpx.post(f"{server}/moto-api/reset", timeout=10).raise_for_status()
     for name in [each for each in os.environ if each.startswith("AWS_")]:
         monkeypatch.delenv(name)
     words = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_REGION": REGION}
     for name, value in (words | {"AWS_DEFAULT_REGION": REGION, "AWS_ENDPOINT_URL": server}).items():
         monkeypatch.setenv(name, value)
     return Clients()
-
-
-def tagged(kind: str, stack: str, **more: str) -> dict[str, Any]:
-    """TagSpecifications of EC2."""
-    tags = {"signalink.dev/stack": stack, **more}
-    return {
-        "TagSpecifications": [
-            {"ResourceType": kind, "Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
-        ]
-    }

@@ -1,4 +1,4 @@
-"""L2, on moto: the sweep finds every planted leftover of its stack, touches none of another, says what it could not do."""
+"""L2, on moto: the sweep finds each planted leftover of its stack, touches none of another, says what it could not."""
 
 import json
 from datetime import date
@@ -26,6 +26,7 @@ def plant(clients: Clients, stack: str) -> dict[str, str]:
     ec2, elb = clients("ec2"), clients("elbv2")
     pairs = [{"Key": STACK, "Value": stack}]
     network = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    [table] = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [network]}])["RouteTables"]
     subnets = [
         ec2.create_subnet(VpcId=network, CidrBlock=f"10.9.{n}.0/24", AvailabilityZone=f"us-east-1{zone}")["Subnet"]
         for n, zone in enumerate("ab")
@@ -53,7 +54,11 @@ def plant(clients: Clients, stack: str) -> dict[str, str]:
             "NatGateway"
         ]["NatGatewayId"],
         "VPC endpoint": ec2.create_vpc_endpoint(
-            VpcId=network, ServiceName="com.amazonaws.us-east-1.s3", **ec2_tags("vpc-endpoint", stack)
+            VpcId=network,
+            ServiceName="com.amazonaws.us-east-1.s3",
+            VpcEndpointType="Gateway",
+            RouteTableIds=[table["RouteTableId"]],
+            **ec2_tags("vpc-endpoint", stack),
         )["VpcEndpoint"]["VpcEndpointId"],
         "address": ec2.allocate_address(Domain="vpc", **ec2_tags("elastic-ip", stack))["AllocationId"],
         "network interface": ec2.create_network_interface(SubnetId=ids[1], **ec2_tags("network-interface", stack))[

@@ -1,4 +1,4 @@
-"""L1: what a month costs: sums by hand for each profile, quantities, refusals, old and unconfirmed prices, a bad table."""
+"""L1: what a month costs: sums by hand for each profile, quantities, refusals, old prices, a bad table."""
 
 from datetime import date, timedelta
 from pathlib import Path
@@ -9,6 +9,7 @@ import pytest
 from signalink_core.errors import ConfigurationError
 from signalink_stacks.lib import prices
 from signalink_stacks.lib.prices import Resource
+from signalink_stacks.lib.settings import LIMITS_USD, Profile
 
 TODAY = date(2026, 12, 1)
 TABLE = prices.load()
@@ -41,17 +42,17 @@ def by_hand(*parts: float) -> float:
     return round(sum(parts), 2)
 
 
-CASES = {
-    "kind": ([Resource("kubernetes:helm.sh/v4:Chart", "signalink", {})], 0.0),
+CASES: dict[Profile, tuple[list[Resource], float]] = {
+    "small": ([Resource("kubernetes:helm.sh/v4:Chart", "signalink", {})], 0.0),
     # machine, address, 20 GB
     "aws-lite": (LITE, by_hand(0.0104 * 730, 0.005 * 730, 20 * 0.08)),
-    # control plane, 3 nodes, their 60 GB, NAT, its address, two load balancers, two addresses, database, its 20 GB, cache
-    "eks lite": (
+    # control plane, 3 nodes, their 60 GB, NAT and its address, 2 balancers, 2 addresses, database, its 20 GB, cache
+    "lite": (
         EKS,
         by_hand(73, 3 * 0.0416 * 730, 60 * 0.08, 32.85, 3.65, 2 * 16.425, 7.30, 11.68, 2.30, 11.68),
     ),
     # the same and MSK Serverless with 24 partitions at 0.0015 an hour
-    "eks full": (
+    "full": (
         FULL,
         by_hand(73, 3 * 0.0416 * 730, 60 * 0.08, 32.85, 3.65, 2 * 16.425, 7.30, 11.68, 2.30, 11.68)
         + by_hand(547.50, 24 * 0.0015 * 730),
@@ -68,16 +69,14 @@ def instance(**inputs: Any) -> Resource:
 
 
 @pytest.mark.parametrize("profile", CASES)
-def test_the_sum_of_a_profile_is_what_a_hand_calculation_gives(profile: str) -> None:
+def test_the_sum_of_a_profile_is_what_a_hand_calculation_gives(profile: Profile) -> None:
     resources, expected = CASES[profile]
     assert round(estimate(*resources).monthly, 2) == pytest.approx(expected, abs=0.02)
 
 
 @pytest.mark.parametrize("profile", CASES)
-def test_every_profile_stays_below_its_default_limit(profile: str) -> None:
-    cluster, _, kind = profile.partition(" ")
-    limit = prices.limit("eks", "aws-lite") if profile == "aws-lite" else prices.limit(cluster, kind or "lite")
-    assert prices.refusal(estimate(*CASES[profile][0]), limit) == ""
+def test_every_profile_stays_below_its_default_limit(profile: Profile) -> None:
+    assert prices.refusal(estimate(*CASES[profile][0]), LIMITS_USD[profile]) == ""
 
 
 def test_over_the_limit_names_the_three_dearest_lines() -> None:
@@ -169,12 +168,3 @@ def test_a_bad_table_is_refused_with_the_key_that_is_wrong(tmp_path: Path, old: 
     with pytest.raises(ConfigurationError, match=r"prices\.toml") as caught:
         prices.load(tmp_path / "prices.toml")
     assert named in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("cluster", "profile", "usd"),
-    [("kind", "lite", 0), ("kind", "full", 0), ("existing", "full", 0), ("eks", "lite", 350), ("eks", "full", 950),
-     ("eks", "aws-lite", 20)],
-)  # fmt: skip
-def test_default_limits(cluster: str, profile: str, usd: float) -> None:
-    assert prices.limit(cluster, profile) == usd

@@ -75,12 +75,8 @@ def said(
     return [*lines, f"sweep of {names} in {region}: {left} left{'; --delete deletes them' if left else ''}"]
 
 
-def as_document(
-    region: str, found: dict[str, list[Leftover]], outcomes: dict[str, list[Outcome]]
-) -> dict[str, Any]:
-    problems = {
-        (name, each.leftover.identity): each.problem for name, several in outcomes.items() for each in several
-    }
+def as_document(region: str, found: dict[str, list[Leftover]], outcomes: dict[str, list[Outcome]]) -> dict[str, Any]:
+    problems = {(name, each.leftover.identity): each.problem for name, several in outcomes.items() for each in several}
     return {
         "region": region,
         "left": left_over(found, outcomes),

@@ -1,4 +1,4 @@
-"""Owns talking to AWS: boto3's clients of one region, with deadlines, and its errors as ours. boto3 comes with extra aws."""
+"""Owns talking to AWS: boto3's clients of one region, with deadlines, and its errors as ours. boto3 is of extra aws."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,7 +51,7 @@ def _library() -> tuple[Any, Any]:
 @contextmanager
 def translated() -> Iterator[None]:
     """Errors of AWS as ours: no credentials and no rights are the caller's to mend, the rest is the cloud's."""
-    from botocore import exceptions
+    from botocore import exceptions, parsers
 
     try:
         yield
@@ -65,7 +65,7 @@ def translated() -> Iterator[None]:
             f"AWS refused {error.operation_name}: {reason(error)}.",
             next_step="`signalink doctor --target eks` says who you are and what is missing.",
         ) from error
-    except exceptions.BotoCoreError as error:
+    except (exceptions.BotoCoreError, parsers.ResponseParserError) as error:
         raise DependencyUnavailable(
             f"AWS does not answer: {str(error).rstrip('.')}.", next_step="look at the network, then try again."
         ) from error

@@ -1,6 +1,6 @@
-"""Owns finding what a stack left in an account, by its tag, and deleting it: only what carries the tag, and no data store.
+"""Owns finding what a stack left in an account, by its tag, and deleting that: never a data store.
 
-The kinds and their calls are `kinds`'. A database, cache, broker or cluster that is still there is named and left alone:
+The kinds and their calls are `kinds`'. A database, cache, broker or cluster that is still there is named and left:
 it holds data, and `signalink down` or `pulumi destroy` is what removes it.
 """
 
@@ -70,7 +70,7 @@ def delete(clients: Clients, leftovers: Sequence[Leftover]) -> list[Outcome]:
 
 
 def _delete(clients: Clients, leftover: Leftover) -> Outcome:
-    from botocore import exceptions
+    from botocore import exceptions, parsers
 
     if leftover.kind is None:
         return Outcome(leftover, "is not deleted by a sweep; `pulumi destroy` or its own console does it")
@@ -79,8 +79,8 @@ def _delete(clients: Clients, leftover: Leftover) -> Outcome:
     except exceptions.ClientError as error:
         gone = "NotFound" in str(error.response.get("Error", {}).get("Code", ""))
         return Outcome(leftover, "" if gone else reason(error))
-    except exceptions.BotoCoreError as error:
-        return Outcome(leftover, str(error))
+    except (exceptions.BotoCoreError, parsers.ResponseParserError) as error:
+        return Outcome(leftover, str(error).splitlines()[0])
     return Outcome(leftover)
 
 

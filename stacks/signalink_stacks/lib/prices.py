@@ -20,14 +20,6 @@ HOURS: Final = 730
 """Of a month, as AWS counts it."""
 STALE_DAYS: Final = 180
 DEAREST: Final = 3
-LIMITS: Final[Mapping[tuple[str, str], float]] = {
-    ("kind", "lite"): 0.0,
-    ("existing", "lite"): 0.0,
-    ("eks", "lite"): 350.0,
-    ("eks", "full"): 950.0,
-    ("eks", "aws-lite"): 20.0,
-}
-"""USD a month by cluster and profile, where nobody names another limit."""
 Usd = Annotated[float, Field(ge=0)]
 
 
@@ -201,11 +193,6 @@ def refusal(estimate: Estimate, limit: float) -> str:
         return ""
     dearest = "; ".join(map(str, estimate.dearest()))
     return f"{estimate.monthly:.2f} USD a month is over the limit of {limit:g}. The dearest: {dearest}."
-
-
-def limit(cluster: str, profile: str) -> float:
-    """The default limit; a cluster of other people's machines costs nothing here."""
-    return LIMITS.get((cluster, profile), LIMITS.get((cluster, "lite"), 0.0))
 
 
 def value_of(inputs: Mapping[str, Any], path: str) -> Any:
