@@ -98,7 +98,7 @@ BAD: list[tuple[str, dict[str, Any], Verdict, str, str]] = [
     ("aws-region", account(region="ap-east-1"), FAIL, "region ap-east-1 is not enabled", "AWS_REGION"),
     ("aws-region", account(regions=None, problems={"regions": "AccessDenied"}), WARN, "say: AccessDenied", "console"),
     ("aws-plan", free_plan(), WARN, "free plan: 87.50 USD of credits until 2027-01-15", "signalink cost"),
-    ("aws-plan", free_plan(credits=None, ends=""), WARN, "an unknown amount of credits until an unknown day", "aws-lite"),
+    ("aws-plan", free_plan(credits=None, ends=""), WARN, "unknown amount of credits until an unknown day", "lite"),
     ("aws-plan", free_plan(status="EXPIRED"), FAIL, "plan FREE is EXPIRED", "upgrade"),
     ("aws-plan", account(plan=None, problems={"plan": "AccessDenied"}), WARN, "say: AccessDenied", "console"),
     ("aws-free-types", account(free_types=frozenset()), WARN, "No instance type is free", "signalink cost"),

@@ -19,7 +19,6 @@ from signalink_stacks.cloud import account as cloud_account
 from signalink_stacks.cloud import graph
 from signalink_stacks.doctor import family, kernelfacts, programs
 from signalink_stacks.doctor.host import Clock, Host, Port, State, Target
-from signalink_stacks.lib import images
 from signalink_stacks.local import discovery, layout, ports
 from signalink_stacks.local.engines import jars, postgres
 from signalink_stacks.local.layout import Wishes
@@ -61,7 +60,9 @@ def gather(target: Target, folder: StateFolder, wishes: Wishes) -> Host:
         image_store=programs.image_store() if target == "kind" else None,
         running=found.running,
         account=cloud_account.gather() if target == "eks" else None,
-        wheels={} if target == "local" else programs.wheels(images.root() / graph.ENVIRONMENT),
+        wheels={}
+        if target == "local"
+        else programs.wheels(Path(signalink_stacks.__file__).resolve().parents[2] / graph.ENVIRONMENT),
         plugins={} if target == "local" else programs.plugins(),
     )
 
