@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from signalink_api import cluster_tokens, service_tokens
-from signalink_api.cluster_tokens import Wanted, ensure
+from signalink_api import service_tokens
+from signalink_api.cluster_tokens import __main__ as command_line
+from signalink_api.cluster_tokens.keeping import Wanted, ensure
 from signalink_core.auth.keys import KeyRing
 from signalink_core.auth.service_tokens import ServiceTokenVerifier
 from signalink_core.clock import utc_now
@@ -187,12 +188,12 @@ def test_outside_a_pod_the_command_says_what_is_missing(
     for key in ("KUBERNETES_SERVICE_HOST", "SIGNALINK_KUBERNETES_URL", "SIGNALINK_AUTH_KEYS_DIR"):
         monkeypatch.delenv(key, raising=False)
     command = ["--service=operator", "--secret=s", "--key=k"]
-    assert cluster_tokens.main(command) == 64
+    assert command_line.main(command) == 64
     assert "SIGNALINK_AUTH_KEYS_DIR is not set" in capsys.readouterr().err
     monkeypatch.setenv("SIGNALINK_AUTH_KEYS_DIR", str(tmp_path))
-    assert cluster_tokens.main(command) == 64
+    assert command_line.main(command) == 64
     assert "KUBERNETES_SERVICE_HOST is not set" in capsys.readouterr().err
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
     monkeypatch.setenv("SIGNALINK_KUBERNETES_ACCOUNT", str(tmp_path / "nowhere"))
-    assert cluster_tokens.main(command) == 64
+    assert command_line.main(command) == 64
     assert "There is no service account" in capsys.readouterr().err

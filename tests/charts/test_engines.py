@@ -20,7 +20,7 @@ from checklist_renders import TOKENS
 from test_server import Cluster, cluster, kubectl, made, there  # noqa: F401 - a fixture
 from test_tokens import SECRET as TOKEN_SECRET
 
-from signalink_api.cluster_tokens import Wanted, ensure
+from signalink_api.cluster_tokens.keeping import Wanted, ensure
 from signalink_core.auth.keys import KeyRing
 from signalink_core.errors import ConfigurationError, DependencyUnavailable
 from signalink_core.kubernetes import KubernetesApi

@@ -1,15 +1,12 @@
-"""`python -m signalink_api.cluster_tokens`: see that a Secret of Kubernetes holds a good token of a service.
+"""Owns that a Secret of Kubernetes holds a good token of a service.
 
-Runs as a Job and again each day. A token is issued where there is none that this database and these keys know, where a
+A token is issued where there is none that this database and these keys know, where a
 third of its life is left, and where `--rotation` says another text than before: then all older ones end at once. The
 Secret is made by the chart; this changes it and nothing else.
 """
 
-import argparse
-import asyncio
 import base64
 import binascii
-import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,15 +20,14 @@ from signalink_api import service_tokens
 from signalink_core.auth.keys import KeyRing
 from signalink_core.auth.service_tokens import CHANNELS_ADMIN
 from signalink_core.clock import utc_now
-from signalink_core.errors import ConfigurationError, DependencyUnavailable, SignalinkError
+from signalink_core.errors import ConfigurationError, DependencyUnavailable
 from signalink_core.kubernetes import MERGE, KubernetesApi
-from signalink_core.settings import AuthSettings, PostgresSettings
+from signalink_core.settings import PostgresSettings
 
 NOTE: Final = "signalink.dev/token-"
 LEFT: Final = 3
 """A token with less than a third of its life is replaced."""
 ATTEMPTS: Final = 3
-EXIT_FAILED, EXIT_USAGE = 1, 64
 Verdict = Literal["keep", "renew", "replace"]
 
 
@@ -106,37 +102,3 @@ def _taken(answer: httpx.Response, name: str) -> dict[str, Any]:
     if not answer.is_success:
         raise DependencyUnavailable(f"Kubernetes answers {answer.status_code} for Secret {name}: {answer.text[:200]}")
     return dict(answer.json())
-
-
-async def _main(wanted: Wanted) -> str:
-    auth = AuthSettings.from_env()
-    if auth.keys_dir is None:
-        raise ConfigurationError(
-            "SIGNALINK_AUTH_KEYS_DIR is not set.", next_step="name the folder of the api's signing keys."
-        )
-    async with KubernetesApi.from_env() as api:
-        return await ensure(api, PostgresSettings.from_env(), KeyRing.load(auth.keys_dir), auth.issuer, wanted)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Exit 0 when the Secret holds a good token, 64 for what only a person can put right, 1 for what may pass."""
-    parser = argparse.ArgumentParser(prog="python -m signalink_api.cluster_tokens")
-    parser.add_argument("--service", required=True)
-    parser.add_argument("--secret", required=True, help="name of the Secret, in the pod's namespace")
-    parser.add_argument("--key", required=True, help="key in it")
-    parser.add_argument("--days", type=int, default=service_tokens.DAYS)
-    parser.add_argument(
-        "--rotation", default="", help="another text than last time: a new token, and all older ones end"
-    )
-    chosen = parser.parse_args(arguments)
-    try:
-        said = asyncio.run(_main(Wanted(**vars(chosen))))
-    except (SignalinkError, httpx.HTTPError) as error:
-        sys.stderr.write(f"cluster_tokens: {error}\n")
-        return EXIT_USAGE if isinstance(error, ConfigurationError) else EXIT_FAILED
-    sys.stdout.write(f"{said}\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
