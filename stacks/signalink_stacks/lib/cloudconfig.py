@@ -41,9 +41,7 @@ def read(section: Section, target: Target, profile: Profile) -> Aws | None:
         destroy_after_hours=section.whole("destroyAfterHours", 12, least=1, most=720),
         backup_days=section.whole("backupDays", 7 if profile == "full" else 1, least=0, most=35),
         repository=section.text("repository", "", form=r"[A-Za-z0-9-]+/[A-Za-z0-9._-]+", expected="owner/name"),
-        source=section.text(
-            "source", None if lite else "", form=SOURCE, expected="https:// address of a repository"
-        ),
+        source=section.text("source", None if lite else "", form=SOURCE, expected="https:// address of a repository"),
         revision=section.text("revision", "main", form=REVISION, expected="a branch, tag or commit"),
         admins=section.texts("admins", form=ROLE, expected="the ARN of a role or user"),
         controller_chart=section.text("controllerChart", "", form=r"\S+", expected="a folder or address of a chart"),

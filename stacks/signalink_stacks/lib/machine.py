@@ -14,7 +14,7 @@ SIZES: Final = {"nano": 0.5, "micro": 1.0, "small": 2.0, "medium": 4.0, "large":
 FAMILIES: Final = ("t2", "t3", "t3a", "t4g")
 EVERYTHING: Final = ("postgres", "valkey", "kafka", "api", "relay", "gateway", "analytics", "notifications", "prober")
 SMALL: Final = ("postgres", "valkey", "api", "gateway")
-FOLDER: Final = "/opt/signalink"
+FOLDER: Final = "/srv/signalink"
 SWAP_GIB: Final = 2
 
 

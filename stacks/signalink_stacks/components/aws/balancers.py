@@ -1,4 +1,4 @@
-"""Owns load balancers, listeners and target groups: resources of the stack, so no controller leaves one behind."""
+"""Owns load balancers, what they accept and target groups: resources of the stack, so no controller leaves one behind."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class BalancerArgs:
 
 
 class Balancer(pulumi.ComponentResource):
-    """An application load balancer with one listener, https. `targets`: service -> target group."""
+    """An application load balancer that accepts https alone. `targets`: service -> target group."""
 
     def __init__(self, name: str, args: BalancerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("signalink:aws:Balancer", name, None, opts)
@@ -46,7 +46,7 @@ class Balancer(pulumi.ComponentResource):
         self.balancer = self._balancer()
         services = [*args.paths, *([args.home] if args.home and args.home not in args.paths else [])]
         self.targets = {service: self._target(service) for service in services}
-        self.listener = self._listener()
+        self.front = self._accept()
         for place, (service, patterns) in enumerate(sorted(args.paths.items())):
             if service != args.home:
                 self._rule(place, service, patterns)
@@ -85,7 +85,7 @@ class Balancer(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def _listener(self) -> aws.lb.Listener:
+    def _accept(self) -> aws.lb.Listener:
         args = self._args
         refuse = aws.lb.ListenerDefaultActionArgs(
             type="fixed-response",
@@ -113,7 +113,7 @@ class Balancer(pulumi.ComponentResource):
     def _rule(self, place: int, service: str, patterns: Sequence[str]) -> None:
         aws.lb.ListenerRule(
             f"{self._name}-{service}-paths",
-            listener_arn=self.listener.arn,
+            listener_arn=self.front.arn,
             priority=10 * (place + 1),
             conditions=[
                 aws.lb.ListenerRuleConditionArgs(

@@ -1,4 +1,4 @@
-"""Owns the certificate: asked for by DNS, there before any listener that shows it."""
+"""Owns the certificate: asked for by DNS, there before anything that shows it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

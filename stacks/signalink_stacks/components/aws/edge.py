@@ -93,7 +93,7 @@ class Edge(pulumi.ComponentResource):
                 called=args.called,
                 domain=args.domain,
                 certificate_arn=self.certificate.arn,
-                listener_arn=self.internal.listener.arn,
+                front_arn=self.internal.front.arn,
                 subnet_ids=network.private_ids,
                 group_id=network.groups["link"],
                 routes=args.routes,

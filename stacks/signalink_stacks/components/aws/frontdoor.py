@@ -28,12 +28,12 @@ SECONDS: Final = 29
 
 @dataclass(frozen=True, slots=True)
 class FrontDoorArgs:
-    """`listener_arn`: of the internal load balancer, whose certificate is for `domain`."""
+    """`front_arn`: where the internal load balancer accepts, whose certificate is for `domain`."""
 
     called: str
     domain: str
     certificate_arn: pulumi.Input[str]
-    listener_arn: pulumi.Input[str]
+    front_arn: pulumi.Input[str]
     subnet_ids: Sequence[pulumi.Input[str]]
     group_id: pulumi.Input[str]
     routes: Sequence[Route]
@@ -83,7 +83,7 @@ class FrontDoor(pulumi.ComponentResource):
             api_id=self.api.id,
             integration_type="HTTP_PROXY",
             integration_method="ANY",
-            integration_uri=self._args.listener_arn,
+            integration_uri=self._args.front_arn,
             connection_type="VPC_LINK",
             connection_id=link.id,
             payload_format_version="1.0",
