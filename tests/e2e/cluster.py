@@ -15,10 +15,12 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from rig import say
 
+from signalink_core.testing import eventually
 from signalink_stacks.clusters import plan, run
 from signalink_stacks.clusters.plan import Access, Built, Wishes
 from signalink_stacks.lib import images
@@ -124,11 +126,12 @@ class Ground:
     async def made_whole(self, count: int, within: float) -> float:
         """Wait for that; answers the seconds it took. Missed names what is not ready."""
         began = time.monotonic()
-        while not await asyncio.to_thread(self.whole, count):
-            if time.monotonic() - began > within:
-                wrong = [f"{pod.name} on {pod.node}" for pod in self.pods() if not pod.ready]
-                raise Missed(f"not {count} ready pods after {within:.0f} s; not ready: {', '.join(wrong) or 'none'}")
-            await asyncio.sleep(POLL_SECONDS)
+        try:
+            await eventually(partial(asyncio.to_thread, self.whole, count), within=within, every=POLL_SECONDS)
+        except AssertionError as error:
+            wrong = [f"{pod.name} on {pod.node}" for pod in self.pods() if not pod.ready]
+            says = f"not {count} ready pods after {within:.0f} s; not ready: {', '.join(wrong) or 'none'}"
+            raise Missed(says) from error
         return time.monotonic() - began
 
 

@@ -11,7 +11,7 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count, cycle
+from itertools import cycle
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -175,14 +175,17 @@ class Crowd:
     async def post(self, messages: Iterable[Message], every: float = 0.0, *, spread: bool = False) -> None:
         """Post all of them, 50 at a time, each until it has an answer; `every`: seconds from burst to burst.
 
-        `spread`: no bursts, each of the 50 in a turn has a time of its own.
+        `spread`: no bursts, 50 even steps in `every` seconds; what an outage held up is caught up for so long at most.
         """
-        numbers = count()
+        due = 0.0
 
         async def paced(message: Message) -> None:
-            if every:
-                turn = every * (next(numbers) % POSTERS) / POSTERS if spread else 0.0
-                await asyncio.sleep(every - (time.monotonic() - turn) % every)
+            nonlocal due
+            if spread:
+                due = max(due + every / POSTERS, time.monotonic() - every)
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
+            elif every:
+                await asyncio.sleep(every - time.monotonic() % every)
             await self._post(message)
 
         await each(messages, paced, POSTERS)

@@ -24,6 +24,7 @@ from clusterload import Run, Size, judged, resumed, under_load
 from clusterplace import ClusterPlace
 from rig import say
 
+from signalink_core.testing import eventually
 from signalink_stacks.clusters import plan
 
 SIZES = {"small": (Size(10, 20, 20, 0, 3.0), 45.0), "full": (Size(40, 60, 200, 4, 5.0), 180.0)}
@@ -106,13 +107,15 @@ async def deeds(run: Run, seed: int, seconds: float, strikes: list[Strike]) -> N
 async def noticed(run: Run, strike: Strike) -> None:
     """Wait until the cluster shows every struck pod as replaced or restarted: before, all would still look ready."""
     was = {pod.uid: pod.restarts for pod in strike.pods}
-    until = time.monotonic() + BACK_SECONDS
-    while time.monotonic() < until:
+
+    async def fell() -> bool:
         now = {pod.uid: pod for pod in await asyncio.to_thread(run.place.ground.pods)}
-        if all(uid not in now or now[uid].restarts > restarts or not now[uid].ready for uid, restarts in was.items()):
-            return
-        await asyncio.sleep(0.3)
-    raise Missed(f"{strike.told}: no such pod fell")
+        return all(uid not in now or now[uid].restarts > before or not now[uid].ready for uid, before in was.items())
+
+    try:
+        await eventually(fell, within=BACK_SECONDS, every=0.3)
+    except AssertionError as error:
+        raise Missed(f"{strike.told}: no such pod fell") from error
 
 
 def program(size: Size, seconds: float, seed: int, keep: bool) -> str:

@@ -10,6 +10,7 @@ import asyncio
 import shutil
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from os import environ
 from pathlib import Path
@@ -69,7 +70,7 @@ async def moved(run: Run, what: str, deed: Callable[[], None]) -> tuple[set[str]
     ground = run.place.ground
     count = len(before := await asyncio.to_thread(ground.pods))
     await run.begin(what)
-    began, posted = time.monotonic(), run.stage.crowd.acknowledged
+    began, posted, failed = time.monotonic(), run.stage.crowd.acknowledged, Counter(run.stage.crowd.failed)
     await asyncio.to_thread(deed)
     await ground.made_whole(count, WHOLE_SECONDS)
     after = await asyncio.to_thread(ground.pods)
@@ -77,9 +78,11 @@ async def moved(run: Run, what: str, deed: Callable[[], None]) -> tuple[set[str]
     gone = [pod for pod in before if pod.uid not in kept]
     restarts = {pod.name: pod.restarts for pod in after if pod.restarts > old_restarts(before, pod.uid)}
     posted = run.stage.crowd.acknowledged - posted
+    failed = Counter(run.stage.crowd.failed) - failed
     say(
         f"{what}: {time.monotonic() - began:.0f} s, {len(gone)} of {count} pods new, restarts {restarts or 'none'}, "
-        f"{posted:,} posts acknowledged meanwhile, {run.stage.crowd.in_flight} in flight then"
+        f"{posted:,} posts acknowledged meanwhile, {run.stage.crowd.in_flight} in flight then; "
+        f"attempts to repeat: {dict(failed) or 'none'}"
     )
     return {pod.service for pod in gone}, len(gone) + len(restarts)
 
