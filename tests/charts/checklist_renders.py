@@ -26,6 +26,14 @@ from charting import (
 Render = Callable[[str, Values], Rendered]
 Row = Callable[[str, Render], list[str]]
 ROUTES = ["gateway.networking.k8s.io/v1"]
+WATCHING: dict[str, Values] = {
+    "alertmanager": {"route": {"receiver": "x"}},
+    "grafana": {"dashboards": {"mine": "{}"}},
+    "jaeger": {"retention": "1h"},
+    "otel-collector": {"sampling": {"percent": 1}},
+    "prometheus": {"scrapeInterval": "1s"},
+}
+"""What changes the configuration of each chart that watches."""
 MODES: dict[str, Values] = {
     "none": {},
     "ingress": {"ingress": {"mode": "ingress", "host": "chat.example.org"}},
@@ -42,8 +50,9 @@ def h11_checksums(chart: str, render: Render) -> list[str]:
     before = _checksums(render(chart, {}))
     config = {"configuration": {"x": 1}} if engine else {"settings": {"X": 1}}
     if observer:
-        config = {"route": {"receiver": "x"}} if chart == "alertmanager" else {"scrapeInterval": "1s"}
-    secret = {"rotation": "2"} if observer else values_at(f"{'auth' if engine else 'secrets'}.rotation", "2")
+        config = WATCHING[chart]
+    plain = observer and chart != "grafana"
+    secret = {"rotation": "2"} if plain else values_at(f"{'secrets' if chart in SERVICES else 'auth'}.rotation", "2")
     changes: list[tuple[str, Values, set[str]]] = [
         ("nothing", {}, set()),
         ("pod annotations", {"podAnnotations": {"a": "b"}}, set()),

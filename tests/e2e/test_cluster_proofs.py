@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from random import Random
 from types import ModuleType
@@ -55,12 +56,15 @@ def test_who_may_reach_whom_follows_from_the_manifests(source: str, reached: set
 
 
 def test_a_strike_is_some_pods_of_one_node_and_the_same_for_a_seed() -> None:
-    strikes = [pods.chosen(Random(seed), PODS, True) for seed in range(60)]
-    assert strikes == [pods.chosen(Random(seed), list(reversed(PODS)), True) for seed in range(60)]
+    none: Counter[str] = Counter()
+    strikes = [pods.chosen(Random(seed), PODS, True, none) for seed in range(60)]
+    assert strikes == [pods.chosen(Random(seed), list(reversed(PODS)), True, none) for seed in range(60)]
     assert all(strike.pods and {pod.node for pod in strike.pods} == {strike.node} for strike in strikes)
     assert {strike.how for strike in strikes} == {"kill -9", "delete"}
     assert {pod for strike in strikes for pod in strike.pods} == set(PODS)
-    assert {pods.chosen(Random(seed), PODS, False).how for seed in range(20)} == {"delete"}
+    assert {pods.chosen(Random(seed), PODS, False, none).how for seed in range(20)} == {"delete"}
+    others = Counter(pod.service for pod in PODS if pod.service != "relay")
+    assert all("relay" in pods.chosen(Random(seed), PODS, True, others).told for seed in range(20))
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -31,7 +32,7 @@ SIZES = {"small": (Size(10, 20, 20, 0, 3.0), 45.0), "full": (Size(40, 60, 200, 4
 """The crowd, and for how many seconds pods are killed."""
 REPLICAS = 2
 SHARE = 0.4
-"""Chance of each pod of the node to be struck; one is struck always."""
+"""Chance of each pod of the node to be struck beside the one that is its reason."""
 BACK_SECONDS = 240.0
 AWAY_SECONDS = 120.0
 """A socket has nowhere to go while the engines of both gateways come back."""
@@ -50,11 +51,13 @@ class Strike:
         return f"{self.how} on {self.node}: {', '.join(sorted(pod.service for pod in self.pods))}"
 
 
-def chosen(random: Random, pods: list[Pod], killing: bool) -> Strike:
-    """The same for the same pods and seed."""
-    node = random.choice(sorted({pod.node for pod in pods}))
-    there = sorted((pod for pod in pods if pod.node == node), key=lambda pod: (pod.service, pod.name))
-    struck = [pod for pod in there if random.random() < SHARE] or [random.choice(there)]
+def chosen(random: Random, pods: list[Pod], killing: bool, fallen: Counter[str]) -> Strike:
+    """One pod of those services that fell least so far, and some beside it; the same for the same pods and seed."""
+    ordered = sorted(pods, key=lambda pod: (pod.service, pod.node, pod.name))
+    least = min(fallen[pod.service] for pod in ordered)
+    first = random.choice([pod for pod in ordered if fallen[pod.service] == least])
+    struck = [pod for pod in ordered if pod is first or (pod.node == first.node and random.random() < SHARE)]
+    node = first.node
     how = random.choice(("kill -9", "delete")) if killing else "delete"
     return Strike(how, node, tuple(struck))
 
@@ -91,7 +94,8 @@ async def deeds(run: Run, seed: int, seconds: float, strikes: list[Strike]) -> N
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         await asyncio.sleep(random.uniform(0, run.calm))
-        strike = chosen(random, await asyncio.to_thread(ground.pods), killing)
+        fallen = Counter(pod.service for strike in strikes for pod in strike.pods)
+        strike = chosen(random, await asyncio.to_thread(ground.pods), killing, fallen)
         posted = run.stage.crowd.acknowledged
         in_flight = await run.begin(strike.told)
         run.stage.recorder.record("note", "nemesis", code="kill", node=strike.told, n=in_flight)
@@ -127,7 +131,9 @@ def program(size: Size, seconds: float, seed: int, keep: bool) -> str:
         ground.install()
         run, outcome = asyncio.run(under_load(place, size, seed, lambda run: deeds(run, seed, seconds, strikes)))
         figures = judged(run, outcome)
-        resumed(outcome, size.readers, AWAY_SECONDS)
+        fallen = Counter(pod.service for strike in strikes for pod in strike.pods)
+        if fallen["gateway"]:
+            resumed(outcome, size.readers, AWAY_SECONDS)
     except BaseException:
         say(f"histories are kept in {place.folder}")
         raise
@@ -137,9 +143,8 @@ def program(size: Size, seconds: float, seed: int, keep: bool) -> str:
     if not keep:
         shutil.rmtree(place.folder)
     kinds = {how: sum(1 for strike in strikes if strike.how == how) for how in ("kill -9", "delete")}
-    fallen = sum(len(strike.pods) for strike in strikes)
     return (
-        f"{len(strikes)} strikes {kinds} at {fallen} pods in {seconds:.0f} s with {run.in_flight} posts in flight, "
+        f"{len(strikes)} strikes {kinds} at {fallen.total()} pods of {len(fallen)} services in {seconds:.0f} s with {run.in_flight} posts in flight, "
         f"{figures} (bar: nothing lost, doubled, given up)"
     )
 

@@ -1,0 +1,74 @@
+"""Reads the section `aws` of a stack's configuration: what only the cloud's stacks have. Pure.
+
+Owns which of its keys may stand together; `config` puts it beside the others.
+"""
+
+import ipaddress
+from typing import Final
+
+from signalink_stacks.lib.reading import Section
+from signalink_stacks.lib.settings import Aws, Nodes, Profile, Target
+
+REGION: Final = r"[a-z]{2}(-[a-z]+)+-\d"
+DOMAIN: Final = r"([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)+[a-z]{2,63}"
+CIDR: Final = r"\d{1,3}(\.\d{1,3}){3}/\d{1,2}"
+WORLD: Final = "0.0.0.0/0"
+MACHINE: Final = r"[a-z][a-z0-9-]*\.[a-z0-9]+"
+
+
+def read(section: Section, target: Target, profile: Profile) -> Aws | None:
+    """The cloud's side; None for a target that has none, whose section is not looked into."""
+    if target not in ("eks", "aws-lite"):
+        return None
+    lite = target == "aws-lite"
+    instance = section.text("instance", "t3.micro", form=MACHINE, expected="a machine's type such as t3.micro")
+    found = Aws(
+        region=section.text("region", None, form=REGION, expected="a region such as us-east-1"),
+        account=section.text("account", "", form=r"\d{12}", expected="12 digits in quotes"),
+        domain=section.text("domain", "", form=DOMAIN, expected="a domain in small letters"),
+        zone=section.text("zone", "", form=r"Z[A-Z0-9]{5,31}", expected="the id of a hosted zone"),
+        cidr=section.text("cidr", "10.42.0.0/16", form=CIDR, expected="a network such as 10.42.0.0/16"),
+        zones=section.whole("zones", 1 if lite else 3 if profile == "full" else 2, least=1 if lite else 2, most=3),
+        kubernetes=section.text("kubernetes", "1.34", form=r"1\.\d{2}", expected="a minor version in quotes"),
+        endpoint_cidrs=section.texts("endpointCidrs", form=CIDR, expected="a network such as 203.0.113.7/32"),
+        nodes=_nodes(section.section("nodes")),
+        instance=instance,
+        architecture="arm64" if instance.split(".")[0].endswith(("g", "gd", "gn")) else "amd64",
+        alarm_email=section.text("alarmEmail", "", form=r"[^@\s]+@[^@\s]+\.[^@\s]+", expected="an e-mail address"),
+        destroy_after_hours=section.whole("destroyAfterHours", 12, least=1, most=720),
+        backup_days=section.whole("backupDays", 7 if profile == "full" else 1, least=0, most=35),
+        repository=section.text("repository", "", form=r"[A-Za-z0-9-]+/[A-Za-z0-9._-]+", expected="owner/name"),
+    )
+    section.close()
+    _networks(section, found)
+    if found.zone and not found.domain:
+        section.refuse("domain", "the domain of that zone, with zone", "set it")
+    return found
+
+
+def _nodes(section: Section) -> Nodes:
+    found = Nodes(
+        mode=section.choice("mode", ("auto", "managed"), "managed"),  # type: ignore[arg-type]
+        type=section.text("type", "t3.medium", form=MACHINE, expected="a machine's type such as t3.medium"),
+        least=section.whole("least", 3, least=1, most=100),
+        most=section.whole("most", 6, least=1, most=100),
+    )
+    if found.least > found.most:
+        section.refuse("least", f"at most {found.most}, as nodes.most says", "lower it, or raise nodes.most")
+    section.close()
+    return found
+
+
+def _networks(section: Section, found: Aws) -> None:
+    """Networks that are none, one too small for the subnets, and an API that is open to everybody."""
+    for key, cidrs in (("cidr", (found.cidr,)), ("endpointCidrs", found.endpoint_cidrs)):
+        for cidr in cidrs:
+            try:
+                network = ipaddress.ip_network(cidr)
+            except ValueError:
+                section.refuse(key, "networks whose host bits are zero", f"correct {cidr}")
+                continue
+            if key == "cidr" and (network.prefixlen != 16 or not network.is_private):
+                section.refuse(key, "a private /16, of which each subnet takes a /20", "for example 10.42.0.0/16")
+    if WORLD in found.endpoint_cidrs:
+        section.refuse("endpointCidrs", "who may reach the API, not the whole world", "name your own address as /32")

@@ -1,0 +1,250 @@
+"""Reads a stack's configuration into `settings.Config`, or says everything that is wrong with it at once. Pure.
+
+Owns which keys there are and which may stand together; how one key is read is `reading`'s matter.
+"""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, Final, cast
+
+from signalink_core.errors import ConfigurationError
+from signalink_stacks.lib import cloudconfig
+from signalink_stacks.lib.reading import Fault, Section, nearest, shown
+from signalink_stacks.lib.settings import (
+    ENGINES,
+    LIMITS_USD,
+    PROFILES,
+    PROVIDERS,
+    TARGETS,
+    BindingSettings,
+    ClusterSettings,
+    Config,
+    Engine,
+    Images,
+    Ingress,
+    Profile,
+    Target,
+)
+
+NAME: Final = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+HOST: Final = r"[A-Za-z0-9]([-A-Za-z0-9.]{0,251}[A-Za-z0-9])?"
+BROKER: Final = HOST + r":\d{1,5}"
+URL: Final = r"https?://[^/\s]+(/[^\s]*)?"
+PRODUCTION: Final = re.compile(r"(^|[^a-z])prod(uction)?([^a-z]|$)", re.IGNORECASE)
+PORTS: Final[Mapping[Engine, int]] = {"postgres": 5432, "redis": 6379, "kafka": 9092}
+SECURITY: Final = ("plaintext", "ssl", "sasl_plaintext", "sasl_ssl", "aws_msk_iam")
+CHARTS: Final = (
+    "alertmanager", "analytics", "api", "gateway", "kafka", "notifications", "operator", "postgres", "prober",
+    "prometheus", "relay", "valkey",
+)  # fmt: skip
+MOST_USD: Final = 100_000
+
+
+def parse(stack: str, raw: Mapping[str, Any], *, charts: tuple[str, ...] = CHARTS) -> Config:
+    """The configuration of `stack` from its keys without `signalink:`; ConfigurationError with every fault."""
+    config, faults = read(stack, raw, charts=charts)
+    if faults:
+        raise refusal(stack, faults)
+    return config
+
+
+def refusal(stack: str, faults: list[Fault]) -> ConfigurationError:
+    """All faults in one error, a line each."""
+    lines = "\n".join(f"  {fault}" for fault in faults)
+    count = f"{len(faults)} mistake{'s' if len(faults) > 1 else ''}"
+    return ConfigurationError(
+        f"The configuration of stack {stack} has {count}:\n{lines}\n",
+        next_step=f"correct them in stacks/config/Pulumi.{stack}.yaml",
+    )
+
+
+def read(stack: str, raw: Mapping[str, Any], *, charts: tuple[str, ...] = CHARTS) -> tuple[Config, list[Fault]]:
+    """The configuration with defaults where something is wrong, and what is wrong."""
+    faults: list[Fault] = []
+    top = Section("", raw, faults)
+    target = cast(Target, top.choice("target", TARGETS))
+    profiles = PROFILES[target]
+    profile = cast(Profile, top.choice("profile", profiles, profiles[0]))
+    in_cloud = target in ("eks", "aws-lite")
+    config = Config(
+        stack=stack,
+        target=target,
+        profile=profile,
+        owner=_owner(top, required=in_cloud),
+        expires=_expires(top, required=in_cloud),
+        max_usd=top.whole("maxUsd", LIMITS_USD[profile], least=0, most=MOST_USD),
+        environment=top.choice("environment", ("local", "prod"), "local" if target == "kind" else "prod"),  # type: ignore[arg-type]
+        cluster=_cluster(top.section("cluster"), target),
+        bindings=_bindings(top.section("bindings"), target, profile),
+        images=_images(top.section("images"), target),
+        observability=top.flag("observability", default=profile != "small" and target != "aws-lite"),
+        values=_values(top.section("values"), charts),
+        aws=cloudconfig.read(top.section("aws"), target, profile),
+        secrets=_secrets(top, raw),
+    )
+    if not in_cloud and raw.get("aws"):
+        top.refuse("aws", f"nothing with target {target}", "remove it, or set target to eks or aws-lite")
+    top.close()
+    return config, faults
+
+
+def _secrets(top: Section, raw: Mapping[str, Any]) -> frozenset[str]:
+    """Names alone; what stands behind them is shown in no fault."""
+    top.asked.append("secrets")
+    found = raw.get("secrets") or {}
+    if isinstance(found, dict):
+        return frozenset(found)
+    top.faults.append(Fault("secrets", "a text", "a table of names and values", "let `signalink up` write it"))
+    return frozenset()
+
+
+def _owner(top: Section, *, required: bool) -> str:
+    expected = "who pays, as letters, digits and . _ - @ (at most 64)"
+    return top.text("owner", None if required else "local", form=r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", expected=expected)
+
+
+def _expires(top: Section, *, required: bool) -> date | None:
+    """A day, or `never` where that is allowed."""
+    form = r"\d{4}-\d{2}-\d{2}|never"
+    text = top.text("expires", None if required else "never", form=form, expected="a day as YYYY-MM-DD, or never")
+    if text in ("", "never"):
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        top.refuse("expires", "a day of the calendar as YYYY-MM-DD", "correct expires")
+        return None
+
+
+def _cluster(section: Section, target: Target) -> ClusterSettings:
+    named = target in ("kind", "existing")
+    context = section.text("context", None if target == "existing" else "kind-signalink" if named else "")
+    if target == "existing" and PRODUCTION.search(context) and not section.flag("yes", default=False):
+        section.refuse("context", "one that is not called like production", "set cluster.yes to true if it is meant")
+    kubeconfig = section.text("kubeconfig", "", expected="a path")
+    if target == "eks" and bool(kubeconfig) != bool(context):
+        missing = "context" if kubeconfig else "kubeconfig"
+        section.refuse(missing, "both kubeconfig and context, or neither: a way to the cluster of your own", "set it")
+    if target == "aws-lite" and (kubeconfig or context):
+        section.refuse("kubeconfig", "nothing with target aws-lite, which has no cluster", "remove it, and context")
+    section.asked.append("yes")
+    found = ClusterSettings(
+        namespace=section.text("namespace", "signalink", form=NAME, expected="a DNS label"),
+        kubeconfig=kubeconfig,
+        context=context,
+        storage_class=section.text("storageClass", "", form=NAME, expected="the name of a StorageClass"),
+        ingress=_ingress(section.section("ingress"), target),
+        wait=section.flag("wait", default=True),
+        unreachable_ok=section.flag("unreachableOk", default=target == "eks"),
+    )
+    section.close()
+    return found
+
+
+def _ingress(section: Section, target: Target) -> Ingress:
+    modes = ("none", "alb") if target in ("eks", "aws-lite") else ("none", "ingress", "gateway")
+    found = Ingress(
+        mode=section.choice("mode", modes, "alb" if target == "eks" else "none"),  # type: ignore[arg-type]
+        class_name=section.text("class", "", form=HOST, expected="the name of a class, or of a Gateway"),
+        base_url=section.text("baseUrl", "", form=URL, expected="an address with http:// or https://").rstrip("/"),
+        tls_secret=section.text("tlsSecret", "", form=HOST, expected="the name of a Secret"),
+    )
+    if found.mode in ("ingress", "gateway") and not found.base_url:
+        section.refuse("baseUrl", f"the address that people use, with mode {found.mode}", "set it")
+    if found.mode == "gateway" and not found.class_name:
+        section.refuse("class", "the name of the Gateway that routes join, with mode gateway", "set it")
+    section.close()
+    return found
+
+
+def _bindings(top: Section, target: Target, profile: Profile) -> dict[Engine, BindingSettings]:
+    found = {engine: _binding(top.section(engine), engine, target, profile) for engine in ENGINES}
+    top.close()
+    return found
+
+
+def _binding(section: Section, engine: Engine, target: Target, profile: Profile) -> BindingSettings:
+    usual = "aws" if target == "eks" and (profile == "full" or engine != "kafka") else "chart"
+    provider = section.choice("provider", PROVIDERS[engine], usual)
+    if provider == "aws" and target != "eks":
+        section.refuse("provider", f"chart, operator or external with target {target}", "aws needs target eks")
+    security = "aws_msk_iam" if provider == "aws" else "sasl_plaintext"
+    secret = section.section("secret")
+    found = BindingSettings(
+        provider=provider,  # type: ignore[arg-type]
+        host=section.text("host", "", form=HOST, expected="a host name"),
+        port=section.whole("port", PORTS[engine], least=1, most=65535),
+        brokers=section.texts("brokers", form=BROKER, expected="host:port"),
+        tls=section.flag("tls", default=provider == "aws"),
+        security=section.choice("security", SECURITY, security) if engine == "kafka" else "",
+        database=section.text("database", "signalink", form=r"[A-Za-z0-9_-]{1,63}", expected="the name of a database"),
+        user=section.text("user", "", form=r"[A-Za-z0-9_.@-]{1,128}", expected="the name of a user"),
+        secret_name=secret.text("name", "", form=HOST, expected="the name of a Secret in the namespace"),
+        secret_key=secret.text("key", "", form=r"[-._A-Za-z0-9]{1,253}", expected="a key of that Secret"),
+        cidrs=section.texts("cidrs", form=r"[0-9a-fA-F.:]+/\d{1,3}", expected="a network such as 10.0.0.0/16"),
+        instance=section.text("instance", "", form=r"(db|cache)\.[a-z0-9]+\.[a-z0-9]+", expected="a machine's type"),
+        storage_gib=section.whole("storageGib", 20, least=1, most=16384),
+        replicas=section.whole("replicas", 1, least=1, most=9),
+    )
+    secret.close()
+    section.close()
+    _agrees(section, engine, found)
+    return found
+
+
+def _agrees(section: Section, engine: Engine, found: BindingSettings) -> None:
+    """What keys of one binding say together."""
+    for cidr in found.cidrs:
+        try:
+            ipaddress.ip_network(cidr)
+        except ValueError:
+            section.refuse("cidrs", "networks such as 10.0.0.0/16", f"correct {cidr}")
+    where = "brokers" if engine == "kafka" else "host"
+    given = bool(found.brokers if engine == "kafka" else found.host)
+    if found.provider == "external":
+        if not given:
+            section.refuse(where, "where it is, with provider external", "set it")
+        if not found.secret_name and found.security not in ("plaintext", "ssl", "aws_msk_iam"):
+            section.refuse("secret", "name of the Secret with its passwords, with provider external", "set secret.name")
+    elif given:
+        section.refuse(where, f"nothing with provider {found.provider}, which knows", "remove it, or use external")
+
+
+def _images(section: Section, target: Target) -> Images:
+    digests = section.mapping("digests")
+    found = Images(
+        registry=section.text("registry", "", form=r"[A-Za-z0-9.:/_-]+", expected="a registry's host and path"),
+        tag=section.text("tag", "", form=r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", expected="a tag"),
+        dev=section.flag("dev", default=target == "kind"),
+        map=_strings(section, "map", section.mapping("map")),
+        digests=_strings(section, "digests", digests),
+    )
+    for repository, digest in found.digests.items():
+        if not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
+            section.faults.append(
+                Fault(f"images.digests.{repository}", shown(digest), "sha256: and 64 hex digits", "copy it whole")
+            )
+    if found.dev and target in ("eks", "aws-lite"):
+        section.refuse("dev", "false where machines pull their images", "remove it")
+    section.close()
+    return found
+
+
+def _strings(section: Section, key: str, values: Mapping[str, Any]) -> dict[str, str]:
+    for name, value in values.items():
+        if not isinstance(value, str):
+            section.faults.append(Fault(f"images.{key}.{name}", shown(value), "text", "put it in quotes"))
+    return {name: value for name, value in values.items() if isinstance(value, str)}
+
+
+def _values(section: Section, charts: tuple[str, ...]) -> dict[str, Mapping[str, Any]]:
+    found: dict[str, Mapping[str, Any]] = {}
+    for chart in sorted(section.values):
+        table = section.mapping(chart)
+        if chart not in charts:
+            fix = nearest(chart, charts) or "remove it"
+            section.refuse(chart, f"a chart ({', '.join(charts)})", fix)
+        found[chart] = table
+    return found
