@@ -144,7 +144,8 @@ def program(size: Size, seconds: float, seed: int, keep: bool) -> str:
         shutil.rmtree(place.folder)
     kinds = {how: sum(1 for strike in strikes if strike.how == how) for how in ("kill -9", "delete")}
     return (
-        f"{len(strikes)} strikes {kinds} at {fallen.total()} pods of {len(fallen)} services in {seconds:.0f} s with {run.in_flight} posts in flight, "
+        f"{len(strikes)} strikes {kinds} at {fallen.total()} pods of {len(fallen)} services in {seconds:.0f} s "
+        f"with {run.in_flight} posts in flight, "
         f"{figures} (bar: nothing lost, doubled, given up)"
     )
 
