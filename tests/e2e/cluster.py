@@ -9,6 +9,7 @@ first three is missing a program says so and ends with 0; SIGNALINK_REQUIRE=kind
 import asyncio
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -133,6 +134,11 @@ class Ground:
             says = f"not {count} ready pods after {within:.0f} s; not ready: {', '.join(wrong) or 'none'}"
             raise Missed(says) from error
         return time.monotonic() - began
+
+
+def kept(printed: str) -> int:
+    """How many promises `helm test` says were kept."""
+    return len(re.findall(r"^Phase:\s+Succeeded$", printed, re.MULTILINE))
 
 
 def _pod(item: Mapping[str, Any]) -> Pod:

@@ -20,7 +20,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from cluster import Missed, ask
+from cluster import Missed, ask, kept
 from rig import COMMAND, say
 
 from signalink_stacks.clusters import plan
@@ -89,7 +89,7 @@ class Kind:
 
     def promises(self) -> int:
         words = ["helm", f"--kubeconfig={self.kubeconfig}", "test", plan.RELEASE, f"--namespace={plan.RELEASE}"]
-        return ask([*words, "--timeout=10m", "--logs"], 900).count(": kept")
+        return kept(ask([*words, "--timeout=10m"], 900))
 
 
 def left() -> dict[str, set[str]]:
@@ -116,7 +116,9 @@ def proof(kind: Kind) -> str:
         say(f"up from nothing: {first:.0f} s, {len(pods)} pods; {len(answer['reach'])} addresses told")
         if not pods or not all(pods.values()):
             raise Missed(f"{sum(not ready for ready in pods.values())} of {len(pods)} pods are not ready after up")
-        say(f"{(kept := kind.promises())} promises kept")
+        promised = kind.promises()
+        if not promised:
+            raise Missed("helm test knows of no promise")
         _, second = kind.signalink("up", *options())
         if gone := set(pods) - set(kind.pods()):
             raise Missed(f"a second up replaced {len(gone)} pods")
@@ -129,7 +131,7 @@ def proof(kind: Kind) -> str:
     if contexts:
         raise Missed(f"down left the contexts {contexts} in the kubeconfig")
     return (
-        f"up {first:.0f} s from nothing, {kept} promises kept, again {second:.0f} s, down {down:.0f} s, nothing left "
+        f"up {first:.0f} s from nothing, {promised} promises kept, again {second:.0f} s, down {down:.0f} s, nothing left "
         "(bar: all pods ready, no cluster, container, volume or context left)"
     )
 
