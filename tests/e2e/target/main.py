@@ -131,7 +131,7 @@ def proof(kind: Kind) -> str:
     if contexts:
         raise Missed(f"down left the contexts {contexts} in the kubeconfig")
     return (
-        f"up {first:.0f} s from nothing, {promised} promises kept, again {second:.0f} s, down {down:.0f} s, nothing left "
+        f"up {first:.0f} s from nothing, {promised} promises, again {second:.0f} s, down {down:.0f} s, nothing left "
         "(bar: all pods ready, no cluster, container, volume or context left)"
     )
 
