@@ -32,6 +32,7 @@ PLANTED = [
     ("operator", "signalink_operator/model.py", "from signalink_operator import plans"),
     ("plans", "signalink_operator/plans/topic.py", "import time"),
     ("plans", "signalink_operator/plans/topic.py", "from pathlib import Path"),
+    ("cloud", "signalink_stacks/doctor/a.py", "import boto3"),
     ("stacks", "signalink_stacks/lib/a.py", "from signalink_stacks.components import contracts"),
     ("stacks", "signalink_stacks/components/contracts.py", "from signalink_stacks.layers import apps"),
     ("pulumi", "signalink_stacks/lib/a.py", "import pulumi"),
@@ -56,6 +57,8 @@ CLEAN = {
         f"signalink_stacks/{name}/__init__.py": ""
         for name in ("charts", "clusters", "containers", "doctor", "lib", "local")
     },
+    "signalink_stacks/cloud/__init__.py": "",
+    "signalink_stacks/cloud/clients.py": "import boto3, botocore",
     "signalink_stacks/components/__init__.py": "import pulumi",
     "signalink_stacks/components/contracts.py": "from signalink_stacks import lib",
     "signalink_stacks/layers/__init__.py": "",

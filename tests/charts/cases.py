@@ -27,6 +27,7 @@ GLOBAL = {
         "imagePullSecrets": ["registry"],
         "apiVersions": [*MONITORING, "external-secrets.io/v1", "gateway.networking.k8s.io/v1"],
         "topicPrefix": "lab.",
+        "serviceTokens": True,
     }
 }
 EXTERNAL = {"externalSecret": {"enabled": True, "store": {"name": "vault"}, "remoteKey": "signalink"}}
@@ -56,10 +57,10 @@ def everything(chart: str) -> Values:
         parts = {name: own(name, everything) for name in (*SERVICES, *ENGINES, *OBSERVERS)}
         return merged(GLOBAL, {"tags": {"observability": True}} | parts)
     values = merged(GLOBAL, PLAIN)
+    if chart in {*ENGINES, "grafana"}:
+        return merged(values, {"auth": EXTERNAL})
     if chart in OBSERVERS:
         return values
-    if chart in ENGINES:
-        return merged(values, {"auth": EXTERNAL})
     values = merged(
         values, {"secrets": EXTERNAL, "settings": {"LIMITS_POSTS_PER_SECOND_PER_USER": 5}, "faults": FAULTS}
     )
@@ -76,7 +77,7 @@ def minimal(chart: str) -> Values:
         return {"tags": {"observability": True}} | parts
     values: Values = {"replicaCount": 1}
     if chart in OBSERVERS:
-        return values | {"persistence": {"enabled": False}}
+        return values if chart == "otel-collector" else values | {"persistence": {"enabled": False}}
     if chart in ENGINES:
         return (
             values

@@ -27,7 +27,7 @@ CHARTS = ROOT / "charts"
 RELEASE, NAMESPACE = "chat", "signalink"
 SERVICES = ("analytics", "api", "gateway", "notifications", "operator", "prober", "relay")
 ENGINES = ("kafka", "postgres", "valkey")
-OBSERVERS = ("alertmanager", "prometheus")
+OBSERVERS = ("alertmanager", "grafana", "jaeger", "otel-collector", "prometheus")
 UMBRELLA = "signalink"
 ALL = (*SERVICES, *ENGINES, *OBSERVERS, UMBRELLA)
 MONITORING = [f"monitoring.coreos.com/v1/{kind}" for kind in ("ServiceMonitor", "PodMonitor", "PrometheusRule")]
@@ -49,6 +49,9 @@ REPOSITORIES = (
     "apache/kafka",
     "prom/prometheus",
     "prom/alertmanager",
+    "grafana/grafana",
+    "otel/opentelemetry-collector-contrib",
+    "jaegertracing/jaeger",
 )
 RELEASED: Values = {"global": {"imageDigests": {name: digest(name) for name in REPOSITORIES}}}
 """What a release has filled in: a digest for every image."""
@@ -188,6 +191,9 @@ def pods(objects: tuple[Object, ...] | list[Object]) -> Iterator[tuple[str, Obje
             yield who, one["metadata"], one["spec"]
         elif one["kind"] in {"Deployment", "StatefulSet", "Job", "DaemonSet"}:
             yield who, one["spec"]["template"]["metadata"], one["spec"]["template"]["spec"]
+        elif one["kind"] == "CronJob":
+            template = one["spec"]["jobTemplate"]["spec"]["template"]
+            yield who, template["metadata"], template["spec"]
 
 
 def containers(objects: tuple[Object, ...] | list[Object]) -> Iterator[tuple[str, Object]]:

@@ -90,7 +90,7 @@ def h03_no_token(subject: Subject) -> list[str]:
     ]
     for who, metadata, spec in pods(subject.objects):
         tokens = json.dumps(spec.get("volumes", [])).count("serviceAccountToken")
-        asks = metadata["labels"]["app.kubernetes.io/component"] in {"operator", "prometheus"}
+        asks = metadata["labels"]["app.kubernetes.io/component"] in {"api-tokens", "operator", "prometheus"}
         found += [] if tokens == int(asks) else [f"{who}: {tokens} tokens as volumes"]
     return found
 
@@ -299,7 +299,7 @@ def h17_state(subject: Subject) -> list[str]:
     found = []
     for one in subject.rendered.of("StatefulSet"):
         spec, name = one["spec"], one["metadata"]["name"]
-        if name.endswith("valkey") or subject.case == "minimal":
+        if name.endswith(("valkey", "otel-collector")) or subject.case == "minimal":
             continue  # keeps nothing
         claims = spec.get("volumeClaimTemplates", [])
         sizes = [claim["spec"]["resources"]["requests"]["storage"] for claim in claims]

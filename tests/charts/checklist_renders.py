@@ -26,6 +26,16 @@ from charting import (
 Render = Callable[[str, Values], Rendered]
 Row = Callable[[str, Render], list[str]]
 ROUTES = ["gateway.networking.k8s.io/v1"]
+TOKENS: Values = {"global": {"serviceTokens": True}}
+"""What the umbrella has besides its parts' own defaults."""
+WATCHING: dict[str, Values] = {
+    "alertmanager": {"route": {"receiver": "x"}},
+    "grafana": {"dashboards": {"mine": "{}"}},
+    "jaeger": {"retention": "1h"},
+    "otel-collector": {"sampling": {"percent": 1}},
+    "prometheus": {"scrapeInterval": "1s"},
+}
+"""What changes the configuration of each chart that watches."""
 MODES: dict[str, Values] = {
     "none": {},
     "ingress": {"ingress": {"mode": "ingress", "host": "chat.example.org"}},
@@ -42,8 +52,9 @@ def h11_checksums(chart: str, render: Render) -> list[str]:
     before = _checksums(render(chart, {}))
     config = {"configuration": {"x": 1}} if engine else {"settings": {"X": 1}}
     if observer:
-        config = {"route": {"receiver": "x"}} if chart == "alertmanager" else {"scrapeInterval": "1s"}
-    secret = {"rotation": "2"} if observer else values_at(f"{'auth' if engine else 'secrets'}.rotation", "2")
+        config = WATCHING[chart]
+    plain = observer and chart != "grafana"
+    secret = {"rotation": "2"} if plain else values_at(f"{'secrets' if chart in SERVICES else 'auth'}.rotation", "2")
     changes: list[tuple[str, Values, set[str]]] = [
         ("nothing", {}, set()),
         ("pod annotations", {"podAnnotations": {"a": "b"}}, set()),
@@ -110,7 +121,7 @@ def h18_rendered(chart: str, render: Render) -> list[str]:
     The umbrella is the sum of the others, and nothing besides.
     """
     if chart == UMBRELLA:
-        parts = "---\n".join(rendered_text(render(name, {})) for name in (*SERVICES, *ENGINES, *OBSERVERS))
+        parts = "---\n".join(rendered_text(render(name, TOKENS)) for name in (*SERVICES, *ENGINES, *OBSERVERS))
         return (
             []
             if _objects(rendered_text(render(chart, {"tags": {"observability": True}}))) == _objects(parts)

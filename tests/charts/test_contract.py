@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -12,9 +13,12 @@ import yaml
 from charting import (
     CHARTS,
     ENGINES,
+    OBSERVERS,
+    RELEASE,
     REPOSITORIES,
     ROOT,
     SERVICES,
+    UMBRELLA,
     Rendered,
     Values,
     digest,
@@ -145,6 +149,14 @@ def test_a_backing_service_has_a_word_for_each_principal(name: str) -> None:
         "kafka": principals.kafka_principals(),
     }[engine]
     assert set(render(name).one("Secret")["data"]) == {f"{engine}-{account}" for account in accounts}
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_a_backing_service_finds_itself_under_a_name_of_its_own(name: str) -> None:
+    rendered = render(name, {"fullnameOverride": "store"})
+    assert {one["metadata"]["name"] for one in rendered.of("Service")} == {"store", "store-headless"}
+    hosts = set(re.findall(r"([-a-z0-9]+)\.signalink\.svc\.", rendered.text + rendered.notes))
+    assert hosts <= {"store", "store-headless"}
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -280,3 +292,42 @@ def test_a_release_of_everything_names_each_object_once() -> None:
             render("signalink", merged(off, {"relay": {"enabled": True}})).one("Deployment")["metadata"]["name"]
             == "chat-relay"
         )
+
+
+def test_the_parts_that_watch_come_with_their_tag_and_each_goes_by_one_value() -> None:
+    def there(**values: Any) -> set[str]:
+        sets = render(UMBRELLA, values).of("StatefulSet")
+        return {one["metadata"]["name"].removeprefix(f"{RELEASE}-") for one in sets} & set(OBSERVERS)
+
+    assert there() == set()
+    assert there(tags={"observability": True}) == set(OBSERVERS)
+    for chart in OBSERVERS:
+        assert there(tags={"observability": True}, **{chart: {"enabled": False}}) == set(OBSERVERS) - {chart}
+        assert there(**{chart: {"enabled": True}}) == {chart}
+
+
+def test_spans_go_from_signalinks_parts_to_the_collector_and_from_there_to_jaeger() -> None:
+    collector, jaeger = render("otel-collector"), render("jaeger")
+    configuration = yaml.safe_load(collector.one("ConfigMap")["data"]["collector.yaml"])
+    host, port = configuration["exporters"]["otlp"]["endpoint"].split(":")
+    service = next(one for one in jaeger.of("Service") if one["metadata"]["name"] == host.split(".")[0])
+    assert int(port) in [each["port"] for each in service["spec"]["ports"]]
+    (out,) = [rule for rule in collector.one("NetworkPolicy")["spec"]["egress"] if rule["ports"] == [{"port": 4317}]]
+    rules = jaeger.one("NetworkPolicy")["spec"]["ingress"]
+    who = {peer["podSelector"]["matchLabels"].get("app.kubernetes.io/name") for peer in rules[0]["from"]}
+    assert "otel-collector" in who
+    assert out["to"][0]["podSelector"]["matchLabels"]["app.kubernetes.io/name"] == "jaeger"
+    takes = collector.one("NetworkPolicy")["spec"]["ingress"][0]
+    assert takes["from"][0]["podSelector"]["matchLabels"]["app.kubernetes.io/part-of"] == "signalink"
+    assert {"port": 4318} in takes["ports"]
+
+
+def test_grafana_asks_prometheus_and_jaeger_of_the_release_or_those_it_is_told() -> None:
+    def sources(**values: Any) -> dict[str, str]:
+        data = render("grafana", values).of("ConfigMap")[0]["data"]["datasources.yaml"]
+        return {one["type"]: one["url"] for one in yaml.safe_load(data)["datasources"]}
+
+    inside = "http://chat-{}.signalink.svc.cluster.local:{}"
+    assert sources() == {"prometheus": inside.format("prometheus", 9090), "jaeger": inside.format("jaeger", 16686)}
+    assert sources(prometheusUrl="https://p.example.org")["prometheus"] == "https://p.example.org"
+    assert set(render("grafana", {"dashboards": {"mine": "{}"}}).of("ConfigMap")[1]["data"]) >= {"own-mine.json"}

@@ -42,6 +42,8 @@ SAMPLES: dict[str, list[str]] = {
     "images build": ["nothing"],
     "images pin": ["nothing"],
     "images check": [],
+    "cost": ["-s", "nothing", "--from", "nothing.json"],
+    "sweep": [],
     "dlq list": [],
     "dlq show": ["messages/1"],
     "dlq redrive": ["messages/1"],

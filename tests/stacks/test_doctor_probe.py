@@ -158,3 +158,25 @@ def test_the_checkup_of_a_target_takes_less_than_a_few_seconds(folder: StateFold
     assert time.monotonic() - began < 15
     assert len(checked) >= 15
     assert not [each for each in checked if each.name == "ports" and each.finding.verdict is not Verdict.OK]
+
+
+def test_versions_of_the_wheels_come_from_the_folders_beside_the_interpreter(tmp_path: Path) -> None:
+    packages = tmp_path / "lib/python3.13/site-packages"
+    for name in ("pulumi-3.259.0", "pulumi_aws-7.51.1", "pulumi_policy-1.21.0", "other-1"):
+        (packages / f"{name}.dist-info").mkdir(parents=True)
+    found = programs.wheels(tmp_path / "bin/python")
+    assert found == {"pulumi": "3.259.0", "pulumi-aws": "7.51.1", "pulumi-policy": "1.21.0"}
+    assert programs.wheels(tmp_path / "none/bin/python") == {}
+
+
+def test_plugins_are_listed_by_the_engine_with_all_their_versions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = [{"name": "aws", "kind": "resource", "version": version} for version in ("7.51.1", "7.50.0")]
+    answer = json.dumps([*listed, {"name": "python", "kind": "language", "version": "3.259.0"}], indent=2)
+    (tmp_path / "pulumi").write_text(f"#!/bin/sh\ncat <<'END'\n{answer}\nEND\n")
+    (tmp_path / "pulumi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert programs.plugins() == {"aws": ("7.50.0", "7.51.1")}
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert programs.plugins() == {}

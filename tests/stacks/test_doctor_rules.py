@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from signalink_stacks.doctor import checkup
-from signalink_stacks.doctor.host import TARGETS, Clock, Host, Leftover, Port, Program, State, Target
+from signalink_stacks.doctor.host import TARGETS, Account, Clock, Host, Leftover, Port, Program, State, Target
 from signalink_stacks.doctor.rule import Finding, Verdict
 from signalink_stacks.local.problems import EnvironmentBroken
 
@@ -15,8 +15,18 @@ GB = 2**30
 STATE = State(Path("/srv/platform/.signalink"), version="1", mode=0o700, disk_free=50 * GB, file_system="ext4")
 TOOLS = {
     "java": "openjdk 25", "postgres": "18.4", "valkey": "9.1.2", "docker": "28.1.0", "kind": "kind v0.29.0",
-    "helm": "v3.18.2", "kubectl": "v1.33.1", "pulumi": "v3.170.0", "cluster": "v1.33.0", "aws": "123456789012",
+    "helm": "v3.18.2", "kubectl": "v1.33.1", "pulumi": "v3.170.0", "cluster": "v1.33.0", "aws": "aws-cli/2.31",
 }  # fmt: skip
+ACCOUNT = Account(
+    number="123456789012",
+    identity="arn:aws:iam::123456789012:user/ada",
+    region="us-east-1",
+    regions=frozenset({"us-east-1", "eu-central-1"}),
+    plan={"type": "PAID", "status": "ACTIVE", "credits": None, "ends": ""},
+    free_types=frozenset({"t3.micro", "t3.small", "t4g.micro", "t4g.small", "c7i-flex.large"}),
+    budgets=("monthly",),
+    quotas={"VPCs": (5, 1), "elastic addresses": (5, 0), "CPUs of standard instances": (32, 0)},
+)
 HEALTHY = Host(
     target="local",
     state=STATE,
@@ -36,11 +46,22 @@ HEALTHY = Host(
     cache_free=50 * GB,
     clock=Clock(synchronised=True),
     image_store="overlay2",
+    account=ACCOUNT,
+    wheels={"pulumi": "3.170.0", "pulumi-aws": "7.51.1", "pulumi-kubernetes": "4.32.0"},
+    plugins={"aws": ("7.51.1",), "kubernetes": ("4.31.0", "4.32.0")},
 )
 
 
 def state(**changes: Any) -> dict[str, Any]:
     return {"state": replace(STATE, **changes)}
+
+
+def account(**changes: Any) -> dict[str, Any]:
+    return {"account": replace(ACCOUNT, **changes)}
+
+
+def free_plan(**changes: Any) -> dict[str, Any]:
+    return account(plan={"type": "FREE", "status": "ACTIVE", "credits": 87.5, "ends": "2027-01-15"} | changes)
 
 
 def program(name: str, version: str | None, problem: str = "") -> dict[str, Any]:
@@ -66,7 +87,26 @@ BAD: list[tuple[str, dict[str, Any], Verdict, str, str]] = [
     ("image-store", {"image_store": "overlayfs of containerd"}, WARN, "containerd image store", "--platform"),
     ("image-store", {"image_store": None}, WARN, "does not say", "start Docker"),
     ("cluster", program("cluster", None, "refused"), FAIL, "No cluster answers: refused", "kubectl config use-context"),
-    ("aws", program("aws", None, "expired"), FAIL, "no AWS credentials: expired", "aws configure"),
+    ("aws", program("aws", None, "it is not on PATH"), FAIL, "aws cannot be used", "docs.aws.amazon.com/cli"),
+    ("pulumi-versions", {"wheels": {}}, WARN, "environment is not there", "`make stacks`"),
+    ("pulumi-versions", program("pulumi", "v3.169.0"), WARN, "is 3.169.0, its package 3.170.0", "plugin install"),
+    ("pulumi-versions", {"plugins": {"aws": ("7.51.0",), "kubernetes": ("4.32.0",)}}, WARN,
+     "plugin aws is 7.51.0, its package 7.51.1", "`pulumi plugin install resource aws 7.51.1`"),
+    ("pulumi-versions", {"plugins": {}}, WARN, "plugin kubernetes is not there", "resource kubernetes 4.32.0"),
+    ("aws-identity", {"account": Account(problems={"identity": "expired"})}, FAIL, "in: expired", "aws configure"),
+    ("aws-identity", {"account": None}, FAIL, "was not asked", "AWS_PROFILE"),
+    ("aws-region", account(region="ap-east-1"), FAIL, "region ap-east-1 is not enabled", "AWS_REGION"),
+    ("aws-region", account(regions=None, problems={"regions": "AccessDenied"}), WARN, "say: AccessDenied", "console"),
+    ("aws-plan", free_plan(), WARN, "free plan: 87.50 USD of credits until 2027-01-15", "signalink cost"),
+    ("aws-plan", free_plan(credits=None, ends=""), WARN, "unknown amount of credits until an unknown day", "lite"),
+    ("aws-plan", free_plan(status="EXPIRED"), FAIL, "plan FREE is EXPIRED", "upgrade"),
+    ("aws-plan", account(plan=None, problems={"plan": "AccessDenied"}), WARN, "say: AccessDenied", "console"),
+    ("aws-free-types", account(free_types=frozenset()), WARN, "No instance type is free", "signalink cost"),
+    ("aws-free-types", account(free_types=None), WARN, "no identity to ask with", "console"),
+    ("aws-budget", account(budgets=()), WARN, "has no budget", "aws budgets create-budget"),
+    ("aws-budget", account(budgets=None), WARN, "does not say", "console"),
+    ("aws-quotas", account(quotas=ACCOUNT.quotas | {"VPCs": (5, 5)}), FAIL, "VPCs: 5, 5 in use, 1 needed", "Quotas"),
+    ("aws-quotas", account(quotas={"VPCs": (5, 0)}), WARN, "does not say", "console"),
     ("system", {"system": "Darwin"}, FAIL, "This is Darwin on x86_64", "virtual machine"),
     ("system", {"machine": "riscv64"}, FAIL, "riscv64", "virtual machine"),
     ("cpus", {"cpus": 0.5}, WARN, "0.5 CPU", "two CPUs"),
@@ -142,6 +182,8 @@ def test_the_local_target_has_at_least_fifteen_rules_and_every_target_some() -> 
         ("image-store", {"kind"}),
         ("cluster", {"existing"}),
         ("aws", {"eks"}),
+        ("aws-identity", {"eks"}),
+        ("pulumi-versions", {"kind", "existing", "eks"}),
         ("ports", {"local"}),
         ("helm", {"kind", "existing", "eks"}),
     ],

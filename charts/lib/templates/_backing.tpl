@@ -71,11 +71,14 @@ volumeClaimTemplates:
 {{- end }}
 {{- end }}
 
-{{/* A Service for clients and a headless one for the StatefulSet: (list . port) */}}
+{{/* A Service for clients and a headless one for the StatefulSet: (list . port), or (list . port others) with further ports by name. */}}
 {{- define "signalink-lib.backingServices" -}}
 {{- $top := index . 0 -}}
 {{- $port := index . 1 -}}
 {{- $name := include "signalink-lib.name" $top -}}
+{{- $main := $name | trunc 15 | trimSuffix "-" -}}
+{{- $others := dict -}}
+{{- if gt (len .) 2 }}{{ $others = index . 2 | default dict }}{{ end -}}
 {{- range $suffix := list "" "-headless" }}
 ---
 apiVersion: v1
@@ -92,9 +95,14 @@ spec:
   selector:
     {{- include "signalink-lib.selector" (list $top $name) | nindent 4 }}
   ports:
-    - name: {{ $name }}
+    - name: {{ $main }}
       port: {{ $port }}
-      targetPort: {{ $name }}
+      targetPort: {{ $main }}
+    {{- range $other, $number := $others }}
+    - name: {{ $other }}
+      port: {{ $number }}
+      targetPort: {{ $other }}
+    {{- end }}
 {{- end }}
 {{- end }}
 
@@ -158,7 +166,7 @@ template:
 {{- $name := include "signalink-lib.fullname" . -}}
 {{ .Chart.Name }} {{ .Chart.AppVersion }} is release {{ .Release.Name }} in namespace {{ .Release.Namespace }}: one pod, for kind, labs and small teams.
 
-Address: {{ include "signalink-lib.host" (list . (include "signalink-lib.name" .)) }}
+Address: {{ include "signalink-lib.ownHost" . }}
 
 Watch it start:
   kubectl --namespace {{ .Release.Namespace }} rollout status statefulset/{{ $name }}

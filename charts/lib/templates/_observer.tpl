@@ -1,7 +1,9 @@
-{{/* One pod that watches: Prometheus, Alertmanager. What differs stands in files/service.yaml: port, paths, arguments. */}}
+{{/* One pod that watches. What differs stands in files/service.yaml: ports, paths, arguments. */}}
 {{- define "signalink-lib.observer" -}}
 {{- $s := include "signalink-lib.service" . | fromYaml -}}
 {{- $name := include "signalink-lib.name" . -}}
+{{- $probe := $s.probe | default (include "signalink-lib.observerPort" .) -}}
+{{- $persistence := .Values.persistence | default dict -}}
 apiVersion: apps/v1
 kind: StatefulSet
 metadata:
@@ -18,28 +20,39 @@ spec:
       containers:
         - name: {{ $s.name }}
           {{- include "signalink-lib.containerImage" (list . .Values.image) | nindent 10 }}
+          {{- with $s.command }}
+          command: {{ toJson . }}
+          {{- end }}
           args:
             {{- range $s.args }}
             - {{ tpl . $ }}
             {{- end }}
           ports:
-            - name: {{ $name }}
+            - name: {{ include "signalink-lib.observerPort" . }}
               containerPort: {{ $s.port }}
+            {{- range $port, $number := $s.ports }}
+            - name: {{ $port }}
+              containerPort: {{ $number }}
+            {{- end }}
           {{- with .Values.extraEnv }}
           env:
             {{- toYaml . | nindent 12 }}
           {{- end }}
           startupProbe:
-            httpGet: {path: {{ $s.ready }}, port: {{ $name }}}
+            httpGet: {path: {{ $s.ready }}, port: {{ $probe }}}
             periodSeconds: 2
             timeoutSeconds: 2
             failureThreshold: 60
           readinessProbe:
-            httpGet: {path: {{ $s.ready }}, port: {{ $name }}}
+            httpGet: {path: {{ $s.ready }}, port: {{ $probe }}}
             periodSeconds: 5
             timeoutSeconds: 3
           livenessProbe:
-            httpGet: {path: {{ $s.live }}, port: {{ $name }}}
+            {{- if $s.live }}
+            httpGet: {path: {{ $s.live }}, port: {{ $probe }}}
+            {{- else }}
+            tcpSocket: {port: {{ include "signalink-lib.observerPort" . }}}
+            {{- end }}
             periodSeconds: 10
             timeoutSeconds: 5
             failureThreshold: 3
@@ -52,11 +65,23 @@ spec:
           volumeMounts:
             - name: tmp
               mountPath: /tmp
+            {{- if $persistence }}
             - name: data
               mountPath: /data
+            {{- end }}
             - name: configuration
               mountPath: /etc/signalink
               readOnly: true
+            {{- range $folder, $path := $s.folders }}
+            - name: {{ $folder }}
+              mountPath: {{ $path }}
+              readOnly: true
+            {{- end }}
+            {{- if $s.keys }}
+            - name: secrets
+              mountPath: /run/secrets/signalink
+              readOnly: true
+            {{- end }}
             {{- if $s.kubernetes }}
             - name: kube-token
               mountPath: /var/run/secrets/kubernetes.io/serviceaccount
@@ -72,18 +97,45 @@ spec:
         - name: configuration
           configMap:
             name: {{ include "signalink-lib.fullname" . }}
+            {{- with $s.files }}
+            items:
+              {{- range $key, $path := . }}
+              - key: {{ $key }}
+                path: {{ $path }}
+              {{- end }}
+            {{- end }}
+        {{- range $folder, $_ := $s.folders }}
+        - name: {{ $folder }}
+          configMap:
+            name: {{ include "signalink-lib.fullname" $ }}-{{ $folder }}
+        {{- end }}
+        {{- with $s.keys }}
+        {{- include "signalink-lib.authVolume" (list $ .) | nindent 8 }}
+        {{- end }}
         {{- if $s.kubernetes }}
         {{- include "signalink-lib.kubeToken" . | nindent 8 }}
         {{- end }}
-        {{- if not .Values.persistence.enabled }}
+        {{- if and $persistence (not $persistence.enabled) }}
         - name: data
           emptyDir:
-            sizeLimit: {{ .Values.persistence.size }}
+            sizeLimit: {{ $persistence.size }}
         {{- end }}
         {{- with .Values.extraVolumes }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
+  {{- if $persistence }}
   {{- include "signalink-lib.claims" . | nindent 2 }}
+  {{- end }}
+{{- end }}
+
+{{/* Name of its main port; a port name has at most 15 characters. */}}
+{{- define "signalink-lib.observerPort" -}}
+{{ include "signalink-lib.name" . | trunc 15 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "signalink-lib.observerServices" -}}
+{{- $s := include "signalink-lib.service" . | fromYaml -}}
+{{ include "signalink-lib.backingServices" (list . $s.port $s.serves) }}
 {{- end }}
 
 {{- define "signalink-lib.observerPolicy" -}}
@@ -100,7 +152,14 @@ spec:
       app.kubernetes.io/instance: {{ .Release.Name }}
   policyTypes: [Ingress, Egress]
   ingress:
+    {{- $signalink := dict "podSelector" (dict "matchLabels" (dict "app.kubernetes.io/part-of" "signalink" "app.kubernetes.io/instance" .Release.Name)) }}
     - from:
+        {{- if $s.open }}
+        {{- list $signalink | toYaml | nindent 8 }}
+        {{- end }}
+        - podSelector:
+            matchLabels:
+              {{- include "signalink-lib.selector" (list . (printf "%s-test" (include "signalink-lib.name" .))) | nindent 14 }}
         {{- range $s.neededBy }}
         {{- include "signalink-lib.podPeer" (list $ .) | nindent 8 }}
         {{- end }}
@@ -109,6 +168,17 @@ spec:
         {{- end }}
       ports:
         - port: {{ $s.port }}
+        {{- range $s.serves }}
+        - port: {{ . }}
+        {{- end }}
+    {{- with $s.ports }}
+    {{- with .metrics }}
+    - from:
+        {{- include "signalink-lib.podPeer" (list $ "prometheus") | nindent 8 }}
+      ports:
+        - port: {{ . }}
+    {{- end }}
+    {{- end }}
     {{- with .Values.networkPolicy.extraIngress }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
@@ -123,6 +193,12 @@ spec:
         {{- range . }}
         - port: {{ . }}
         {{- end }}
+    {{- end }}
+    {{- range $s.reaches }}
+    - to:
+        {{- include "signalink-lib.podPeer" (list $ .chart) | nindent 8 }}
+      ports:
+        - port: {{ .port }}
     {{- end }}
     {{- if $s.kubernetes }}
     {{- include "signalink-lib.egressTo" (list . "kubernetes") | nindent 4 }}

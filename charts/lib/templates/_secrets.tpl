@@ -99,7 +99,7 @@ data:
 {{/* Annotations that restart the pods when, and only when, what they are named after was changed in values. */}}
 {{- define "signalink-lib.checksums" -}}
 {{- $source := .Values.secrets | default .Values.auth | default .Values.rotation -}}
-{{- $watching := list .Values.route .Values.receivers .Values.scrapeInterval .Values.alertmanagers -}}
+{{- $watching := pick .Values "route" "receivers" "scrapeInterval" "alertmanagers" "prometheusUrl" "jaegerUrl" "rootUrl" "anonymous" "dashboards" "tracesTo" "sampling" "retention" -}}
 checksum/config: {{ list .Values.settings .Values.faults .Values.configuration $watching | toJson | sha256sum }}
 checksum/secret: {{ list $source .Values.authKeys | toJson | sha256sum }}
 {{- end }}

@@ -9,6 +9,7 @@ from signalink_core.errors import ConfigurationError, SignalinkError
 from signalink_labs.cli import (
     analytics,
     channels,
+    cost,
     dlq,
     doctor,
     down,
@@ -20,6 +21,7 @@ from signalink_labs.cli import (
     output,
     relay,
     status,
+    sweep,
     tokens,
     topics,
     trace,
@@ -43,6 +45,8 @@ app.command("logs")(logs.logs)
 app.command("trace")(trace.trace)
 app.command("migrate")(migrate.migrate)
 app.command("apply")(topics.apply)
+app.command("cost")(cost.cost)
+app.command("sweep")(sweep.sweep)
 app.add_typer(user.app, name="user")
 app.add_typer(tokens.app, name="token")
 app.add_typer(log.app, name="log")

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from signalink_core.manifest import ServiceManifest
 from signalink_core.process import DRAIN_SECONDS
+from signalink_stacks.charts.observers import OBSERVERS
 
 CPU_BURST: Final = 4
 """The limit of CPU over what is asked for: starts and bursts are short."""
@@ -36,6 +37,9 @@ DESCRIPTIONS: Final = {
     "kafka": "One Apache Kafka node (KRaft) with Signalink's users and rights, for kind, labs and small teams",
     "prometheus": "Prometheus that scrapes Signalink in its namespace and evaluates its alerts",
     "alertmanager": "Alertmanager for Signalink's alerts",
+    "grafana": "Grafana with Signalink's dashboards, and Prometheus and Jaeger as data sources",
+    "otel-collector": "OpenTelemetry collector: takes spans over OTLP, keeps errors, slow traces and a sample",
+    "jaeger": "Jaeger: keeps traces and shows them",
     "signalink": "The whole of Signalink: services, operator and, where wanted, its backing services",
 }
 ENGINES: Final[dict[str, dict[str, Any]]] = {
@@ -102,44 +106,6 @@ ENGINES: Final[dict[str, dict[str, Any]]] = {
         "stop": 60,
     },
 }
-OBSERVERS: Final[dict[str, dict[str, Any]]] = {
-    "prometheus": {
-        "cpu": "250m",
-        "memory": "1Gi",
-        "size": "20Gi",
-        "kubernetes": True,
-        "facts": {
-            "port": 9090,
-            "ready": "/-/ready",
-            "live": "/-/healthy",
-            "args": [
-                "--config.file=/etc/signalink/prometheus.yml",
-                "--storage.tsdb.path=/data",
-                "--storage.tsdb.retention.time={{ .Values.retention }}",
-                "--enable-feature=exemplar-storage",
-            ],
-            "neededBy": ["prometheus"],
-        },
-    },
-    "alertmanager": {
-        "cpu": "50m",
-        "memory": "128Mi",
-        "size": "1Gi",
-        "kubernetes": False,
-        "facts": {
-            "port": 9093,
-            "ready": "/-/ready",
-            "live": "/-/healthy",
-            "args": [
-                "--config.file=/etc/signalink/alertmanager.yml",
-                "--storage.path=/data",
-                "--data.retention={{ .Values.retention }}",
-                "--cluster.listen-address=",
-            ],
-            "neededBy": ["prometheus"],
-        },
-    },
-}
 KAFKA_KEYS: Final = {
     "clusterId": {
         "type": "string",
@@ -162,7 +128,7 @@ def concerns_of_service(manifest: ServiceManifest, promises: Sequence[str] = ())
     public, alone = manifest.ports.http is not None, "kubernetes" in manifest.needs
     chosen = ["naming", "image", "replicas-one" if alone else "replicas", "logging", "settings"]
     chosen += ["ports", "service", "ingress"] if public else ["ports-internal"]
-    chosen += ["bindings", "secrets"] + (["auth-keys"] if "auth-keys" in manifest.secrets else [])
+    chosen += ["bindings", "secrets"] + (["auth-keys", "service-tokens"] if "auth-keys" in manifest.secrets else [])
     chosen += ["wait"] if "postgres" in manifest.needs else []
     chosen += ["migrations"] if manifest.database is not None else []
     chosen += ["operator"] if alone else []
@@ -205,17 +171,19 @@ def concerns_of_engine(chart: str) -> list[str]:
 
 
 def concerns_of_observer(chart: str) -> list[str]:
-    first = ["naming-observer", "image", "replicas-one", chart, "persistence", "resources", "terminate", "restart"]
+    held = ["persistence"] if "size" in OBSERVERS[chart] else []
+    words = ["auth"] if "keys" in OBSERVERS[chart]["facts"] else ["restart"]
+    first = ["naming-observer", "image", "replicas-one", chart, *held, "resources", "terminate", *words]
     return [*first, "security", "tmp", "scheduling", "service-account", "network-policy-backing", "extras", "global"]
 
 
 def defaults_of_observer(chart: str, images: dict[str, dict[str, Any]]) -> dict[str, Any]:
     observer, image = OBSERVERS[chart], images[chart]
-    return {
+    held = {"persistence.size": observer["size"]} if "size" in observer else {}
+    return held | {
         "image.repository": image["repository"],
         "image.tag": str(image["tag"]),
         "image.digest": image.get("digest") or "",
-        "persistence.size": observer["size"],
         "resources.requests.cpu": observer["cpu"],
         "resources.requests.memory": observer["memory"],
         "resources.limits.cpu": burst(observer["cpu"]),
@@ -251,6 +219,8 @@ def templates_of_service(manifest: ServiceManifest, promises: Iterable[str]) -> 
         names |= {"service": "servicePorts", "ingress": "ingress"}
     if manifest.database is not None:
         names |= {"migration": "migrationJob"}
+    if "auth-keys" in manifest.secrets:
+        names |= {"tokens": "serviceTokens"}
     found = {f"{file}.yaml": _include(name, ".") for file, name in names.items()}
     found["NOTES.txt"] = _include("notes", ".")
     return found | {f"tests/{name}.yaml": _include("promise", f'(list . "{name}")') for name in promises}

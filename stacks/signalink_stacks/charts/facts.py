@@ -10,6 +10,7 @@ from typing import Any, Final
 from signalink_core import principals
 from signalink_core.database import revisions
 from signalink_core.manifest import ServiceManifest, load
+from signalink_stacks.charts.observers import METRICS
 
 LOG_SCHEMA: Final = "messaging"
 """Whose migrations every service that reads the event log waits for."""
@@ -40,6 +41,8 @@ def of_service(manifest: ServiceManifest, everyone: Iterable[ServiceManifest]) -
         "schemas": _schemas(manifest, everyone),
         "promises": promises(manifest),
     }
+    if "auth-keys" in manifest.secrets:
+        facts["tokens"] = [other.name for other in everyone if "kubernetes" in other.needs]
     if manifest.database is not None:
         own = {"schema": manifest.database.schema_, "migrations": manifest.database.migrations}
         facts["database"] = own | {"head": revisions.head(manifest.database.migrations)}
@@ -66,7 +69,7 @@ def of_observer(chart: str, observer: Facts, everyone: Iterable[ServiceManifest]
     """files/service.yaml of a chart that watches: its port, its arguments, which ports it scrapes."""
     facts: Facts = {"name": chart, **observer["facts"], "kubernetes": observer["kubernetes"]}
     if observer["kubernetes"]:
-        facts["scrapes"] = [*sorted(manifest.ports.metrics for manifest in everyone), 9093]
+        facts["scrapes"] = [*sorted(manifest.ports.metrics for manifest in everyone), METRICS]
     return facts
 
 

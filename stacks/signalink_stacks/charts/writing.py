@@ -10,6 +10,7 @@ import yaml
 from signalink_core.manifest import ServiceManifest
 from signalink_stacks.charts import catalogue, composed, facts, texts
 from signalink_stacks.charts.composed import Schema
+from signalink_stacks.charts.observers import OBSERVERS
 
 Files = dict[str, str]
 """Path below charts/ -> text."""
@@ -33,7 +34,7 @@ class Checkout:
             found |= {f"{manifest.name}/{name}": text for name, text in self.service(manifest).items()}
         for chart in catalogue.ENGINES:
             found |= {f"{chart}/{name}": text for name, text in self.engine(chart).items()}
-        for chart in catalogue.OBSERVERS:
+        for chart in OBSERVERS:
             found |= {f"{chart}/{name}": text for name, text in self.observer(chart).items()}
         found |= {f"operator/{name}": text for name, text in self._operator().items()}
         return found | {f"signalink/{name}": text for name, text in self._umbrella().items()}
@@ -89,11 +90,13 @@ class Checkout:
     def observer(self, chart: str) -> Files:
         defaults = catalogue.defaults_of_observer(chart, self.images)
         schema = composed.compose(chart, self.fragments, catalogue.concerns_of_observer(chart), defaults, {})
-        known = facts.of_observer(chart, catalogue.OBSERVERS[chart], self.manifests)
+        known = facts.of_observer(chart, OBSERVERS[chart], self.manifests)
         images = [f"{defaults['image.repository']}:{defaults['image.tag']}"]
+        others = [[str(port), f"`{name}`"] for name, port in known.get("ports", {}).items()]
         parts = {
-            "Ports": [["port", "serves"], [str(known["port"]), "its page and API"]],
+            "Ports": [["port", "serves"], [str(known["port"]), SERVES.get(chart, "its page and API")], *others],
             "Images": [["image"], *([f"`{image}`"] for image in images)],
+            "Secret": [["key", "is"], *([f"`{key}`", "word of that account"] for key in known.get("keys", ()))],
         }
         description = catalogue.DESCRIPTIONS[chart]
         return {
@@ -103,7 +106,13 @@ class Checkout:
             "README.md": texts.readme(chart, description, schema, parts, texts.ENGINE_UPGRADE),
             "files/service.yaml": FIRST_LINES + yaml.safe_dump(known, sort_keys=False),
             **(self._alerts("*") if chart == "prometheus" else {}),
+            **(self._dashboards() if chart == "grafana" else {}),
         }
+
+    def _dashboards(self) -> Files:
+        """Those that are generated, if there are any."""
+        found = sorted((self.root / "dashboards/generated").glob("*.json"))
+        return {f"files/dashboards/{path.name}": path.read_text(encoding="utf-8") for path in found}
 
     def _alerts(self, service: str) -> Files:
         """Alerts on one service, or on all."""
@@ -132,7 +141,7 @@ class Checkout:
         parts = [*catalogue.ENGINES, *(manifest.name for manifest in self.manifests)]
         off = {
             name: {"type": "object", "description": f"Values of the chart {name}, which checks them.", "default": {}}
-            for name in catalogue.OBSERVERS
+            for name in OBSERVERS
         }
         keys = {
             name: {
@@ -145,14 +154,14 @@ class Checkout:
             for name in parts
         }
         keys |= {"tags": TAGS} | off | self.fragments["global"]
-        schema = composed.compose("signalink", self.fragments, [], {}, keys)
+        schema = composed.compose("signalink", self.fragments, [], {"global.serviceTokens": True}, keys)
         rows = [
             ["chart", "is"],
             *([f"[{name}](../{name}/README.md)", catalogue.DESCRIPTIONS[name]] for name in (*parts, *off)),
         ]
         description = catalogue.DESCRIPTIONS["signalink"]
         dependencies: list[dict[str, str]] = [{"name": name, "condition": f"{name}.enabled"} for name in parts]
-        dependencies += [{"name": name, "tags": "observability"} for name in off]
+        dependencies += [{"name": name, "condition": f"{name}.enabled", "tags": "observability"} for name in off]
         return {
             "Chart.yaml": chart_yaml("signalink", description, self.version, [], dependencies),
             "values.yaml": texts.values_yaml(schema),
@@ -168,11 +177,12 @@ TAGS: Schema = {
     "properties": {
         "observability": {
             "type": "boolean",
-            "description": "Prometheus and Alertmanager of this release; off where the cluster has its own.",
+            "description": "The charts that watch; off where the cluster has its own. `<chart>.enabled` decides one.",
             "default": False,
         }
     },
 }
+SERVES = {"otel-collector": "`otlp-http`: takes spans"}
 PROMISES = {
     "answers": "the internal port says ready, and the public one answers by the name of its Service",
     "repeat": "a post that is repeated with its client_id is one message with one seq",

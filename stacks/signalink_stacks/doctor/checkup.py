@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from signalink_stacks.doctor import folders, machine, network, probe, runtime
+from signalink_stacks.doctor import cloud, folders, machine, network, probe, runtime
 from signalink_stacks.doctor.host import Host, Target
 from signalink_stacks.doctor.rule import Finding, Rule, Verdict
 from signalink_stacks.local.layout import Wishes
 from signalink_stacks.local.problems import EnvironmentBroken
 from signalink_stacks.local.state import StateFolder
 
-RULES: Final[tuple[Rule, ...]] = (*runtime.RULES, *machine.RULES, *folders.RULES, *network.RULES)
+RULES: Final[tuple[Rule, ...]] = (*runtime.RULES, *cloud.RULES, *machine.RULES, *folders.RULES, *network.RULES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Sizes are bytes, times seconds. A fact that this machine does not tell is None o
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 Target = Literal["local", "kind", "existing", "eks"]
 TARGETS: Final[tuple[Target, ...]] = ("local", "kind", "existing", "eks")
@@ -61,6 +61,23 @@ class Clock:
 
 
 @dataclass(frozen=True, slots=True)
+class Account:
+    """An AWS account as its present identity sees it; a fact that AWS did not tell is None, with why in `problems`."""
+
+    number: str = ""
+    identity: str = ""
+    region: str = ""
+    regions: frozenset[str] | None = None
+    plan: Mapping[str, Any] | None = None
+    """`type` FREE or PAID, `status`, `credits` in USD, `ends`."""
+    free_types: frozenset[str] | None = None
+    budgets: tuple[str, ...] | None = None
+    quotas: Mapping[str, tuple[float, int]] = field(default_factory=dict)
+    """The limit, and how many are used where that can be counted."""
+    problems: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Host:
     """One machine as one target sees it. `kernel`: settings by their sysctl names; `running`: this platform is up."""
 
@@ -89,3 +106,8 @@ class Host:
     watch_problem: str = ""
     image_store: str | None = None
     running: bool = False
+    account: Account | None = None
+    wheels: Mapping[str, str] = field(default_factory=dict)
+    """Versions of Pulumi's packages in the stacks' environment; none where that is not made yet."""
+    plugins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Versions of the plugins that the engine has, by name."""

@@ -15,6 +15,8 @@ import psutil
 import signalink_stacks
 from signalink_core.errors import ConfigurationError, SignalinkError
 from signalink_core.manifest import ServiceManifest
+from signalink_stacks.cloud import account as cloud_account
+from signalink_stacks.cloud import graph
 from signalink_stacks.doctor import family, kernelfacts, programs
 from signalink_stacks.doctor.host import Clock, Host, Port, State, Target
 from signalink_stacks.local import discovery, layout, ports
@@ -57,6 +59,11 @@ def gather(target: Target, folder: StateFolder, wishes: Wishes) -> Host:
         watch_problem=kernelfacts.watch_problem(Path(signalink_stacks.__file__).parent),
         image_store=programs.image_store() if target == "kind" else None,
         running=found.running,
+        account=cloud_account.gather() if target == "eks" else None,
+        wheels={}
+        if target == "local"
+        else programs.wheels(Path(signalink_stacks.__file__).resolve().parents[2] / graph.ENVIRONMENT),
+        plugins={} if target == "local" else programs.plugins(),
     )
 
 

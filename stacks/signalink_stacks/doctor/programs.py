@@ -19,7 +19,7 @@ TOOLS: Final[dict[str, Sequence[str]]] = {
     "kubectl": ("kubectl", "version", "--client", "--output=json"),
     "pulumi": ("pulumi", "version"),
     "cluster": ("kubectl", "version", "--output=json", "--request-timeout=3s"),
-    "aws": ("aws", "sts", "get-caller-identity", "--query", "Account", "--output", "text"),
+    "aws": ("aws", "--version"),
 }
 NEEDED: Final[dict[Target, Sequence[str]]] = {
     "local": (),
@@ -80,8 +80,8 @@ def kubernetes(document: str, part: str) -> str:
         return ""
 
 
-def ask(command: Sequence[str]) -> Program:
-    """What the command prints (a JSON document whole, else its first line), or why it fails."""
+def ask(command: Sequence[str], *, whole: bool = False) -> Program:
+    """What the command prints (a JSON document `whole`, else its first line), or why it fails."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     except subprocess.TimeoutExpired:
@@ -91,7 +91,27 @@ def ask(command: Sequence[str]) -> Program:
     text = (done.stdout.strip() or done.stderr.strip()) if done.returncode == 0 else done.stderr.strip()
     if done.returncode:
         return Program(None, text.splitlines()[-1].rstrip(".") if text else f"exit {done.returncode}")
-    return Program(text if text.startswith("{") else text.splitlines()[0] if text else "unknown")
+    return Program(text if whole or text.startswith("{") else text.splitlines()[0] if text else "unknown")
+
+
+def wheels(python: Path) -> dict[str, str]:
+    """Versions of Pulumi's packages beside this interpreter, from the names of their folders; none without it."""
+    found = (python.parent.parent / "lib").glob("python3*/site-packages/pulumi*.dist-info")
+    pairs = (path.name.removesuffix(".dist-info").rpartition("-") for path in found)
+    return {name.replace("_", "-"): version for name, _, version in pairs}
+
+
+def plugins() -> dict[str, tuple[str, ...]]:
+    """Versions of each resource plugin that the engine says it has."""
+    if shutil.which("pulumi") is None:
+        return {}
+    found = ask(("pulumi", "plugin", "ls", "--json"), whole=True)
+    try:
+        listed = json.loads(found.version or "[]")
+        pairs = [(str(each["name"]), str(each["version"])) for each in listed if each["kind"] == "resource"]
+    except (ValueError, KeyError, TypeError):
+        return {}
+    return {name: tuple(sorted(version for other, version in pairs if other == name)) for name, _ in pairs}
 
 
 def image_store() -> str | None:

@@ -125,9 +125,9 @@ def aws(host: Host) -> Finding:
     if found.version is not None:
         return ok(found.version)
     return fail(
-        f"There are no AWS credentials: {found.problem}.",
-        "this target makes resources in your account",
-        "`aws configure sso`, or set AWS_PROFILE",
+        f"aws cannot be used: {found.problem}.",
+        "kubectl asks it for tokens of the cluster",
+        "https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html",
     )
 
 

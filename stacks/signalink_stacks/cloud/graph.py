@@ -1,0 +1,94 @@
+"""Owns getting at a stack's resources without a cloud: recorded by the stacks environment, or read from a preview.
+
+The recording itself is `signalink_stacks.graph`, run as a program, since Pulumi lives in an environment of its own.
+"""
+
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from signalink_core.errors import ConfigurationError, DependencyUnavailable
+from signalink_stacks.lib.prices import Resource
+
+ENVIRONMENT: Final = Path(".venv-stacks/bin/python")
+PROGRAM: Final = "signalink_stacks.graph"
+SECONDS: Final = 120.0
+GONE: Final = frozenset({"delete", "delete-replaced", "discard", "remove-pending-replace"})
+"""Steps of a preview after which the resource is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A stack's resources; `max_usd` is the limit of its config."""
+
+    stack: str
+    target: str
+    profile: str
+    resources: tuple[Resource, ...]
+    max_usd: float = 0.0
+
+
+def record(stack: str, root: Path) -> Graph:
+    """What the program would register for this stack; ConfigurationError in its own words when it would not."""
+    python = root / ENVIRONMENT
+    if not python.exists():
+        raise ConfigurationError(
+            f"The stacks' environment {ENVIRONMENT.parts[0]} is not there.",
+            next_step="`make stacks` makes it, or give a document of `pulumi preview --json` with --from.",
+        )
+    try:
+        done = subprocess.run(
+            [str(python), "-m", PROGRAM, stack], cwd=root, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise DependencyUnavailable(
+            f"The graph of {stack} was not there after {SECONDS:.0f} s.",
+            next_step="run it again when less is going on.",
+        ) from error
+    if done.returncode:
+        raise ConfigurationError(
+            f"The stack {stack} has no graph: {done.stderr.strip() or f'exit {done.returncode}'}",
+            next_step=f"correct stacks/config/Pulumi.{stack}.yaml",
+        )
+    return of_record(json.loads(done.stdout))
+
+
+def of_record(document: Mapping[str, Any]) -> Graph:
+    """From the program's document."""
+    return Graph(
+        document["stack"],
+        document["target"],
+        document["profile"],
+        tuple(Resource(each["type"], each["name"], each["inputs"]) for each in document["resources"]),
+        float(document["max_usd"]),
+    )
+
+
+def of_preview(document: Mapping[str, Any]) -> tuple[Resource, ...]:
+    """What is there after the steps of `pulumi preview --json`."""
+    steps: Sequence[Mapping[str, Any]] = document.get("steps") or []
+    return tuple(
+        Resource(state["type"], str(state["urn"]).rpartition("::")[2], state.get("inputs") or {})
+        for step in steps
+        if step.get("op") not in GONE and (state := step.get("newState") or step.get("oldState"))
+    )
+
+
+def read_preview(path: Path) -> tuple[Resource, ...]:
+    """The same from a file; ConfigurationError when it is none or holds something else."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        found = of_preview(document)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigurationError(
+            f"{path} is no document of a preview ({type(error).__name__}: {error}).",
+            next_step="`pulumi preview --json > FILE` writes one.",
+        ) from error
+    if not found:
+        raise ConfigurationError(
+            f"{path} names no resource.", next_step="`pulumi preview --json > FILE`, without --suppress-outputs."
+        )
+    return found

@@ -1,0 +1,105 @@
+"""Owns finding what a stack left in an account, by its tag, and deleting that: never a data store.
+
+The kinds and their calls are `kinds`'. A database, cache, broker or cluster that is still there is named and left:
+it holds data, and `signalink down` or `pulumi destroy` is what removes it.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from signalink_stacks.cloud.clients import Clients, reason, translated
+from signalink_stacks.cloud.kinds import KINDS, Kind, as_mapping, pages
+from signalink_stacks.lib import tags
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """`kind` is None for what is found and never deleted here."""
+
+    name: str
+    identity: str
+    kind: Kind | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one leftover; an empty `problem`: it is deleted."""
+
+    leftover: Leftover
+    problem: str = ""
+
+
+def find(clients: Clients, stack: str) -> list[Leftover]:
+    """Everything that carries the stack's tag, in the order of deleting; then what is not deleted here."""
+    with translated():
+        found = [
+            Leftover(kind.name, identity, kind)
+            for kind in KINDS
+            for identity, tagged in kind.listed(clients, stack)
+            if tagged.get(tags.STACK) == stack
+        ]
+        return [*found, *others(clients, stack)]
+
+
+def others(clients: Clients, stack: str) -> Iterator[Leftover]:
+    """What the tagging API knows beside the kinds that are asked themselves."""
+    client = clients("resourcegroupstaggingapi")
+    for page in pages(client, "get_resources", TagFilters=[{"Key": tags.STACK, "Values": [stack]}]):
+        for each in page["ResourceTagMappingList"]:
+            arn = each["ResourceARN"]
+            if kind_of(arn) is None and as_mapping(each["Tags"]).get(tags.STACK) == stack:
+                yield Leftover(service_of(arn), arn)
+
+
+def kind_of(arn: str) -> Kind | None:
+    """The kind whose ARNs look like this one."""
+    service, _, rest = arn.partition(":")[2].partition(":")[2].partition(":")
+    behind = rest.split(":", 2)[-1]
+    return next((kind for kind in KINDS if f"{service}:{behind}".startswith(kind.arn)), None)
+
+
+def service_of(arn: str) -> str:
+    """`rds`, `eks`, ...: the third part of an ARN."""
+    return arn.split(":")[2]
+
+
+def delete(clients: Clients, leftovers: Sequence[Leftover]) -> list[Outcome]:
+    """One after another; what AWS refuses is an outcome, so that the others go all the same."""
+    return [_delete(clients, each) for each in leftovers]
+
+
+def _delete(clients: Clients, leftover: Leftover) -> Outcome:
+    from botocore import exceptions, parsers
+
+    if leftover.kind is None:
+        return Outcome(leftover, "is not deleted by a sweep; `pulumi destroy` or its own console does it")
+    try:
+        leftover.kind.delete(clients, leftover.identity)
+    except exceptions.ClientError as error:
+        gone = "NotFound" in str(error.response.get("Error", {}).get("Code", ""))
+        return Outcome(leftover, "" if gone else reason(error))
+    except (exceptions.BotoCoreError, parsers.ResponseParserError) as error:
+        return Outcome(leftover, str(error).splitlines()[0])
+    return Outcome(leftover)
+
+
+def expired(clients: Clients, today: date) -> list[str]:
+    """Stacks whose day of expiry has passed and that still have something, by name."""
+    found: set[str] = set()
+    with translated():
+        client = clients("resourcegroupstaggingapi")
+        for page in pages(client, "get_resources", TagFilters=[{"Key": tags.EXPIRES}]):
+            for each in page["ResourceTagMappingList"]:
+                tagged = as_mapping(each["Tags"])
+                if tags.STACK in tagged and is_past(tagged[tags.EXPIRES], today):
+                    found.add(tagged[tags.STACK])
+    return sorted(found)
+
+
+def is_past(written: str, today: date) -> bool:
+    """A day that cannot be read is no reason to delete anything."""
+    try:
+        return date.fromisoformat(written) < today
+    except ValueError:
+        return False
