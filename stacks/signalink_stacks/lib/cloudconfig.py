@@ -32,7 +32,7 @@ def read(section: Section, target: Target, profile: Profile) -> Aws | None:
         zone=section.text("zone", "", form=r"Z[A-Z0-9]{5,31}", expected="the id of a hosted zone"),
         cidr=section.text("cidr", "10.42.0.0/16", form=CIDR, expected="a network such as 10.42.0.0/16"),
         zones=section.whole("zones", 1 if lite else 3 if profile == "full" else 2, least=1 if lite else 2, most=3),
-        kubernetes=section.text("kubernetes", "1.34", form=r"1\.\d{2}", expected="a minor version in quotes"),
+        kubernetes=section.text("kubernetes", "1.35", form=r"1\.\d{2}", expected="a minor version in quotes"),
         endpoint_cidrs=section.texts("endpointCidrs", form=CIDR, expected="a network such as 203.0.113.7/32"),
         nodes=_nodes(section.section("nodes")),
         instance=instance,
