@@ -1,0 +1,36 @@
+"""The last layer: how people reach the platform, and what the stack tells them when it is up."""
+
+from typing import Any
+
+from signalink_stacks.components import cloud
+from signalink_stacks.components.release import Release
+from signalink_stacks.components.room import Room
+from signalink_stacks.layers.backing import Bindings
+from signalink_stacks.lib import chartvalues
+
+
+def deploy(room: Room, bindings: Bindings, apps: dict[str, Release]) -> dict[str, Any]:
+    """The stack's outputs: addresses, where things are, names of Secrets; no value of one."""
+    config = room.config
+    found: dict[str, Any] = {
+        "urls": chartvalues.public_urls(config),
+        "namespace": room.cluster.namespace,
+        "services": sorted(apps),
+        "bindings": {
+            engine: {
+                "provider": binding.provider,
+                "endpoints": list(binding.endpoints),
+                "secret": binding.secret_ref.name if binding.secret_ref else "",
+            }
+            for engine, binding in bindings.items()
+        },
+        "monthly_limit_usd": config.max_usd,
+    }
+    if config.target == "eks":
+        found |= cloud.aws().edge(room.cluster, config, chartvalues.PORTS)
+    elif config.cluster.ingress.mode == "none":
+        forward = f"kubectl --context {config.cluster.context} -n {room.cluster.namespace} port-forward"
+        found["reach"] = [
+            f"{forward} service/{config.release}-{name} {port}:{port}" for name, port in chartvalues.PORTS.items()
+        ]
+    return found
