@@ -1,4 +1,4 @@
-"""The policy pack's start: `pulumi preview --policy-pack stacks/policy`. The rules are in signalink_stacks.lib.policy."""
+"""The policy pack starts here: `pulumi preview --policy-pack stacks/policy`. Rules: signalink_stacks.lib.policy."""
 
 from signalink_stacks.pack import engine
 

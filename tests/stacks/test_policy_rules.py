@@ -16,11 +16,8 @@ DIGEST = "@sha256:" + "a" * 64
 RULE = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 CACHE, DATABASE = "aws:elasticache/replicationGroup:ReplicationGroup", "aws:rds/instance:Instance"
 MACHINE, TEMPLATE = "aws:ec2/instance:Instance", "aws:ec2/launchTemplate:LaunchTemplate"
-CLUSTER, NAMESPACE, DEPLOYMENT = (
-    "aws:eks/cluster:Cluster",
-    "kubernetes:core/v1:Namespace",
-    "kubernetes:apps/v1:Deployment",
-)
+CLUSTER, NAMESPACE = "aws:eks/cluster:Cluster", "kubernetes:core/v1:Namespace"
+DEPLOYMENT, DOMAIN = "kubernetes:apps/v1:Deployment", "aws:apigatewayv2/domainName:DomainName"
 FRONT, POLICY = "aws:lb/listener:Listener", "aws:iam/rolePolicy:RolePolicy"
 NEEDS = {"requests": {"cpu": "1m", "memory": "1Mi"}, "limits": {"memory": "1Mi"}}
 

@@ -1,13 +1,13 @@
 """Owns the pack as the engine runs it: every rule mandatory, each told of a resource before it is made."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 import pulumi
 import pulumi_policy as engine
+from pulumi.runtime.config import CONFIG, get_config_env
 
-from signalink_core.errors import ConfigurationError
 from signalink_stacks.layers import reading
 from signalink_stacks.lib import config
 from signalink_stacks.lib.policy.table import RULES
@@ -70,14 +70,11 @@ def _thing(resource: engine.PolicyResource) -> Thing:
 def facts() -> Facts:
     """Of the stack that is looked at. A configuration that is wrong is the program's to report: the strictest holds."""
     today = datetime.now(UTC).date()
-    try:
-        settings = config.parse(pulumi.get_stack(), reading.values())
-    except ConfigurationError:
-        return Facts(today=today, prod=True)
-    return of(settings, today=today)
+    settings, faults = config.read(pulumi.get_stack(), reading.raw({**get_config_env(), **CONFIG.get()}))
+    return Facts(today=today, prod=True) if faults else of(settings, today)
 
 
-def of(settings: Config, *, today: Any) -> Facts:
+def of(settings: Config, today: date) -> Facts:
     """What a configuration says to the rules."""
     named = {registry.partition("/")[0] for registry in (settings.images.registry, *settings.images.map.values())}
     return Facts(
