@@ -4,6 +4,8 @@ import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol, cast
 
+import pulumi
+
 from signalink_stacks.components.contracts import BackingService, Cluster, ClusterOutputs, Statement
 from signalink_stacks.lib.settings import Config, Engine
 
@@ -22,8 +24,17 @@ class Cloud(Protocol):
     def role(self, cluster: ClusterOutputs, config: Config, service: str, statements: Sequence[Statement]) -> Any:
         """The identity of one service."""
 
-    def edge(self, cluster: ClusterOutputs, config: Config, ports: Mapping[str, int]) -> Mapping[str, Any]:
-        """Load balancers, names, certificates; outputs of the stack."""
+    def chart_values(self, cluster: ClusterOutputs) -> Mapping[str, Any]:
+        """What every service's chart must know of this cloud."""
+
+    def edge(
+        self,
+        cluster: ClusterOutputs,
+        config: Config,
+        ports: Mapping[str, tuple[int, int, str]],
+        after: Sequence[pulumi.Resource],
+    ) -> Mapping[str, Any]:
+        """Load balancers, names, certificates; outputs of the stack. `ports`: public, internal, path of readiness."""
 
     def lite(self, config: Config) -> Mapping[str, Any]:
         """The one machine of aws-lite; outputs of the stack."""
@@ -32,3 +43,12 @@ class Cloud(Protocol):
 def aws() -> Cloud:
     """AWS. It takes seconds to import."""
     return cast(Cloud, importlib.import_module(AWS))
+
+
+def values(cluster: ClusterOutputs, *, public: bool) -> dict[str, Any]:
+    """What a service's chart must know of the cloud below it; without a `public` port its chart knows no `httpFrom`."""
+    if cluster.identity != "pod-identity":
+        return {}
+    found = dict(aws().chart_values(cluster))
+    policy = {key: value for key, value in found.get("networkPolicy", {}).items() if public or key != "httpFrom"}
+    return found | {"networkPolicy": policy}

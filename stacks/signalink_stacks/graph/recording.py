@@ -8,12 +8,14 @@ import contextvars
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 
 import pulumi
 from pulumi.runtime import mocks, rpc, settings
 from pulumi.runtime import stack as runtime_stack
 
+from signalink_stacks.graph import cloud
 from signalink_stacks.layers import program, reading
 
 SECRET_MARK: Final = "4dabf18193072939515e22adb298388d"  # noqa: S105 - how Pulumi marks a secret on the wire
@@ -50,17 +52,17 @@ class Echo(mocks.Mocks):
         self.answers = answers
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
-        return f"{args.name}-id", dict(args.inputs)
+        return f"{args.name}-id", {**args.inputs, **cloud.outputs(args.typ, args.name, args.inputs)}
 
-    def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], None]:
-        return dict(self.answers.get(args.token, args.args)), None
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+        return dict(self.answers.get(args.token, args.args)), []
 
 
 class Recorder(mocks.MockMonitor):
     """Pulumi's mock monitor, which also keeps the requests."""
 
     def __init__(self, answers: Mapping[str, Mapping[str, Any]] | None = None) -> None:
-        super().__init__(Echo(answers or {}))
+        super().__init__(Echo(answers or cloud.ANSWERS))
         self.found: list[Registration] = []
         self.outputs: dict[str, Any] = {}
 
@@ -146,4 +148,4 @@ def _exported() -> None:
 
 def _text(value: Any) -> str:
     """As Pulumi hands configuration over: texts, and JSON for tables and lists."""
-    return value if isinstance(value, str) else json.dumps(value)
+    return str(value) if isinstance(value, str | date) else json.dumps(value, default=str)

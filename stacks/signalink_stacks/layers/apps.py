@@ -31,6 +31,7 @@ def _service(room: Room, platform: Platform, manifest: ServiceManifest) -> Relea
         names, needed = names | {"keys": keys.name}, [*needed, keys]
     ready = [each for need in manifest.needs for each in _binding_resources(platform, need)]
     own = chartvalues.of_service(room.config, manifest.name, names)
+    own = chartvalues.merged(cloud.values(room.cluster, public=manifest.ports.http is not None), own)
     return room.release(manifest.name, own, platform.values, [*needed, *ready, platform.topics])
 
 

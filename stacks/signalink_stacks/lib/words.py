@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from signalink_core.manifest import ServiceManifest, load
+from signalink_stacks.charts.observers import OBSERVERS
 from signalink_stacks.lib.chartfolder import facts
 from signalink_stacks.lib.reading import Fault
 from signalink_stacks.lib.settings import Config, Engine
@@ -30,6 +31,11 @@ def of_engine(root: Path, engine: Engine) -> tuple[str, ...]:
     return tuple(facts(root, CHARTS[engine])["keys"])
 
 
+def of_observer(root: Path, chart: str) -> tuple[str, ...]:
+    """Names of the words of what watches; most have none."""
+    return tuple(facts(root, chart).get("keys", ()))
+
+
 def of_service(manifest: ServiceManifest) -> dict[str, str]:
     """Key in the service's own Secret -> name of the secret. Every service has its own token for /debug."""
     own = {name: name for name in sorted(manifest.secrets) if name != KEYS}
@@ -49,6 +55,8 @@ def wanted(config: Config, root: Path) -> tuple[str, ...]:
     for engine, binding in config.bindings.items():
         if binding.provider in ("chart", "operator"):
             names += of_engine(root, engine)
+    if config.observability:
+        names += [name for chart in OBSERVERS for name in of_observer(root, chart)]
     return (*sorted(set(names)), KEYS)
 
 
