@@ -120,7 +120,7 @@ class Aws:
     """Who the budget's alarm writes to."""
     destroy_after_hours: int = 12
     """aws-lite: the machine ends itself after so long."""
-    backup_days: int = 1
+    backup_days: int = 7
     repository: str = ""
     """owner/name on GitHub that may deploy; empty: no pipeline roles."""
     source: str = ""
