@@ -42,6 +42,8 @@ SAMPLES: dict[str, list[str]] = {
     "images build": ["nothing"],
     "images pin": ["nothing"],
     "images check": [],
+    "deploy": ["-s", "nothing", "--images", "nothing.json"],
+    "images push": ["nothing", "--registry", "127.0.0.1:9"],
     "cost": ["-s", "nothing", "--from", "nothing.json"],
     "sweep": [],
     "dlq list": [],

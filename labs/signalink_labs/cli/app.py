@@ -10,6 +10,7 @@ from signalink_labs.cli import (
     analytics,
     channels,
     cost,
+    deploy,
     dlq,
     doctor,
     down,
@@ -46,6 +47,7 @@ app.command("trace")(trace.trace)
 app.command("migrate")(migrate.migrate)
 app.command("apply")(topics.apply)
 app.command("cost")(cost.cost)
+app.command("deploy")(deploy.deploy)
 app.command("sweep")(sweep.sweep)
 app.add_typer(user.app, name="user")
 app.add_typer(tokens.app, name="token")
