@@ -44,6 +44,8 @@ SAMPLES: dict[str, list[str]] = {
     "images check": [],
     "deploy": ["-s", "nothing", "--images", "nothing.json"],
     "images push": ["nothing", "--registry", "127.0.0.1:9"],
+    "backup": ["backup.dump"],
+    "restore": ["backup.dump", "--yes"],
     "cost": ["-s", "nothing", "--from", "nothing.json"],
     "sweep": [],
     "dlq list": [],

@@ -8,6 +8,7 @@ from typer.exceptions import TyperException
 from signalink_core.errors import ConfigurationError, SignalinkError
 from signalink_labs.cli import (
     analytics,
+    backup,
     channels,
     cost,
     deploy,
@@ -45,6 +46,8 @@ app.command("open")(opening.open_)
 app.command("logs")(logs.logs)
 app.command("trace")(trace.trace)
 app.command("migrate")(migrate.migrate)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.command("apply")(topics.apply)
 app.command("cost")(cost.cost)
 app.command("deploy")(deploy.deploy)
