@@ -27,6 +27,7 @@ GLOBAL = {
         "imagePullSecrets": ["registry"],
         "apiVersions": [*MONITORING, "external-secrets.io/v1", "gateway.networking.k8s.io/v1"],
         "topicPrefix": "lab.",
+        "serviceTokens": True,
     }
 }
 EXTERNAL = {"externalSecret": {"enabled": True, "store": {"name": "vault"}, "remoteKey": "signalink"}}

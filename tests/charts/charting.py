@@ -191,6 +191,9 @@ def pods(objects: tuple[Object, ...] | list[Object]) -> Iterator[tuple[str, Obje
             yield who, one["metadata"], one["spec"]
         elif one["kind"] in {"Deployment", "StatefulSet", "Job", "DaemonSet"}:
             yield who, one["spec"]["template"]["metadata"], one["spec"]["template"]["spec"]
+        elif one["kind"] == "CronJob":
+            template = one["spec"]["jobTemplate"]["spec"]["template"]
+            yield who, template["metadata"], template["spec"]
 
 
 def containers(objects: tuple[Object, ...] | list[Object]) -> Iterator[tuple[str, Object]]:

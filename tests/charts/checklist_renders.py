@@ -26,6 +26,8 @@ from charting import (
 Render = Callable[[str, Values], Rendered]
 Row = Callable[[str, Render], list[str]]
 ROUTES = ["gateway.networking.k8s.io/v1"]
+TOKENS: Values = {"global": {"serviceTokens": True}}
+"""What the umbrella has besides its parts' own defaults."""
 WATCHING: dict[str, Values] = {
     "alertmanager": {"route": {"receiver": "x"}},
     "grafana": {"dashboards": {"mine": "{}"}},
@@ -119,7 +121,7 @@ def h18_rendered(chart: str, render: Render) -> list[str]:
     The umbrella is the sum of the others, and nothing besides.
     """
     if chart == UMBRELLA:
-        parts = "---\n".join(rendered_text(render(name, {})) for name in (*SERVICES, *ENGINES, *OBSERVERS))
+        parts = "---\n".join(rendered_text(render(name, TOKENS)) for name in (*SERVICES, *ENGINES, *OBSERVERS))
         return (
             []
             if _objects(rendered_text(render(chart, {"tags": {"observability": True}}))) == _objects(parts)

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -148,6 +149,14 @@ def test_a_backing_service_has_a_word_for_each_principal(name: str) -> None:
         "kafka": principals.kafka_principals(),
     }[engine]
     assert set(render(name).one("Secret")["data"]) == {f"{engine}-{account}" for account in accounts}
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_a_backing_service_finds_itself_under_a_name_of_its_own(name: str) -> None:
+    rendered = render(name, {"fullnameOverride": "store"})
+    assert {one["metadata"]["name"] for one in rendered.of("Service")} == {"store", "store-headless"}
+    hosts = set(re.findall(r"([-a-z0-9]+)\.signalink\.svc\.", rendered.text + rendered.notes))
+    assert hosts <= {"store", "store-headless"}
 
 
 @pytest.mark.parametrize("name", SERVICES)

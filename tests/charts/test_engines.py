@@ -5,6 +5,7 @@ The servers are those of the packages, not of the images; only ports, folders an
 
 import asyncio
 import base64
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -13,15 +14,23 @@ from pathlib import Path
 import asyncpg
 import pytest
 import redis
+import yaml
 from charting import Rendered, main_container, render
+from checklist_renders import TOKENS
+from test_server import Cluster, cluster, kubectl, made, there  # noqa: F401 - a fixture
+from test_tokens import SECRET as TOKEN_SECRET
 
-from signalink_core.errors import DependencyUnavailable
+from signalink_api.cluster_tokens.keeping import Wanted, ensure
+from signalink_core.auth.keys import KeyRing
+from signalink_core.errors import ConfigurationError, DependencyUnavailable
+from signalink_core.kubernetes import KubernetesApi
 from signalink_core.provision import __main__ as provision
 from signalink_core.provision import servers
 from signalink_core.settings import KafkaSettings
 from signalink_stacks.local.engines import KafkaEngine, PostgresEngine, ValkeyEngine, jars
 from signalink_stacks.local.engines import kafka as kafka_engine
 from signalink_stacks.local.engines.base import clean_environment
+from signalink_stacks.local.testing import Database
 
 CLUSTER = re.compile(r"--cluster-id=(\S+)")
 
@@ -173,3 +182,39 @@ async def test_postgres_runs_by_the_charts_settings_and_its_job_makes_the_roles(
 async def _provision(arguments: list[str]) -> None:
     """In a thread of its own: the command runs a loop."""
     assert await asyncio.to_thread(provision.main, arguments) == 0
+
+
+def account(namespace: str, folder: Path) -> tuple[str, Path]:
+    """Address of the API server, and the chart's service account as a pod sees it."""
+    config = yaml.safe_load(
+        subprocess.run(
+            ["kubectl", "config", "view", "--raw", "--minify"], capture_output=True, text=True, timeout=30, check=True
+        ).stdout
+    )["clusters"][0]["cluster"]
+    (folder / "token").write_text(kubectl("create", "token", "chat-api-tokens", f"--namespace={namespace}").stdout)
+    (folder / "namespace").write_text(namespace)
+    if authority := config.get("certificate-authority"):
+        (folder / "ca.crt").write_text(Path(authority).read_text())
+    elif data := config.get("certificate-authority-data"):
+        (folder / "ca.crt").write_bytes(base64.b64decode(data))
+    return config["server"], folder
+
+
+async def test_on_a_real_api_server_it_fills_its_secret_and_may_no_other(
+    cluster: Cluster,  # noqa: F811
+    database: Database,
+    tmp_path: Path,
+) -> None:
+    kinds = ("Secret", "ServiceAccount", "Role", "RoleBinding")
+    made("apply", "--server-side", "-f", "-", text=there(render("api", TOKENS).of(*kinds), cluster))
+    url, folder = account(cluster, tmp_path)
+    keys, owner = KeyRing.generate(tmp_path / "keys"), database.settings("owner")
+    wanted = Wanted("operator", TOKEN_SECRET, "operator-api-token", 90, "")
+    async with KubernetesApi(url, folder) as api:
+        assert "holds a new token" in await ensure(api, owner, keys, "signalink", wanted)
+        made("apply", "--server-side", "-f", "-", text=there(render("api", TOKENS).of("Secret")[:1], cluster))
+        assert "is good" in await ensure(api, owner, keys, "signalink", wanted)
+        with pytest.raises(ConfigurationError, match="may not get and patch Secret chat-api-secrets"):
+            await ensure(api, owner, keys, "signalink", Wanted("operator", "chat-api-secrets", "k", 90, ""))
+    found = json.loads(kubectl("get", "secret", TOKEN_SECRET, f"--namespace={cluster}", "--output=json").stdout)
+    assert found["data"].keys() == {"operator-api-token"}

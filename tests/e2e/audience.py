@@ -7,6 +7,7 @@ sockets received, before the client drops anything. First line in: what to follo
 
 import asyncio
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -28,7 +29,7 @@ POLL_SECONDS = 0.05
 
 
 class Orders(msgspec.Struct):
-    """`readers`: [view, username, password]; `channels`: channel id -> epoch."""
+    """`readers`: [view, username, password]; `channels`: channel id -> epoch; `follows`: view -> ids, if not all."""
 
     api: str
     gateway: str
@@ -36,6 +37,7 @@ class Orders(msgspec.Struct):
     path: str
     readers: list[tuple[str, str, str]]
     channels: dict[str, int]
+    follows: dict[str, list[str]] = {}
 
 
 class Reader:
@@ -49,21 +51,27 @@ class Reader:
         self._client = client
         self._origin = orders.api  # readers come from the page that the api serves
         self.socket = SocketClient(orders.gateway, self._ticket, on_frame=self._take, origin=self._origin, proxy=False)
-        self._channels = {channel: Position(epoch, 0) for channel, epoch in orders.channels.items()}
+        followed = orders.follows.get(view, list(orders.channels))
+        self.channels = {channel: Position(orders.channels[channel], 0) for channel in followed}
         self.begun: set[str] = set()
+        self.away: list[float] = []
+        """Seconds without a socket, each from its last frame to the first channel that the next one resumed."""
+        self._last_frame = time.monotonic()
+        self._left: float | None = None
 
     async def begin(self, username: str, password: str) -> None:
         self._user = str((await self._client.login(username, password))["id"])
-        for channel in self._channels:
+        for channel in self.channels:
             self._record("ok", "member", user=self._user, ch=channel, seq=1)
         await self.socket.start()
-        await self.socket.subscribe(self._channels)
+        await self.socket.subscribe(self.channels)
 
     async def _ticket(self) -> str:
         return await self._client.ticket(self._origin)
 
     def _take(self, raw: bytes) -> None:
-        frame = orjson.loads(raw)
+        frame, last = orjson.loads(raw), self._last_frame
+        self._last_frame = time.monotonic()
         match frame["op"]:
             case "event":
                 fields = event_fields(frame["id"], frame["type"], frame["data"])
@@ -71,17 +79,22 @@ class Reader:
             case "subscribed":
                 self._note("ok", "resume", frame["channel"], seq=frame["position"]["seq"])
                 self.begun.add(frame["channel"])
+                if self._left is not None:
+                    self.away.append(time.monotonic() - self._left)
+                    self._left = None
             case "gap":
                 self._note("info", "resume", frame["channel"], seq=frame["position"]["seq"], code="gap")
             case "welcome":
+                self._left = last if self._node else None
                 self._node = frame["node"]
 
     def _note(self, outcome: Any, subject: Any, channel: str, **fields: Any) -> None:
         self._record(outcome, subject, user=self._user, view=self.view, ch=channel, node=self._node, **fields)
 
     def behind(self, lasts: Mapping[str, int]) -> int:
-        """Answer how many channels have not reached their last seq."""
-        return sum(1 for channel, last in lasts.items() if (self.socket.position(channel) or Position(0, 0)).seq < last)
+        """Answer how many of its channels have not reached their last seq."""
+        reached = {channel: (self.socket.position(channel) or Position(0, 0)).seq for channel in self.channels}
+        return sum(1 for channel, seq in reached.items() if seq < lasts.get(channel, 0))
 
 
 async def until(condition: Any, within: float) -> bool:
@@ -109,6 +122,7 @@ def sockets(readers: list[Reader]) -> dict[str, Any]:
         "connects": sum(socket.connects for socket in every),
         "holes": sum(socket.holes for socket in every),
         "ended": [str(socket.ended) for socket in every if socket.ended],
+        "away": sorted(round(seconds, 2) for reader in readers for seconds in reader.away),
     }
 
 
@@ -132,7 +146,7 @@ async def main() -> None:
                 for reader, (_, username, password) in zip(readers, orders.readers, strict=True):
                     await reader.begin(username, password)
                 began = await until(
-                    lambda: all(len(reader.begun) == len(orders.channels) for reader in readers), READY_SECONDS
+                    lambda: all(len(reader.begun) == len(reader.channels) for reader in readers), READY_SECONDS
                 )
                 tell(ready=began, begun=[len(reader.begun) for reader in readers], **sockets(readers))
                 request = orjson.loads(await ask() or b"{}")

@@ -120,19 +120,25 @@ class Crowd:
         """Attempts whose outcome was unknown; each was repeated under its client_id."""
         self.refused: dict[str, int] = {}
         """Code -> posts given up."""
+        self.failed: dict[str, int] = {}
+        """Status and code of attempts that had no 2xx -> how many; `+wait`: with Retry-After."""
         self._people = people
         self._recorder = recorder
         self._run = run
         self._attempts = attempts
         self._sent = asyncio.Event()
 
-    async def open_channels(self, entries: Sequence[Entry], readers: Sequence[str]) -> None:
-        """Create a channel per source package; its authors and all readers join it."""
+    async def open_channels(self, entries: Sequence[Entry], follow: Callable[[int], Sequence[str]]) -> None:
+        """Create a channel per source package; its authors and the readers that follow channel `number` join it."""
         authors: dict[str, dict[str, None]] = {}
         for entry in entries:
             authors.setdefault(entry.channel, {})[entry.author] = None
         await each(authors.items(), lambda item: self._open(*item), JOINING)
-        joins = [(name, who) for name, people in authors.items() for who in [*list(people)[1:], *readers]]
+        joins = [
+            (name, who)
+            for number, (name, people) in enumerate(authors.items())
+            for who in [*list(people)[1:], *follow(number)]
+        ]
         await each(joins, lambda join: self._people[join[1]].client.join(self.channels[join[0]]), JOINING)
 
     async def _open(self, name: str, authors: Mapping[str, None]) -> None:
@@ -166,11 +172,19 @@ class Crowd:
             await self._sent.wait()
         return self.in_flight
 
-    async def post(self, messages: Iterable[Message], every: float = 0.0) -> None:
-        """Post all of them, 50 at a time, each until it has an answer; `every`: seconds from burst to burst."""
+    async def post(self, messages: Iterable[Message], every: float = 0.0, *, spread: bool = False) -> None:
+        """Post all of them, 50 at a time, each until it has an answer; `every`: seconds from burst to burst.
+
+        `spread`: no bursts, 50 even steps in `every` seconds; what an outage held up is caught up for so long at most.
+        """
+        due = 0.0
 
         async def paced(message: Message) -> None:
-            if every:
+            nonlocal due
+            if spread:
+                due = max(due + every / POSTERS, time.monotonic() - every)
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
+            elif every:
                 await asyncio.sleep(every - time.monotonic() % every)
             await self._post(message)
 
@@ -185,6 +199,9 @@ class Crowd:
                 self._recorder.record(outcome, "send", **fields, **said(error))
             self.in_flight += 1 if outcome == "invoke" else -1
             self.unknown += outcome == "info"
+            if error is not None:
+                name = named(error)
+                self.failed[name] = self.failed.get(name, 0) + 1
             self._sent.set()
 
         try:
@@ -203,6 +220,13 @@ def said(error: ClientError | None) -> dict[str, Any]:
     """Answer code, status and Retry-After of a failed attempt for its line."""
     names = {"code": "code", "status": "status", "wait": "retry_after"}
     return {field: getattr(error, name, None) for field, name in names.items()} if error else {}
+
+
+def named(error: ClientError) -> str:
+    """`503 unavailable +wait` of an answer, the code of what had none."""
+    if isinstance(error, ApiProblem):
+        return f"{error.status} {error.code}{' +wait' if error.retry_after is not None else ''}"
+    return str(getattr(error, "code", type(error).__name__))
 
 
 def passes(entries: Sequence[Entry], run: str) -> Iterator[Message]:

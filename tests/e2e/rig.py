@@ -13,12 +13,13 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
+import stores
 
 from signalink_core.settings import KafkaSettings, PostgresSettings
 from signalink_stacks.local import layout
@@ -174,6 +175,14 @@ class Platform:
             password_file=Path(found["KAFKA_PASSWORD_FILE"]),
             security=found["KAFKA_SECURITY"],  # type: ignore[arg-type]
         )
+
+    async def log(self, channels: Collection[str]) -> list[stores.Told]:
+        """Answer the events of these channels in the event log."""
+        return await stores.log(self.postgres("relay"), channels)
+
+    async def topic(self, channels: Collection[str], wanted: int, within: float) -> list[stores.Told]:
+        """Answer those in Kafka, once so many different ones are there."""
+        return await stores.topic(self.kafka("prober"), channels, wanted, within)
 
     def _binding(self, principal: str, engine: str) -> Mapping[str, str]:
         return layout.bindings(principal, [engine], self._ports, StateFolder(self.state).secrets)

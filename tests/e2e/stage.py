@@ -7,10 +7,11 @@ kills) is the program's.
 import asyncio
 import sys
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import audience
 import dumps
@@ -18,7 +19,8 @@ import msgspec
 import orjson
 from corpus import Entry
 from crowd import Crowd, Message, People
-from rig import Platform, say
+from rig import say
+from stores import Told
 
 from signalink_labs.history import Demands, Recorder, Report, check_files
 from signalink_labs.history import report as reports
@@ -27,6 +29,17 @@ READERS = 20
 PROCESSES = 2
 ANSWER_BYTES = 1 << 20
 SETTLE_SECONDS = 120.0
+
+
+class Place(Protocol):
+    """Where a run happens: a folder for its files, addresses of api and gateway, both stores."""
+
+    folder: Path
+    urls: Mapping[str, str]
+
+    async def log(self, channels: Collection[str]) -> list[Told]: ...
+
+    async def topic(self, channels: Collection[str], wanted: int, within: float) -> list[Told]: ...
 
 
 @dataclass(frozen=True)
@@ -39,6 +52,8 @@ class Outcome:
     refused: dict[str, int]
     connects: int
     holes: int
+    away: tuple[float, ...] = ()
+    """Seconds that sockets were away, longest last; what was quiet just before counts as away."""
 
     @property
     def clean(self) -> bool:
@@ -49,8 +64,17 @@ class Stage:
     """A context per run, on channels of its own."""
 
     def __init__(
-        self, platform: Platform, people: People, entries: Sequence[Entry], *, run: str, attempts: int = 3
+        self,
+        platform: Place,
+        people: People,
+        entries: Sequence[Entry],
+        *,
+        run: str,
+        attempts: int = 3,
+        readers: int = READERS,
+        follow: int = 0,
     ) -> None:
+        """`follow`: how many channels each reader but the first follows; 0: all."""
         self.folder = platform.folder / run
         self.folder.mkdir()
         self.recorder = Recorder(self.folder / "clients.jsonl", "clients")
@@ -58,7 +82,8 @@ class Stage:
         self._people = people
         self._platform = platform
         self._entries = entries
-        self._readers = [f"reader-{number:02d}" for number in range(READERS)]
+        self._readers = [f"reader-{number:02d}" for number in range(readers)]
+        self._follow = follow
         self._houses: list[asyncio.subprocess.Process] = []
 
     async def __aenter__(self) -> Self:
@@ -79,16 +104,33 @@ class Stage:
         names = [*dict.fromkeys(entry.author for entry in self._entries), *self._readers]
         await self._people.enroll(names)
         enrolled = time.monotonic()
-        await self.crowd.open_channels(self._entries, self._readers)
+        await self.crowd.open_channels(self._entries, self._followers)
         opened = time.monotonic()
         await asyncio.gather(*(self._seat(number) for number in range(PROCESSES)))
         say(
             f"{len(names)} users in {enrolled - began:.1f} s, {len(self.crowd.channels)} channels and their members in "
-            f"{opened - enrolled:.1f} s, {READERS} readers seated in {time.monotonic() - opened:.1f} s"
+            f"{opened - enrolled:.1f} s, {len(self._readers)} readers seated in {time.monotonic() - opened:.1f} s"
         )
 
+    def _followers(self, channel: int) -> list[str]:
+        """Who follows the channel of this number: the first reader, and of the others as many as share them out."""
+        if not self._follow:
+            return self._readers
+        width = len({entry.channel for entry in self._entries})
+        others = [(number * self._follow, name) for number, name in enumerate(self._readers) if number]
+        return [self._readers[0], *(name for first, name in others if (channel - first) % width < self._follow)]
+
+    def _followed(self) -> dict[str, list[str]]:
+        """Reader -> ids of its channels."""
+        ids = [self.crowd.channels[name] for name in dict.fromkeys(entry.channel for entry in self._entries)]
+        found: dict[str, list[str]] = {name: [] for name in self._readers}
+        for number, channel in enumerate(ids):
+            for name in self._followers(number):
+                found[name].append(channel)
+        return found
+
     async def _seat(self, number: int) -> None:
-        people = self._people
+        people, follows = self._people, self._followed()
         orders = audience.Orders(
             api=self._platform.urls["api"],
             gateway=self._platform.urls["gateway"],
@@ -96,6 +138,7 @@ class Stage:
             path=str(self.folder / f"audience-{number}.jsonl"),
             readers=[(name, people[name].username, people[name].password) for name in self._readers[number::PROCESSES]],
             channels=self.crowd.epochs,
+            follows={name: follows[name] for name in self._readers[number::PROCESSES]},
         )
         house = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -109,10 +152,10 @@ class Stage:
         if not answer.get("ready"):
             raise RuntimeError(f"the readers of {orders.proc} were not subscribed to everything in time: {answer}")
 
-    async def play(self, messages: Iterable[Message], every: float = 0.0) -> None:
-        """Post all messages; `every`: seconds from burst to burst."""
+    async def play(self, messages: Iterable[Message], every: float = 0.0, *, spread: bool = False) -> None:
+        """Post all messages; `every`: seconds from burst to burst, `spread`: without bursts."""
         began = time.monotonic()
-        await self.crowd.post(messages, every)
+        await self.crowd.post(messages, every, spread=spread)
         seconds = time.monotonic() - began
         rate = self.crowd.acknowledged / seconds
         say(
@@ -124,13 +167,13 @@ class Stage:
         """Dump, drain, judge; `more` are further `Demands`."""
         began = time.monotonic()
         channels = self.crowd.epochs
-        events = await dumps.log(self._platform.postgres("relay"), channels)
+        events = await self._platform.log(channels)
         lasts: dict[str, int] = {}
         for event in events:
-            lasts[str(event.channel)] = max(event.seq or 0, lasts.get(str(event.channel), 0))
+            lasts[event.channel] = max(event.seq or 0, lasts.get(event.channel, 0))
         request = {"drain": lasts, "within": SETTLE_SECONDS}
         answers = await asyncio.gather(*(_exchange(house, request, SETTLE_SECONDS * 2) for house in self._houses))
-        records = await dumps.topic(self._platform.kafka("prober"), channels, len(events), SETTLE_SECONDS)
+        records = await self._platform.topic(channels, len(events), SETTLE_SECONDS)
         complete = len({event.id for event in records}) >= len(events)
         self.recorder.record("ok" if complete else "info", "drain")
         dumps.write(self.recorder, "postgres", events)
@@ -141,13 +184,15 @@ class Stage:
             await asyncio.wait_for(house.wait(), 60)
         connects = sum(answer["connects"] for answer in answers)
         behind = {view: count for answer in answers for view, count in answer["behind"].items()}
+        sockets = len(self._readers)
         say(
             f"settled in {time.monotonic() - began:.1f} s: {len(events):,} events in the log, {len(records):,} in "
-            f"Kafka, {read:,} read over HTTP, {connects} connects of {READERS} sockets, behind: {behind or 'none'}"
+            f"Kafka, {read:,} read over HTTP, {connects} connects of {sockets} sockets, behind: {behind or 'none'}"
         )
-        subscriptions = READERS * len(channels)
+        subscriptions = sum(len(followed) for followed in self._followed().values())
         demands = Demands(acknowledged=demanded, stores=("postgres", "kafka"), views=subscriptions, **more)
-        return await self._judge(demands, connects, sum(answer["holes"] for answer in answers))
+        outcome = await self._judge(demands, connects, sum(answer["holes"] for answer in answers))
+        return replace(outcome, away=tuple(sorted(seconds for answer in answers for seconds in answer["away"])))
 
     async def _judge(self, demands: Demands, connects: int, holes: int) -> Outcome:
         began = time.monotonic()

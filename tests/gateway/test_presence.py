@@ -15,8 +15,8 @@ from signalink_stacks.local.engines import ValkeyEngine
 from signalink_stacks.local.testing.valkeys import ValkeyServer
 
 pytestmark = pytest.mark.engine("postgres", "valkey")
-FAST = Timing(tick=0.02, beat=0.3, ttl=0.9, look=0.05, grace=0.5, typing_every=0.3, typing_lasts=0.6)
-SLOW_GRACE = Timing(tick=0.02, beat=0.3, ttl=0.9, look=0.05, grace=30, typing_every=0.3, typing_lasts=0.6)
+FAST = Timing(tick=0.02, beat=0.3, ttl=9, look=0.05, grace=0.5, typing_every=0.3, typing_lasts=0.6)
+SLOW_GRACE = Timing(tick=0.02, beat=0.3, ttl=9, look=0.05, grace=30, typing_every=0.3, typing_lasts=0.6)
 
 
 def shown(client: Any, user: UUID) -> list[str]:

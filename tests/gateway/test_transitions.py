@@ -25,7 +25,7 @@ from signalink_operator.adapters.kafka import KafkaTopics
 from signalink_stacks.local.ports import free_port
 from signalink_stacks.local.testing import Topics
 
-FAST = Timing(tick=0.02, beat=0.3, ttl=0.9, look=0.05, grace=0.3)
+FAST = Timing(tick=0.02, beat=0.3, ttl=9, look=0.05, grace=0.3)
 USERS = [ids.uuid7() for _ in range(5)]
 
 

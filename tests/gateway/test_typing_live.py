@@ -9,7 +9,7 @@ from signalink_core.testing import eventually
 from signalink_gateway.presence import Timing
 
 pytestmark = pytest.mark.engine("postgres", "valkey")
-FAST = Timing(tick=0.02, beat=0.3, ttl=0.9, look=0.05, grace=0.5, typing_every=0.3, typing_lasts=0.6)
+FAST = Timing(tick=0.02, beat=0.3, ttl=9, look=0.05, grace=0.5, typing_every=0.3, typing_lasts=0.6)
 
 
 async def test_typing_is_shown_once_and_ends_by_itself_or_with_the_message(

@@ -3,6 +3,7 @@
 import base64
 import re
 from typing import Any
+from uuid import UUID
 
 import pytest
 from desk import PAGE, URL, Desk
@@ -92,6 +93,13 @@ def test_no_byte_of_a_link_may_differ(place: int, change: int) -> None:
         with pytest.raises(LinkInvalid):
             LINKS.user(altered)
     assert LINKS.user(token) == user
+
+
+def test_the_other_alphabet_of_base64_is_refused() -> None:
+    tokens = [LINKS.token(UUID(int=number)) for number in range(50)]
+    for token in (each for each in tokens if set(each) & set("-_")):
+        with pytest.raises(LinkInvalid):
+            LINKS.user(token.replace("-", "+").replace("_", "/"))
 
 
 def test_another_secret_makes_other_links() -> None:

@@ -17,7 +17,10 @@ from signalink_stacks.lib.settings import LIMITS_USD, PROFILES, TARGETS
 
 EXISTING: dict[str, Any] = {"target": "existing", "cluster": {"context": "lab"}}
 EKS: dict[str, Any] = {"target": "eks", "owner": "ada", "expires": "2027-01-31", "aws": {"region": "eu-central-1"}}
-LITE: dict[str, Any] = EKS | {"target": "aws-lite"}
+LITE: dict[str, Any] = EKS | {
+    "target": "aws-lite",
+    "aws": {"region": "eu-central-1", "source": "https://git.example/signalink.git"},
+}
 DIGEST = "sha256:" + "a" * 64
 
 
@@ -117,6 +120,11 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     (aws(kubernetes=1.34), "aws.kubernetes: found 1.34, expected a minor version in quotes"),
     (aws(endpointCidrs=["me"]), "aws.endpointCidrs[0]: found 'me', expected a network such as 203.0.113.7/32"),
     (aws(endpointCidrs=["0.0.0.0/0"]), "expected who may reach the API, not the whole world; fix: name your own address as /32"),
+    (EKS | {"target": "aws-lite"}, "aws.source: found nothing, expected https:// address of a repository; fix: set it"),
+    (aws(source="git@host:x"), "aws.source: found 'git@host:x', expected https:// address of a repository"),
+    (aws(revision="-x"), "aws.revision: found '-x', expected a branch, tag or commit"),
+    (aws(admins=["me"]), "aws.admins[0]: found 'me', expected the ARN of a role or user"),
+    (aws(controllerChart="a b"), "aws.controllerChart: found 'a b', expected a folder or address of a chart"),
     (aws(nodes={"mode": "group"}), "aws.nodes.mode: found 'group', expected one of auto, managed"),
     (aws(nodes={"type": "big"}), "aws.nodes.type: found 'big', expected a machine's type such as t3.medium"),
     (aws(nodes={"least": 0}), "aws.nodes.least: found 0, expected a whole number from 1 to 100"),
@@ -198,7 +206,9 @@ def test_the_configuration_in_the_repository_lacks_only_what_nobody_can_know(tar
     document = yaml.safe_load((root() / f"stacks/config/Pulumi.{target}.yaml").read_text())
     raw = {key.removeprefix("signalink:"): value for key, value in document["config"].items()}
     _, faults = config.read(target, raw)
-    expected = {"kind": [], "existing": ["cluster.context"]}.get(target, ["owner", "expires"])
+    expected = {"kind": [], "existing": ["cluster.context"], "aws-lite": ["owner", "expires", "aws.source"]}.get(
+        target, ["owner", "expires"]
+    )
     assert [fault.key for fault in faults] == expected
 
 

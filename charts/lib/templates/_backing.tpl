@@ -166,7 +166,7 @@ template:
 {{- $name := include "signalink-lib.fullname" . -}}
 {{ .Chart.Name }} {{ .Chart.AppVersion }} is release {{ .Release.Name }} in namespace {{ .Release.Namespace }}: one pod, for kind, labs and small teams.
 
-Address: {{ include "signalink-lib.host" (list . (include "signalink-lib.name" .)) }}
+Address: {{ include "signalink-lib.ownHost" . }}
 
 Watch it start:
   kubectl --namespace {{ .Release.Namespace }} rollout status statefulset/{{ $name }}

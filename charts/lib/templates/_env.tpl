@@ -92,7 +92,7 @@
       fieldPath: metadata.namespace
 - name: SIGNALINK_OPERATOR_WATCH_NAMESPACES
   value: {{ join "," .Values.watchNamespaces | quote }}
-{{- if .Values.apiToken.existingSecret }}
+{{- if include "signalink-lib.apiTokenSecret" . }}
 - name: SIGNALINK_OPERATOR_API_TOKEN_FILE
   value: /run/secrets/signalink/operator-api-token
 {{- end }}

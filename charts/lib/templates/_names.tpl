@@ -44,6 +44,11 @@
 {{ include "signalink-lib.peer" . }}.{{ $top.Release.Namespace }}.svc.{{ $top.Values.global.clusterDomain }}
 {{- end }}
 
+{{/* This chart's own host name as seen from any namespace, however it is called. */}}
+{{- define "signalink-lib.ownHost" -}}
+{{ include "signalink-lib.fullname" . }}.{{ .Release.Namespace }}.svc.{{ .Values.global.clusterDomain }}
+{{- end }}
+
 {{/* (list . peer): where another service is, peer as in files/service.yaml; global.serviceUrls says it of one outside this release. */}}
 {{- define "signalink-lib.peerUrl" -}}
 {{- $peer := index . 1 -}}

@@ -20,7 +20,7 @@ spec:
     {{- range $need := $s.needs }}
     {{- include "signalink-lib.egressTo" (list $top $need) | nindent 4 }}
     {{- end }}
-    {{- if (.Values.apiToken | default dict).existingSecret }}
+    {{- if include "signalink-lib.apiTokenSecret" . }}
     {{- include "signalink-lib.egressTo" (list . "api") | nindent 4 }}
     {{- end }}
     {{- if (.Values.promises | default dict).enabled }}

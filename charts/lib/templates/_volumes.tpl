@@ -66,11 +66,11 @@
       - key: {{ . }}
         path: {{ . }}
 {{- end }}
-{{- with (.Values.apiToken | default dict).existingSecret }}
+{{- with include "signalink-lib.apiTokenSecret" . }}
 - secret:
     name: {{ . }}
     items:
-      - key: {{ $top.Values.apiToken.key }}
+      - key: {{ include "signalink-lib.tokenKey" $top }}
         path: operator-api-token
 {{- end }}
 {{- range $need, $chart := dict "postgres" "postgres" "redis" "valkey" "kafka" "kafka" }}

@@ -128,7 +128,7 @@ def concerns_of_service(manifest: ServiceManifest, promises: Sequence[str] = ())
     public, alone = manifest.ports.http is not None, "kubernetes" in manifest.needs
     chosen = ["naming", "image", "replicas-one" if alone else "replicas", "logging", "settings"]
     chosen += ["ports", "service", "ingress"] if public else ["ports-internal"]
-    chosen += ["bindings", "secrets"] + (["auth-keys"] if "auth-keys" in manifest.secrets else [])
+    chosen += ["bindings", "secrets"] + (["auth-keys", "service-tokens"] if "auth-keys" in manifest.secrets else [])
     chosen += ["wait"] if "postgres" in manifest.needs else []
     chosen += ["migrations"] if manifest.database is not None else []
     chosen += ["operator"] if alone else []
@@ -219,6 +219,8 @@ def templates_of_service(manifest: ServiceManifest, promises: Iterable[str]) -> 
         names |= {"service": "servicePorts", "ingress": "ingress"}
     if manifest.database is not None:
         names |= {"migration": "migrationJob"}
+    if "auth-keys" in manifest.secrets:
+        names |= {"tokens": "serviceTokens"}
     found = {f"{file}.yaml": _include(name, ".") for file, name in names.items()}
     found["NOTES.txt"] = _include("notes", ".")
     return found | {f"tests/{name}.yaml": _include("promise", f'(list . "{name}")') for name in promises}

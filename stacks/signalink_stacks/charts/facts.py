@@ -41,6 +41,8 @@ def of_service(manifest: ServiceManifest, everyone: Iterable[ServiceManifest]) -
         "schemas": _schemas(manifest, everyone),
         "promises": promises(manifest),
     }
+    if "auth-keys" in manifest.secrets:
+        facts["tokens"] = [other.name for other in everyone if "kubernetes" in other.needs]
     if manifest.database is not None:
         own = {"schema": manifest.database.schema_, "migrations": manifest.database.migrations}
         facts["database"] = own | {"head": revisions.head(manifest.database.migrations)}

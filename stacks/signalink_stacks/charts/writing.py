@@ -154,7 +154,7 @@ class Checkout:
             for name in parts
         }
         keys |= {"tags": TAGS} | off | self.fragments["global"]
-        schema = composed.compose("signalink", self.fragments, [], {}, keys)
+        schema = composed.compose("signalink", self.fragments, [], {"global.serviceTokens": True}, keys)
         rows = [
             ["chart", "is"],
             *([f"[{name}](../{name}/README.md)", catalogue.DESCRIPTIONS[name]] for name in (*parts, *off)),

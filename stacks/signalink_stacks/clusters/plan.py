@@ -136,12 +136,13 @@ def install(wishes: Wishes, access: Access, built: Built) -> list[Step]:
         Step("namespace", access.kubectl(*apply, "-f", "-"), yaml.safe_dump(namespace), MINUTE, wishes.namespace),
         Step("definitions", access.kubectl(*apply, "-f", DEFINITIONS), "", MINUTE, DEFINITIONS),
         Step("dependencies", [sys.executable, "-m", "signalink_stacks.charts", "vendor"], "", MINUTE, CHART),
-        Step("charts", access.helm(*_upgrade(wishes, built)), "", 20 * MINUTE, "until all is ready, 15 min at most"),
+        Step("charts", access.helm(*upgrade(wishes, built)), "", 20 * MINUTE, "until all is ready, 15 min at most"),
     ]
 
 
-def _upgrade(wishes: Wishes, built: Built) -> list[str]:
-    words = ["upgrade", RELEASE, CHART, "--install", f"--namespace={wishes.namespace}", "--wait", "--timeout=15m"]
+def upgrade(wishes: Wishes, built: Built, chart: str = CHART) -> list[str]:
+    """Helm's words for installing or upgrading the release; `chart`: another version's umbrella."""
+    words = ["upgrade", RELEASE, chart, "--install", f"--namespace={wishes.namespace}", "--wait", "--timeout=15m"]
     if built.tag:
         words += ["--set=global.devImages=true", f"--set-string=global.imageTag={built.tag}"]
     words += [f"--values={path}" for path in ([SMALL] if wishes.target == "kind" else [])]

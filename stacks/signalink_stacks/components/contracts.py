@@ -77,7 +77,7 @@ class Binding:
     tls: Tls
     auth: Auth
     user: str
-    """Empty: every principal has its own, by its name."""
+    """Empty: every principal has its own, by its name, or as `users` says."""
     secret_ref: SecretRef | None
     database: str
     grants: Mapping[str, tuple[Statement, ...]] = field(default_factory=dict)
@@ -88,12 +88,16 @@ class Binding:
     cidrs: tuple[str, ...] = ()
     security: str = ""
     """Of Kafka: plaintext, ssl, sasl_plaintext, sasl_ssl, aws_msk_iam."""
+    users: Mapping[str, str] = field(default_factory=dict)
+    """Principal -> user, where names are not theirs alone (ElastiCache: one account, many stacks)."""
+    cache: str = ""
+    """Of ElastiCache: the replication group, whose name a login token carries."""
     depends_on: tuple[pulumi.Resource, ...] = ()
     """What must be there before a service can use it, and goes after it."""
 
     def env(self, principal: str, role: str = "") -> dict[str, pulumi.Output[str]]:
         """The fixed keys of a service's environment. `role`: its Postgres role where that is not its name."""
-        user = self.user or role or principal
+        user = self.user or self.users.get(principal) or role or principal
         file = f"{MOUNT}/{self.kind}-{principal}"
         address = pulumi.Output.concat(self.host, ":", str(self.port))
         if self.kind == "postgres":

@@ -13,6 +13,9 @@ REGION: Final = r"[a-z]{2}(-[a-z]+)+-\d"
 DOMAIN: Final = r"([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)+[a-z]{2,63}"
 CIDR: Final = r"\d{1,3}(\.\d{1,3}){3}/\d{1,2}"
 WORLD: Final = "0.0.0.0/0"
+SOURCE: Final = r"https://[A-Za-z0-9.-]+(:\d+)?/[A-Za-z0-9._~/-]+"
+REVISION: Final = r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}"
+ROLE: Final = r"arn:aws[a-z-]*:iam::\d{12}:(role|user)/[A-Za-z0-9+=,.@_/-]+"
 MACHINE: Final = r"[a-z][a-z0-9-]*\.[a-z0-9]+"
 
 
@@ -38,6 +41,10 @@ def read(section: Section, target: Target, profile: Profile) -> Aws | None:
         destroy_after_hours=section.whole("destroyAfterHours", 12, least=1, most=720),
         backup_days=section.whole("backupDays", 7 if profile == "full" else 1, least=0, most=35),
         repository=section.text("repository", "", form=r"[A-Za-z0-9-]+/[A-Za-z0-9._-]+", expected="owner/name"),
+        source=section.text("source", None if lite else "", form=SOURCE, expected="https:// address of a repository"),
+        revision=section.text("revision", "main", form=REVISION, expected="a branch, tag or commit"),
+        admins=section.texts("admins", form=ROLE, expected="the ARN of a role or user"),
+        controller_chart=section.text("controllerChart", "", form=r"\S+", expected="a folder or address of a chart"),
     )
     section.close()
     _networks(section, found)

@@ -123,6 +123,14 @@ class Aws:
     backup_days: int = 1
     repository: str = ""
     """owner/name on GitHub that may deploy; empty: no pipeline roles."""
+    source: str = ""
+    """aws-lite: the https address of the git repository that the machine installs from."""
+    revision: str = "main"
+    """aws-lite: branch, tag or commit of it."""
+    admins: tuple[str, ...] = ()
+    """ARNs of roles and users that administer the cluster, besides who made it."""
+    controller_chart: str = ""
+    """Folder or address of the AWS Load Balancer Controller's chart, for mirrors; empty: the public one."""
 
 
 @dataclass(frozen=True, slots=True)

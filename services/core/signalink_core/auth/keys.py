@@ -77,6 +77,11 @@ class KeyRing:
         """(kid, key) that new tokens are signed with."""
         return next(reversed(self._private.items()))
 
+    @property
+    def kids(self) -> frozenset[str]:
+        """Ids of the keys whose tokens are taken."""
+        return frozenset(self._public)
+
     async def key(self, kid: str) -> Ed25519PublicKey | None:
         return self._public.get(kid)
 

@@ -46,6 +46,8 @@ class UnsubscribeLinks:
         except ValueError:
             raise _refused() from None
         user, tag = raw[:_ID_BYTES], raw[_ID_BYTES:]
+        if base64.urlsafe_b64encode(raw).decode() != token:  # the decoder also takes "+" and "/"
+            raise _refused()
         if len(user) != _ID_BYTES or not hmac.compare_digest(tag, self._tag(user)):
             raise _refused()
         return UUID(bytes=user)

@@ -1,0 +1,247 @@
+"""What the layers call on AWS: a cluster, its bindings, a role per service, the edge, and the stack of one machine.
+
+Owns how the components are put together from a stack's configuration, and the order: the budget first, the network
+before what is in it. What each thing is made of is the components' matter.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_kubernetes as kubernetes
+
+from signalink_stacks.components.aws import bindings, eks, ground, identity, watch
+from signalink_stacks.components.aws.budget import Budget, BudgetArgs
+from signalink_stacks.components.aws.edge import Edge, EdgeArgs
+from signalink_stacks.components.aws.joining import Joining, JoiningArgs
+from signalink_stacks.components.aws.lite import Lite, LiteArgs
+from signalink_stacks.components.aws.network import Network, NetworkArgs
+from signalink_stacks.components.aws.registry import Registry, RegistryArgs
+from signalink_stacks.components.aws.vault import Vault, VaultArgs
+from signalink_stacks.components.contracts import ClusterOutputs
+from signalink_stacks.lib import images, machine, names, registry, routes, tags
+from signalink_stacks.lib.settings import Config, Engine
+
+CREDENTIALS_ADDRESS: Final = "169.254.170.23/32"
+"""Where a pod asks for the credentials of its role (EKS Pod Identity)."""
+
+
+class EksCluster:
+    """The `Cluster` of the target eks."""
+
+    def provision(self, config: Config) -> ClusterOutputs:
+        settings, mine = ground.aws(config), tags.tags(config)
+        provider, budget, account = _begin(config)
+        opts = pulumi.ResourceOptions(providers=[provider], depends_on=[budget])
+        called = names.name(config.stack, "cluster")
+        network = Network("network", _network(config, provider, mine), opts)
+        vault = Vault("vault", VaultArgs(names.name(config.stack, "data"), account, settings.region, mine), opts)
+        repositories = registry.repositories(images.load(), names.name(config.stack, "images"))
+        kept = Registry("registry", RegistryArgs(repositories, vault.key_arn, ground.prod(config), mine), opts)
+        made = eks.Eks("eks", _eks(config, called, network, vault, mine), opts)
+        under = ground.Ground(provider, budget, account, network, vault, kept, made, mine)
+        return ClusterOutputs(
+            name=made.name,
+            provider=_kubernetes(config, made),
+            kubeconfig=made.kubeconfig,
+            namespace=config.cluster.namespace,
+            storage_class=config.cluster.storage_class or ("auto-ebs" if settings.nodes.mode == "auto" else "gp2"),
+            ingress=config.cluster.ingress,
+            identity="pod-identity",
+            registry=kept.host,
+            arch=settings.architecture,
+            unreachable_ok=config.cluster.unreachable_ok,
+            resource=made.cluster,
+            cloud=under,
+        )
+
+
+def backing(engine: Engine) -> "bindings.Provider":
+    """The `BackingService` of one engine at AWS."""
+    return bindings.PROVIDERS[engine]
+
+
+def role(
+    cluster: ClusterOutputs, config: Config, service: str, statements: Sequence[Mapping[str, Any]]
+) -> identity.ServiceRole:
+    """The role of one service: its service account is called as its chart names it."""
+    under = ground.of(cluster)
+    return identity.ServiceRole(
+        f"role-{service}",
+        identity.ServiceRoleArgs(
+            role_name=names.name(config.stack, service, most=64),
+            cluster_name=under.cluster.name,
+            namespace=cluster.namespace,
+            service_account=f"{config.release}-{service}",
+            statements=statements,
+            tags=under.tags,
+        ),
+        under.options(),
+    )
+
+
+def chart_values(cluster: ClusterOutputs) -> dict[str, Any]:
+    """What every service's chart needs to know of this cloud: who else may come in and where pods may go out to."""
+    inside = [{"ipBlock": {"cidr": ground.of(cluster).network.cidr}}]
+    credentials = {"to": [{"ipBlock": {"cidr": CREDENTIALS_ADDRESS}}], "ports": [{"port": 80}]}
+    return {"networkPolicy": {"httpFrom": inside, "metricsFrom": inside, "extraEgress": [credentials]}}
+
+
+def edge(
+    cluster: ClusterOutputs, config: Config, ports: Mapping[str, tuple[int, int, str]], after: Sequence[pulumi.Resource]
+) -> dict[str, pulumi.Input[Any]]:
+    """Load balancers, the HTTP API, names, and pods joined to them. `ports`: public, internal, path of readiness.
+
+    Without a domain there is no certificate, so nothing is opened; the answer says how to come in.
+    """
+    under, settings = ground.of(cluster), ground.aws(config)
+    if not settings.domain:
+        return {"edge": "none: set aws.domain to be reached from outside, or use kubectl port-forward"}
+    made = Edge(
+        "edge",
+        EdgeArgs(
+            called=names.name(config.stack, "edge", most=24),
+            network=under.network,
+            cluster_name=under.cluster.name,
+            domain=settings.domain,
+            zone=settings.zone,
+            routes=routes.read(images.root()),
+            ports=ports,
+            key_arn=under.vault.key_arn,
+            log_days=ground.log_days(config),
+            protect=ground.prod(config),
+            tags=under.tags,
+        ),
+        under.options(),
+    )
+    Joining(
+        "joining",
+        JoiningArgs(
+            mode=settings.nodes.mode,
+            cluster_name=under.cluster.name,
+            role_name=names.name(config.stack, "balancer-controller", most=64),
+            region=settings.region,
+            vpc_id=under.network.vpc_id,
+            chart=settings.controller_chart,
+            namespace=cluster.namespace,
+            release=config.release,
+            targets=made.targets,
+            ports=ports,
+            tags=under.tags,
+        ),
+        pulumi.ResourceOptions(providers=[under.provider, cluster.provider], depends_on=list(after)),
+    )
+    ground.watch(under, config, "edge", watch.http_api(made.door.api.id))
+    return {"url": made.url, "socketUrl": made.socket_url, "records": pulumi.Output.all(*made.records)}
+
+
+def lite(config: Config) -> dict[str, pulumi.Input[Any]]:
+    """The stack of one machine."""
+    settings, mine = ground.aws(config), tags.tags(config)
+    provider, budget, _ = _begin(config)
+    boot = machine.Boot(
+        parts=machine.parts(machine.memory_gib(settings.instance)),
+        source=settings.source,
+        revision=settings.revision,
+        region=settings.region,
+        domain=settings.domain,
+        zone=settings.zone,
+        email=settings.alarm_email,
+        hours=settings.destroy_after_hours,
+    )
+    made = Lite(
+        "lite",
+        LiteArgs(
+            called=names.name(config.stack, "machine"),
+            region=settings.region,
+            cidr=settings.cidr,
+            zone_name=_zones(provider, 1)[0],
+            instance=settings.instance,
+            architecture=settings.architecture,
+            boot=boot,
+            open_to=settings.endpoint_cidrs,
+            expires=config.expires,
+            tags=mine,
+        ),
+        pulumi.ResourceOptions(providers=[provider], depends_on=[budget]),
+    )
+    forward = "--document-name AWS-StartPortForwardingSession --parameters portNumber=8000,localPortNumber=8000"
+    return {
+        "instance": made.instance_id,
+        "parts": made.said,
+        "url": f"https://{settings.domain}" if settings.domain else "http://localhost:8000",
+        "reach": pulumi.Output.concat("aws ssm start-session --target ", made.instance_id, " ", forward),
+    }
+
+
+def _begin(config: Config) -> tuple[aws.Provider, Budget, pulumi.Output[str]]:
+    """The provider, which refuses every account but the stack's, and the budget: before all that costs."""
+    settings = ground.aws(config)
+    provider = aws.Provider(
+        "aws",
+        region=settings.region,
+        allowed_account_ids=[settings.account] if settings.account else None,
+    )
+    called, mine = names.name(config.stack, "budget"), tags.tags(config)
+    args = BudgetArgs(called, config.max_usd, settings.alarm_email, (tags.STACK, config.stack), mine)
+    budget = Budget("budget", args, pulumi.ResourceOptions(providers=[provider]))
+    if settings.account:
+        return provider, budget, pulumi.Output.from_input(settings.account)
+    identity_of = aws.get_caller_identity_output(opts=pulumi.InvokeOptions(provider=provider))
+    return provider, budget, identity_of.account_id
+
+
+def _zones(provider: aws.Provider, count: int) -> list[pulumi.Output[str]]:
+    found = aws.get_availability_zones_output(
+        state="available",
+        filters=[aws.GetAvailabilityZonesFilterArgs(name="opt-in-status", values=["opt-in-not-required"])],
+        opts=pulumi.InvokeOptions(provider=provider),
+    )
+    return [found.names[place] for place in range(count)]
+
+
+def _network(config: Config, provider: aws.Provider, mine: Mapping[str, str]) -> NetworkArgs:
+    settings, full = ground.aws(config), config.profile == "full"
+    return NetworkArgs(
+        cidr=settings.cidr,
+        region=settings.region,
+        zones=_zones(provider, settings.zones),
+        ways_out="zone" if full else "one",
+        endpoints=True,
+        tags=mine,
+    )
+
+
+def _eks(config: Config, called: str, network: Network, vault: Vault, mine: Mapping[str, str]) -> eks.EksArgs:
+    settings = ground.aws(config)
+    return eks.EksArgs(
+        cluster_name=called,
+        region=settings.region,
+        version=settings.kubernetes,
+        subnet_ids=network.private_ids,
+        node_group_id=network.groups["nodes"],
+        key_arn=vault.key_arn,
+        endpoint_cidrs=settings.endpoint_cidrs,
+        admins=settings.admins,
+        mode=settings.nodes.mode,
+        machine=settings.nodes.type,
+        least=settings.nodes.least,
+        most=settings.nodes.most,
+        architecture=settings.architecture,
+        protect=ground.prod(config),
+        log_days=ground.log_days(config),
+        tags=mine,
+    )
+
+
+def _kubernetes(config: Config, made: eks.Eks) -> kubernetes.Provider:
+    """By the cluster's own address; by the kubeconfig that the stack names, where that is not reached from here."""
+    named = config.cluster.kubeconfig
+    return kubernetes.Provider(
+        "kubernetes",
+        kubeconfig=named or made.kubeconfig,
+        context=config.cluster.context or None,
+        delete_unreachable=config.cluster.unreachable_ok,
+        opts=pulumi.ResourceOptions(depends_on=made.ready),
+    )
