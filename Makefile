@@ -38,8 +38,9 @@ npm: $(UI)/node_modules/.installed ## Run npm in services/ui: RUN="test" (unit t
 down: $(VENV)/.local ## Stop it: no process, no port left; the messages stay
 	@$(BIN)/signalink down
 
+# Much of a test is waiting for an engine: one process more than there are CPUs, and no more than four for the memory.
 test: $(VENV)/.dev ## Run all tests on real engines, in parallel (ARGS="tests/log -k race" narrows it down)
-	@$(BIN)/python -m pytest -n $$($(BIN)/python -c 'import os; print(max(2, min(4, len(os.sched_getaffinity(0)))))') --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n $$($(BIN)/python -c 'import os; print(min(4, len(os.sched_getaffinity(0)) + 1))') --dist loadfile $(ARGS)
 
 check: $(VENV)/.dev ## Do what .ci/run does: lint, types, import rules, tests, then the long proofs at small size
 	@$(MAKE) --no-print-directory -j3 -O lint types types-stacks imports
