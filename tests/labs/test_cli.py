@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from signalink_core.errors import ConfigurationError
-from signalink_labs.cli import app, logs, output, up
+from signalink_labs.cli import app, clusters, logs, output, up
 from signalink_stacks.local.state import StateFolder
 
 Captured = pytest.CaptureFixture[str]
@@ -34,6 +34,17 @@ def test_help_lists_every_verb(capsys: Captured) -> None:
     text = capsys.readouterr().out
     verbs = ("up", "down", "status", "doctor", "open", "logs", "trace", "migrate", "user", "log")
     assert [verb for verb in verbs if verb not in text] == []
+
+
+def test_kind_writes_a_kubeconfig_that_is_not_there_yet_and_another_cluster_needs_one(tmp_path: Path) -> None:
+    new = tmp_path / "new"
+    assert clusters.credentials(new, clusters.TargetChoice.KIND) == str(new)
+    assert clusters.credentials(None, clusters.TargetChoice.EXISTING) == ""
+    for target, path in ((clusters.TargetChoice.EXISTING, new), (clusters.TargetChoice.KIND, tmp_path / "no/folder")):
+        with pytest.raises(ConfigurationError, match="is not there"):
+            clusters.credentials(path, target)
+    new.write_text("")
+    assert clusters.credentials(new, clusters.TargetChoice.EXISTING) == str(new)
 
 
 @pytest.mark.parametrize("given", ["limits=1", "LIMITS", "=1", "A B=1"])

@@ -124,6 +124,13 @@ def known(target: TargetChoice) -> plan.Target:
     raise ConfigurationError("The local target has no plan of commands.", next_step="`signalink up`")
 
 
+def credentials(given: Path | None, target: TargetChoice) -> str:
+    """Whole path of the kubeconfig; kind writes one that is not there yet, for a cluster you name it must be."""
+    if given is not None and target is TargetChoice.KIND and given.parent.is_dir():
+        return str(given.resolve())
+    return next(iter(files([given] if given else [])), "")
+
+
 def files(given: list[Path] | None) -> tuple[str, ...]:
     """Whole paths, since commands run in the checkout; ConfigurationError for one that is not there."""
     for path in given or []:

@@ -24,7 +24,7 @@ def down(
 ) -> None:
     """Stop the platform: no process, no port, no shared memory stays. Messages stay unless --purge."""
     if target is not TargetChoice.LOCAL:
-        [named] = clusters.files([kubeconfig] if kubeconfig else []) or [""]
+        named = clusters.credentials(kubeconfig, target)
         wanted = plan.Wishes(clusters.known(target), cluster, namespace, named, context, yes=yes)
         clusters.down(wanted, as_json=as_json)
         return

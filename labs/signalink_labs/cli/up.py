@@ -85,7 +85,7 @@ def up(
 ) -> None:
     """Start the whole platform, on this machine or on Kubernetes; a second call finds the first."""
     if target is not TargetChoice.LOCAL:
-        [named] = clusters.files([kubeconfig] if kubeconfig else []) or [""]
+        named = clusters.credentials(kubeconfig, target)
         wanted = plan.Wishes(
             clusters.known(target), cluster, namespace, named, context, node_image,
             clusters.files(values), tuple(settings or []), tuple(load or []), yes,

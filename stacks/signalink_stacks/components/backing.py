@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from signalink_stacks.components.contracts import Auth, Binding, ClusterOutputs, SecretRef, Tls
-from signalink_stacks.components.room import Room
+from signalink_stacks.components.site import Site
 from signalink_stacks.lib import chartvalues, words
 from signalink_stacks.lib.settings import BindingSettings, Config, Engine
 
@@ -22,15 +22,15 @@ class ChartService:
     """One pod of our own chart, for kind, labs and small teams."""
 
     engine: Engine
-    room: Room
+    site: Site
 
     def provision(self, cluster: ClusterOutputs, config: Config) -> Binding:
         chart = words.CHARTS[self.engine]
-        keys = words.of_engine(self.room.materials.root, self.engine)
-        secret = self.room.secret(chart, f"{config.release}-{chart}-auth", {key: key for key in keys})
+        keys = words.of_engine(self.site.materials.root, self.engine)
+        secret = self.site.secret(chart, f"{config.release}-{chart}-auth", {key: key for key in keys})
         own = chartvalues.of_engine(config, chart, secret.name)
-        release = self.room.release(chart, own, {}, [secret])
-        host, port = self.room.host(chart), PORTS[self.engine]
+        release = self.site.release(chart, own, {}, [secret])
+        host, port = self.site.host(chart), PORTS[self.engine]
         return Binding(
             kind=self.engine,
             provider="chart",

@@ -15,7 +15,7 @@ from signalink_stacks.components.backing import AUTH, PORTS, database
 from signalink_stacks.components.contracts import Binding, ClusterOutputs, SecretRef, Tls
 from signalink_stacks.components.platform import READY, SKIP
 from signalink_stacks.components.preparation import Preparation, PreparationArgs
-from signalink_stacks.components.room import Room
+from signalink_stacks.components.site import Site
 from signalink_stacks.lib import engines, imagerefs, words
 from signalink_stacks.lib.settings import Config, Engine
 
@@ -60,12 +60,12 @@ class OperatorService:
     """Runs a backing service by its operator."""
 
     engine: Engine
-    room: Room
+    site: Site
 
     def provision(self, cluster: ClusterOutputs, config: Config) -> Binding:
         chart = words.CHARTS[self.engine]
-        keys = words.of_engine(self.room.materials.root, self.engine)
-        secret = self.room.secret(chart, f"{config.release}-{chart}-auth", {key: key for key in keys})
+        keys = words.of_engine(self.site.materials.root, self.engine)
+        secret = self.site.secret(chart, f"{config.release}-{chart}-auth", {key: key for key in keys})
         make = self._postgres if self.engine == "postgres" else self._kafka
         host, made = make(cluster, config, secret.name)
         port = PORTS[self.engine]
@@ -89,15 +89,15 @@ class OperatorService:
         host = f"{name}-rw.{cluster.namespace}.svc.cluster.local"
         login = kubernetes.core.v1.Secret(
             "postgres-login",
-            metadata=ObjectMetaArgs(name=f"{name}-login", namespace=cluster.namespace, labels=self.room.labels),
+            metadata=ObjectMetaArgs(name=f"{name}-login", namespace=cluster.namespace, labels=self.site.labels),
             type="kubernetes.io/basic-auth",
-            string_data=pulumi.Output.secret({"username": "postgres", "password": self.room.materials.word(ADMIN)}),
-            opts=_merged(self.room.options(), additional_secret_outputs=["data", "stringData"]),
+            string_data=pulumi.Output.secret({"username": "postgres", "password": self.site.materials.word(ADMIN)}),
+            opts=_merged(self.site.options(), additional_secret_outputs=["data", "stringData"]),
         )
         spec = engines.postgres(config.bindings["postgres"], f"{name}-login", cluster.storage_class)
         objects = (("cluster", engines.POSTGRES, name, spec),)
-        made = Operated("postgres-operated", self._arguments(cluster, objects), self.room.options([login]))
-        image = imagerefs.reference(config.images, "signalink/api", self.room.materials.version)
+        made = Operated("postgres-operated", self._arguments(cluster, objects), self.site.options([login]))
+        image = imagerefs.reference(config.images, "signalink/api", self.site.materials.version)
         wanted = PreparationArgs(
             namespace=cluster.namespace,
             name=f"{name}-bootstrap",
@@ -109,21 +109,21 @@ class OperatorService:
                 "SIGNALINK_POSTGRES_PASSWORD_FILE": f"/run/secrets/signalink/{ADMIN}",
             },
             secret=secret,
-            labels=self.room.labels,
+            labels=self.site.labels,
             wait=config.cluster.wait,
         )
-        return host, [login, made, Preparation("postgres-bootstrap", wanted, self.room.options([made]))]
+        return host, [login, made, Preparation("postgres-bootstrap", wanted, self.site.options([made]))]
 
     def _kafka(self, cluster: ClusterOutputs, config: Config, secret: str) -> tuple[str, list[pulumi.Resource]]:
         name, settings = f"{config.release}-kafka", config.bindings["kafka"]
         nodes = ("pool", engines.POOL, f"{name}-nodes", engines.pool(settings, cluster.storage_class))
         objects = (nodes, ("cluster", engines.KAFKA, name, engines.kafka(settings)))
-        made = Operated("kafka-operated", self._arguments(cluster, objects, name), self.room.options())
+        made = Operated("kafka-operated", self._arguments(cluster, objects, name), self.site.options())
         accounts = tuple(
             (principal, engines.USER, f"{principal}", engines.kafka_user(principal, secret))
             for principal in principals.kafka_principals()
         )
-        users = Operated("kafka-users", self._arguments(cluster, accounts, name), self.room.options([made]))
+        users = Operated("kafka-users", self._arguments(cluster, accounts, name), self.site.options([made]))
         return f"{name}-kafka-bootstrap.{cluster.namespace}.svc.cluster.local", [made, users]
 
     def _arguments(
@@ -133,7 +133,7 @@ class OperatorService:
         kafka: str = "",
     ) -> CustomArgs:
         extra = {"strimzi.io/cluster": kafka} if kafka else {}
-        return CustomArgs(cluster.namespace, objects, self.room.labels, extra, self.room.config.cluster.wait)
+        return CustomArgs(cluster.namespace, objects, self.site.labels, extra, self.site.config.cluster.wait)
 
 
 def _merged(options: pulumi.ResourceOptions, *, additional_secret_outputs: list[str]) -> pulumi.ResourceOptions:

@@ -6,23 +6,23 @@ from signalink_stacks.components import cloud
 from signalink_stacks.components.backing import ChartService, ExternalService
 from signalink_stacks.components.contracts import BackingService, Binding
 from signalink_stacks.components.operated import OperatorService
-from signalink_stacks.components.room import Room
+from signalink_stacks.components.site import Site
 from signalink_stacks.lib.settings import Engine
 
 Bindings = Mapping[Engine, Binding]
 
 
-def deploy(room: Room) -> Bindings:
+def deploy(site: Site) -> Bindings:
     return {
-        engine: service(engine, settings.provider, room).provision(room.cluster, room.config)
-        for engine, settings in room.config.bindings.items()
+        engine: service(engine, settings.provider, site).provision(site.cluster, site.config)
+        for engine, settings in site.config.bindings.items()
     }
 
 
-def service(engine: Engine, provider: str, room: Room) -> BackingService:
+def service(engine: Engine, provider: str, site: Site) -> BackingService:
     """Who runs it."""
     if provider == "aws":
         return cloud.aws().backing(engine)
     if provider == "operator":
-        return OperatorService(engine, room)
-    return ChartService(engine, room) if provider == "chart" else ExternalService(engine)
+        return OperatorService(engine, site)
+    return ChartService(engine, site) if provider == "chart" else ExternalService(engine)

@@ -4,17 +4,17 @@ from typing import Any
 
 from signalink_stacks.components import cloud
 from signalink_stacks.components.release import Release
-from signalink_stacks.components.room import Room
+from signalink_stacks.components.site import Site
 from signalink_stacks.layers.backing import Bindings
 from signalink_stacks.lib import chartvalues, words
 
 
-def deploy(room: Room, bindings: Bindings, apps: dict[str, Release]) -> dict[str, Any]:
+def deploy(site: Site, bindings: Bindings, apps: dict[str, Release]) -> dict[str, Any]:
     """The stack's outputs: addresses, where things are, names of Secrets; no value of one."""
-    config = room.config
+    config = site.config
     found: dict[str, Any] = {
         "urls": chartvalues.public_urls(config),
-        "namespace": room.cluster.namespace,
+        "namespace": site.cluster.namespace,
         "services": sorted(apps),
         "bindings": {
             engine: {
@@ -27,19 +27,19 @@ def deploy(room: Room, bindings: Bindings, apps: dict[str, Release]) -> dict[str
         "monthly_limit_usd": config.max_usd,
     }
     if config.target == "eks":
-        found |= cloud.aws().edge(room.cluster, config, _ports(room), list(apps.values()))
+        found |= cloud.aws().edge(site.cluster, config, _ports(site), list(apps.values()))
     elif config.cluster.ingress.mode == "none":
-        forward = f"kubectl --context {config.cluster.context} -n {room.cluster.namespace} port-forward"
+        forward = f"kubectl --context {config.cluster.context} -n {site.cluster.namespace} port-forward"
         found["reach"] = [
             f"{forward} service/{config.release}-{name} {port}:{port}" for name, port in chartvalues.PORTS.items()
         ]
     return found
 
 
-def _ports(room: Room) -> dict[str, tuple[int, int, str]]:
+def _ports(site: Site) -> dict[str, tuple[int, int, str]]:
     """Service with public routes -> its public port, its internal one, and the path there that says ready."""
     return {
         manifest.name: (manifest.ports.http, manifest.ports.metrics, manifest.health.ready)
-        for manifest in words.manifests(room.materials.root)
+        for manifest in words.manifests(site.materials.root)
         if manifest.ports.http is not None
     }

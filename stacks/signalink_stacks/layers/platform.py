@@ -10,7 +10,7 @@ from signalink_stacks.charts.observers import OBSERVERS
 from signalink_stacks.components import cloud
 from signalink_stacks.components.platform import Topics, TopicsArgs
 from signalink_stacks.components.release import Release, binding_values
-from signalink_stacks.components.room import Room
+from signalink_stacks.components.site import Site
 from signalink_stacks.layers.backing import Bindings
 from signalink_stacks.lib import chartfolder, chartvalues, words
 
@@ -25,24 +25,24 @@ class Platform:
     observers: tuple[pulumi.Resource, ...]
 
 
-def deploy(room: Room, bindings: Bindings) -> Platform:
+def deploy(site: Site, bindings: Bindings) -> Platform:
     values: dict[str, Mapping[str, Any]] = {engine: binding_values(binding) for engine, binding in bindings.items()}
-    manifest = next(each for each in words.manifests(room.materials.root) if each.name == "operator")
-    secret = room.secret("operator", f"{room.config.release}-operator-secrets", words.of_service(manifest))
-    own = chartvalues.of_service(room.config, "operator", {"words": secret.name})
-    own = chartvalues.merged(cloud.values(room.cluster, public=False), own)
-    operator = room.release("operator", own, values, [secret, *bindings["kafka"].depends_on])
-    specs = chartfolder.topics(room.materials.root)
-    arguments = TopicsArgs(room.cluster.namespace, specs, room.labels, room.config.cluster.wait)
-    topics = Topics("topics", arguments, room.options([operator]))
-    observers = [_observer(room, chart, values) for chart in OBSERVERS if room.config.observability]
+    manifest = next(each for each in words.manifests(site.materials.root) if each.name == "operator")
+    secret = site.secret("operator", f"{site.config.release}-operator-secrets", words.of_service(manifest))
+    own = chartvalues.of_service(site.config, "operator", {"words": secret.name})
+    own = chartvalues.merged(cloud.values(site.cluster, public=False), own)
+    operator = site.release("operator", own, values, [secret, *bindings["kafka"].depends_on])
+    specs = chartfolder.topics(site.materials.root)
+    arguments = TopicsArgs(site.cluster.namespace, specs, site.labels, site.config.cluster.wait)
+    topics = Topics("topics", arguments, site.options([operator]))
+    observers = [_observer(site, chart, values) for chart in OBSERVERS if site.config.observability]
     return Platform(bindings, values, topics, tuple(observers))
 
 
-def _observer(room: Room, chart: str, values: Mapping[str, Any]) -> Release:
+def _observer(site: Site, chart: str, values: Mapping[str, Any]) -> Release:
     """What watches; with a Secret of its own where it asks for a word."""
-    keys = words.of_observer(room.materials.root, chart)
+    keys = words.of_observer(site.materials.root, chart)
     if not keys:
-        return room.release(chart, {}, values)
-    secret = room.secret(chart, f"{room.config.release}-{chart}-auth", {key: key for key in keys})
-    return room.release(chart, {"auth": {"existingSecret": secret.name}}, values, [secret])
+        return site.release(chart, {}, values)
+    secret = site.secret(chart, f"{site.config.release}-{chart}-auth", {key: key for key in keys})
+    return site.release(chart, {"auth": {"existingSecret": secret.name}}, values, [secret])

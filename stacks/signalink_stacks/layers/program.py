@@ -4,7 +4,7 @@ from typing import Any
 
 from signalink_core.errors import ConfigurationError
 from signalink_stacks.components import cloud
-from signalink_stacks.components.room import Materials
+from signalink_stacks.components.site import Materials
 from signalink_stacks.layers import apps, backing, cluster, edge, platform, reading
 
 
@@ -21,7 +21,7 @@ def deploy(materials: Materials) -> dict[str, Any]:
     """Everything of a stack."""
     if materials.config.target == "aws-lite":
         return dict(cloud.aws().lite(materials.config))
-    room = cluster.deploy(materials)
-    bindings = backing.deploy(room)
-    found = platform.deploy(room, bindings)
-    return edge.deploy(room, bindings, apps.deploy(room, found))
+    site = cluster.deploy(materials)
+    bindings = backing.deploy(site)
+    found = platform.deploy(site, bindings)
+    return edge.deploy(site, bindings, apps.deploy(site, found))

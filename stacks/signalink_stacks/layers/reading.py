@@ -13,7 +13,7 @@ from pulumi.runtime.config import CONFIG, get_config_env, is_config_secret
 
 from signalink_core.errors import ConfigurationError
 from signalink_stacks.charts.vendoring import vendor
-from signalink_stacks.components.room import Materials
+from signalink_stacks.components.site import Materials
 from signalink_stacks.lib import chartfolder, config, images, words
 from signalink_stacks.lib.reading import Fault
 

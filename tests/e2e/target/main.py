@@ -123,8 +123,10 @@ def proof(kind: Kind) -> str:
         if gone := set(pods) - set(kind.pods()):
             raise Missed(f"a second up replaced {len(gone)} pods")
         say(f"up again: {second:.0f} s, no pod was replaced")
-    finally:
-        _, down = kind.signalink("down")
+    except BaseException:
+        subprocess.run(["kind", "delete", "cluster", "--name", CLUSTER], capture_output=True, timeout=120, check=False)
+        raise
+    _, down = kind.signalink("down")
     if more := {name: sorted(found - before[name]) for name, found in left().items() if found - before[name]}:
         raise Missed(f"down left {more}")
     contexts = _lines(["kubectl", f"--kubeconfig={kind.kubeconfig}", "config", "get-contexts", "--output=name"])

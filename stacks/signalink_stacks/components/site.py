@@ -30,7 +30,7 @@ class Materials:
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class Site:
     """A namespace of a cluster in which components put things. `after`: what must be there before any of them."""
 
     materials: Materials
