@@ -17,7 +17,7 @@ from signalink_stacks.lib.settings import Config
 _LATER: Final = object()
 _TOLD: Final[list[tuple[str, dict[str, str]]]] = []
 NAME: Final = "signalink"
-DEFAULT: Final = ("", "docker.io")
+DEFAULT: Final = ("",)
 """Where images without a host come from."""
 
 
