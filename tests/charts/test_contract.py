@@ -255,7 +255,7 @@ def test_the_operators_definitions_rights_and_topics_are_the_operators_own() -> 
         assert (CHARTS / "operator/crds" / path.name).read_bytes() == path.read_bytes()
     rendered = render("operator")
     wanted = [role["rules"] for role in yaml.safe_load_all((folder / "rbac.yaml").read_text(encoding="utf-8"))]
-    assert sorted(map(str, wanted)) == sorted(str(role["rules"]) for role in rendered.of("ClusterRole", "Role"))
+    assert sorted(map(str, wanted)) == sorted(str(role["rules"]) for role in rendered.lasting("ClusterRole", "Role"))
     topics = yaml.safe_load_all((folder / "signalink_operator/manifests/topics.yaml").read_text(encoding="utf-8"))
     made = {one["metadata"]["name"]: one["spec"] for one in rendered.of("Topic")}
     assert made == {one["metadata"]["name"]: one["spec"] for one in topics}

@@ -70,7 +70,8 @@ spec:
 - from:
     - podSelector:
         matchLabels:
-          {{- include "signalink-lib.selector" (list $top (printf "%s-test" (include "signalink-lib.name" $top))) | nindent 10 }}
+          app.kubernetes.io/instance: {{ $top.Release.Name }}
+          signalink.dev/promise: "on"
     {{- range $s.neededBy }}
     {{- include "signalink-lib.podPeer" (list $top .) | nindent 4 }}
     {{- end }}

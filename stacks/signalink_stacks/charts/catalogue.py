@@ -3,7 +3,7 @@
 A service's chart follows from its manifest alone; only what no manifest can say stands in DIFFERENCES.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from signalink_core.manifest import ServiceManifest
@@ -167,6 +167,7 @@ def burst(cpu: str) -> str:
 def concerns_of_engine(chart: str) -> list[str]:
     held = ["persistence"] if ENGINES[chart]["persistence"] else []
     before = ["naming", "image", "replicas-one", "configuration", "auth", *held, "bootstrap", "resources", "terminate"]
+    before += ["promises"]
     return [*before, "security", "tmp", "scheduling", "service-account", "network-policy-backing", "extras", "global"]
 
 
@@ -174,6 +175,7 @@ def concerns_of_observer(chart: str) -> list[str]:
     held = ["persistence"] if "size" in OBSERVERS[chart] else []
     words = ["auth"] if "keys" in OBSERVERS[chart]["facts"] else ["restart"]
     first = ["naming-observer", "image", "replicas-one", chart, *held, "resources", "terminate", *words]
+    first += ["promises-observer"]
     return [*first, "security", "tmp", "scheduling", "service-account", "network-policy-backing", "extras", "global"]
 
 
@@ -184,6 +186,7 @@ def defaults_of_observer(chart: str, images: dict[str, dict[str, Any]]) -> dict[
         "image.repository": image["repository"],
         "image.tag": str(image["tag"]),
         "image.digest": image.get("digest") or "",
+        "promises.image.repository": "signalink/prober",
         "resources.requests.cpu": observer["cpu"],
         "resources.requests.memory": observer["memory"],
         "resources.limits.cpu": burst(observer["cpu"]),
@@ -208,7 +211,7 @@ def defaults_of_engine(chart: str, images: dict[str, dict[str, Any]]) -> dict[st
     }
 
 
-def templates_of_service(manifest: ServiceManifest, promises: Iterable[str]) -> dict[str, str]:
+def templates_of_service(manifest: ServiceManifest, promises: Sequence[str]) -> dict[str, str]:
     """File below templates/ -> its text: one include each."""
     names = {"serviceaccount": "serviceAccount", "deployment": "deployment", "networkpolicy": "networkPolicy"}
     names |= {"secret": "secret", "faults": "faultsConfig", "monitor": "monitor", "rules": "rule"}
@@ -223,6 +226,8 @@ def templates_of_service(manifest: ServiceManifest, promises: Iterable[str]) -> 
         names |= {"tokens": "serviceTokens"}
     found = {f"{file}.yaml": _include(name, ".") for file, name in names.items()}
     found["NOTES.txt"] = _include("notes", ".")
+    if set(promises) & {"managed", "published", "round-trip", "watched"}:
+        found["tests/means.yaml"] = _include("promiseMeans", ".")
     return found | {f"tests/{name}.yaml": _include("promise", f'(list . "{name}")') for name in promises}
 
 

@@ -18,6 +18,14 @@ SOCKET: Final = "/v1/socket"
 ENGINES: Final = {"postgres": "postgres", "valkey": "redis", "kafka": "kafka"}
 """Chart of a backing service -> what a manifest calls it."""
 Facts = dict[str, Any]
+OWN_PROMISES: Final = {
+    "analytics": ["counted"],
+    "api": ["repeat"],
+    "gateway": ["order"],
+    "operator": ["managed"],
+    "prober": ["watched", "round-trip"],
+    "relay": ["published"],
+}
 
 
 def manifests(root: Path) -> list[ServiceManifest]:
@@ -90,7 +98,7 @@ def peer(manifest: ServiceManifest) -> dict[str, Any]:
 
 def promises(manifest: ServiceManifest) -> list[str]:
     """What `helm test` shows of it."""
-    own = {"analytics": ["counted"], "api": ["repeat"], "gateway": ["order"]}.get(manifest.name, [])
+    own = OWN_PROMISES.get(manifest.name, [])
     return (["answers"] if manifest.ports.http is not None else []) + own
 
 
