@@ -18,6 +18,10 @@
       value: {{ $value | quote }}
     {{- end }}
   {{- end }}
+  readinessProbe:
+    httpGet: {path: /, port: metrics}
+    periodSeconds: 10
+    timeoutSeconds: 5
   livenessProbe:
     tcpSocket: {port: metrics}
     periodSeconds: 20
