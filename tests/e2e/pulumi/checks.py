@@ -46,7 +46,7 @@ def a_drift_is_found_and_repaired(engine: Engine) -> str:
     owner = "--field-manager=somebody"
     engine.kubectl("patch", "deployment", "signalink-relay", "-n", NAMESPACE, owner, "--type=merge", "-p", patch)
     engine.kubectl("delete", "configmap,networkpolicy", "-n", NAMESPACE, "-l", "app.kubernetes.io/name=relay")
-    text, status = engine.attempt("refresh", "--yes", "--expect-no-changes", "--skip-preview", "-s", STACK)
+    _, status = engine.attempt("refresh", "--yes", "--expect-no-changes", "--skip-preview", "-s", STACK)
     if status == 0:
         raise Missed("a refresh finds no drift")
     engine.env["PULUMI_K8S_ENABLE_PATCH_FORCE"] = "true"

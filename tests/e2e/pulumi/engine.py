@@ -22,7 +22,7 @@ KINDS: Final = (
     "poddisruptionbudgets,horizontalpodautoscalers,roles,rolebindings,topics.signalink.dev"
 )
 WHOLE: Final = "namespaces,customresourcedefinitions,clusterroles,clusterrolebindings"
-THREADS: Final = '''"""A plugin in Python makes resources in the threads that a chart's resources wait in: it needs more than those."""
+THREADS: Final = '''"""A plugin in Python makes resources in the threads that a chart's resources wait in."""
 import concurrent.futures.thread as threads
 
 _made = threads.ThreadPoolExecutor.__init__
@@ -127,7 +127,7 @@ class Engine:
         return f"pulumi {version}, {provider}, a real API server {server} ({nodes})"
 
     def run(self, *words: str, good: tuple[int, ...] = (0,), kept: bool = True) -> str:
-        """What pulumi says; Missed when it ends otherwise. Kept for the search of secrets, unless it is to show them."""
+        """What pulumi says; Missed when it ends otherwise. Kept for the search of secrets, unless it shows them."""
         text, status = self.attempt(*words, kept=kept)
         if status not in good:
             raise Missed(f"`pulumi {' '.join(words)}` ended with {status}:\n" + "\n".join(text.splitlines()[-25:]))

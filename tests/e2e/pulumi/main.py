@@ -19,9 +19,7 @@ from engine import Engine, Missed, lacking, say  # noqa: E402
 
 def main() -> int:
     parser = argparse.ArgumentParser()
-    parser.add_argument(
-        "--size", choices=("small", "full"), default="full", help="full has two of everything, and what watches"
-    )
+    parser.add_argument("--size", choices=("small", "full"), default="full", help="full: the profile standard")
     parser.add_argument("--seed", default="", help="unused: nothing here is left to chance")
     size = parser.parse_args().size
     reason, required = lacking()
