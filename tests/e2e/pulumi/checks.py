@@ -49,9 +49,7 @@ def a_drift_is_found_and_repaired(engine: Engine) -> str:
     _, status = engine.attempt("refresh", "--yes", "--expect-no-changes", "--skip-preview", "-s", STACK)
     if status == 0:
         raise Missed("a refresh finds no drift")
-    engine.env["PULUMI_K8S_ENABLE_PATCH_FORCE"] = "true"
     engine.run("up", "--yes", "--skip-preview", "--refresh", "-s", STACK)
-    del engine.env["PULUMI_K8S_ENABLE_PATCH_FORCE"]
     replicas = engine.kubectl(
         "get", "deployment", "signalink-relay", "-n", NAMESPACE, "-o", "jsonpath={.spec.replicas}"
     )
