@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -132,7 +133,9 @@ class Engine:
         """What pulumi says; Missed when it ends otherwise. Kept for the search of secrets, unless it shows them."""
         text, status = self.attempt(*words, kept=kept)
         if status not in good:
-            raise Missed(f"`pulumi {' '.join(words)}` ended with {status}:\n" + "\n".join(text.splitlines()[-25:]))
+            lines = text.splitlines()
+            told = [line for line in lines if re.search(r"error|diff:|^ [-+~]+ ", line)][:12] or lines[-25:]
+            raise Missed(f"`pulumi {' '.join(words)}` ended with {status}:\n" + "\n".join(told))
         return text
 
     def attempt(self, *words: str, kept: bool = True) -> tuple[str, int]:
