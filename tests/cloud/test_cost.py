@@ -21,6 +21,7 @@ PREVIEW = {
         {"op": "create", "urn": "x", "newState": {"urn": "urn:pulumi:eks::s::aws:x::nat", "type": NAT.type}},
         {"op": "same", "oldState": {"urn": "urn:pulumi:eks::s::aws:x::kafka", "type": BROKER.type, "inputs": {}}},
         {"op": "delete", "oldState": {"urn": "urn:pulumi:eks::s::aws:x::old", "type": NAT.type, "inputs": {}}},
+        {"op": "delete", "oldState": {"urn": "urn:pulumi:eks::s::aws:x::older", "type": NAT.type, "inputs": {}}},
     ]
 }
 
@@ -78,6 +79,7 @@ def test_a_preview_is_priced_by_what_is_there_after_it(stack: list[Resource], ca
     document = json.loads(capsys.readouterr().out)
     assert {line["resource"] for line in document["lines"]} == {"nat", "kafka"}
     assert document["monthly_usd"] == 606.63
+    assert document["difference_usd"] == -32.85
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"steps": [{"op": "create", "newState": {"urn": "x"}}]}'])

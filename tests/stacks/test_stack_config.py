@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from signalink_core.errors import ConfigurationError
-from signalink_stacks.lib import config, names, tags
+from signalink_stacks.lib import chartfolder, config, names, tags
 from signalink_stacks.lib.images import root
 from signalink_stacks.lib.reading import Fault
 from signalink_stacks.lib.settings import LIMITS_USD, PROFILES, TARGETS
@@ -144,7 +144,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
 def test_a_mistake_is_told_with_its_key_what_was_found_what_is_expected_and_a_fix(
     raw: dict[str, Any], line: str
 ) -> None:
-    _, faults = config.read("lab", raw)
+    _, faults = config.read("lab", raw, charts=chartfolder.charts(root()))
     assert any(line in str(fault) for fault in faults), [str(fault) for fault in faults]
     assert all(re.fullmatch(r"\S+: found .+, expected .+; fix: .+", str(fault), re.DOTALL) for fault in faults)
 

@@ -8,8 +8,10 @@ from typer.exceptions import TyperException
 from signalink_core.errors import ConfigurationError, SignalinkError
 from signalink_labs.cli import (
     analytics,
+    backup,
     channels,
     cost,
+    deploy,
     dlq,
     doctor,
     down,
@@ -44,8 +46,11 @@ app.command("open")(opening.open_)
 app.command("logs")(logs.logs)
 app.command("trace")(trace.trace)
 app.command("migrate")(migrate.migrate)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.command("apply")(topics.apply)
 app.command("cost")(cost.cost)
+app.command("deploy")(deploy.deploy)
 app.command("sweep")(sweep.sweep)
 app.add_typer(user.app, name="user")
 app.add_typer(tokens.app, name="token")

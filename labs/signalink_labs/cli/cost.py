@@ -37,8 +37,8 @@ def cost(
     as_json: output.Json = False,
 ) -> int:
     """Price a stack's resources by list prices. Exit 1 when a month costs more than the limit."""
-    estimate, limit = examine(stack, preview, max_usd)
-    earlier = read(against) if against else None
+    estimate, limit, present = examine(stack, preview, max_usd)
+    earlier = read(against) if against else present
     refused = prices.refusal(estimate, limit)
     if as_json:
         output.document(as_document(stack, estimate, limit, earlier))
@@ -48,17 +48,19 @@ def cost(
     return 1 if refused else 0
 
 
-def examine(stack: str, preview: Path | None, max_usd: float | None) -> tuple[Estimate, float]:
-    """The estimate and the limit: what was asked for, else what the stack's config says."""
-    recorded = graph.record(stack, images.root())
-    resources = recorded.resources if preview is None else graph.read_preview(preview)
+def examine(stack: str, preview: Path | None, max_usd: float | None) -> tuple[Estimate, float, float | None]:
+    """The estimate; the limit: what was asked for, else what the config says; of a preview also what is paid now."""
+    recorded, table, today = graph.record(stack, images.root()), prices.load(), utc_now().date()
     limit = recorded.max_usd if max_usd is None else max_usd
-    return prices.price(resources, prices.load(), utc_now().date()), limit
+    if preview is None:
+        return prices.price(recorded.resources, table, today), limit, None
+    before, after = graph.read_preview(preview)
+    return prices.price(after, table, today), limit, prices.price(before, table, today).monthly
 
 
 def require(stack: str, max_usd: float | None) -> Estimate:
     """OverBudget unless a month of the stack costs at most what it may; asked before anything is created."""
-    estimate, limit = examine(stack, None, max_usd)
+    estimate, limit, _ = examine(stack, None, max_usd)
     refused = prices.refusal(estimate, limit)
     if refused:
         raise OverBudget(

@@ -1,5 +1,6 @@
 """Owns `signalink images`: list, build, pin and check what containers are made of."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ from rich.table import Table
 from signalink_labs.cli import output
 from signalink_stacks.containers import build as building
 from signalink_stacks.containers import pin as pinning
+from signalink_stacks.delivery import publish as publishing
 from signalink_stacks.lib import images
 from signalink_stacks.lib.images import Catalogue
 
@@ -18,9 +20,16 @@ Names = Annotated[list[str] | None, typer.Argument(help="Only these; all without
 
 
 @app.command("list")
-def list_(as_json: output.Json = False) -> None:
+def list_(
+    ours: Annotated[bool, typer.Option("--ours", help="Only the repositories of those that are built here.")] = False,
+    as_json: output.Json = False,
+) -> None:
     """Every image with its reference and licence."""
     catalogue = images.load()
+    if ours and not as_json:
+        for image in catalogue.services():
+            output.text(image.repository)
+        return
     if as_json:
         output.document({"images": [image.model_dump() | {"reference": image.reference} for image in catalogue]})
         return
@@ -72,6 +81,32 @@ def pin(
     for name, digest in found.items():
         output.text(f"  {name:<18} {digest}")
     output.text(f"{len(found)} digests written to {values or images.FILE}. Next: `make docs`")
+
+
+@app.command("push")
+def push(
+    registry: Annotated[str, typer.Option(help="Host of the registry, with a path where it has one.")],
+    names: Names = None,
+    tag: Annotated[str, typer.Option(help="The tag that was built; else the commit.")] = "",
+    out: Annotated[
+        Path,
+        typer.Option(help="Where the digests go, as a stack's key `images` takes them; lists of contents beside it."),
+    ] = Path("dist/images.json"),
+    unsigned: Annotated[bool, typer.Option("--unsigned", help="Leave cosign out.")] = False,
+    as_json: output.Json = False,
+) -> None:
+    """Push our images, sign them and their lists of contents by digest, and write the digests down."""
+    catalogue = images.load()
+    wish = publishing.Wish(
+        registry, tag or building.source(images.root()).tag, out.parent / "contents", signed=not unsigned
+    )
+    say = (lambda _: None) if as_json else output.text
+    digests = publishing.publish(building.chosen(catalogue, names or []), wish, pinning.asker(), say)
+    out.write_text(json.dumps({"registry": registry, "digests": digests}, indent=2) + "\n", encoding="utf-8")
+    if as_json:
+        output.document({"registry": registry, "digests": digests})
+        return
+    output.text(f"{len(digests)} images are in {registry}; their digests in {out}")
 
 
 @app.command("check")

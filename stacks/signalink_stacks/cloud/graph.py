@@ -69,26 +69,40 @@ def of_record(document: Mapping[str, Any]) -> Graph:
 
 def of_preview(document: Mapping[str, Any]) -> tuple[Resource, ...]:
     """What is there after the steps of `pulumi preview --json`."""
+    return _resources(document, "newState", without=GONE)
+
+
+def before_preview(document: Mapping[str, Any]) -> tuple[Resource, ...]:
+    """What is there before them."""
+    return _resources(document, "oldState", without=frozenset({"create", "create-replacement", "import", "read"}))
+
+
+def _resources(document: Mapping[str, Any], which: str, *, without: frozenset[str]) -> tuple[Resource, ...]:
+    """Of each resource once: a replacement is several steps of one URN."""
     steps: Sequence[Mapping[str, Any]] = document.get("steps") or []
-    return tuple(
-        Resource(state["type"], str(state["urn"]).rpartition("::")[2], state.get("inputs") or {})
+    states = {
+        str(state["urn"]): state
         for step in steps
-        if step.get("op") not in GONE and (state := step.get("newState") or step.get("oldState"))
+        if step.get("op") not in without
+        and (state := step.get(which) or (step.get("oldState") if step.get("op") == "same" else None))
+    }
+    return tuple(
+        Resource(state["type"], urn.rpartition("::")[2], state.get("inputs") or {}) for urn, state in states.items()
     )
 
 
-def read_preview(path: Path) -> tuple[Resource, ...]:
-    """The same from a file; ConfigurationError when it is none or holds something else."""
+def read_preview(path: Path) -> tuple[tuple[Resource, ...], tuple[Resource, ...]]:
+    """Both from a file, before first; ConfigurationError when it is none or holds something else."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        found = of_preview(document)
+        before, after = before_preview(document), of_preview(document)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigurationError(
             f"{path} is no document of a preview ({type(error).__name__}: {error}).",
             next_step="`pulumi preview --json > FILE` writes one.",
         ) from error
-    if not found:
+    if not before and not after:
         raise ConfigurationError(
             f"{path} names no resource.", next_step="`pulumi preview --json > FILE`, without --suppress-outputs."
         )
-    return found
+    return before, after

@@ -5,7 +5,7 @@ Owns which keys there are and which may stand together; how one key is read is `
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final, cast
 
@@ -35,14 +35,10 @@ URL: Final = r"https?://[^/\s]+(/[^\s]*)?"
 PRODUCTION: Final = re.compile(r"(^|[^a-z])prod(uction)?([^a-z]|$)", re.IGNORECASE)
 PORTS: Final[Mapping[Engine, int]] = {"postgres": 5432, "redis": 6379, "kafka": 9092}
 SECURITY: Final = ("plaintext", "ssl", "sasl_plaintext", "sasl_ssl", "aws_msk_iam")
-CHARTS: Final = (
-    "alertmanager", "analytics", "api", "gateway", "kafka", "notifications", "operator", "postgres", "prober",
-    "prometheus", "relay", "valkey",
-)  # fmt: skip
 MOST_USD: Final = 100_000
 
 
-def parse(stack: str, raw: Mapping[str, Any], *, charts: tuple[str, ...] = CHARTS) -> Config:
+def parse(stack: str, raw: Mapping[str, Any], *, charts: Sequence[str] = ()) -> Config:
     """The configuration of `stack` from its keys without `signalink:`; ConfigurationError with every fault."""
     config, faults = read(stack, raw, charts=charts)
     if faults:
@@ -60,8 +56,8 @@ def refusal(stack: str, faults: list[Fault]) -> ConfigurationError:
     )
 
 
-def read(stack: str, raw: Mapping[str, Any], *, charts: tuple[str, ...] = CHARTS) -> tuple[Config, list[Fault]]:
-    """The configuration with defaults where something is wrong, and what is wrong."""
+def read(stack: str, raw: Mapping[str, Any], *, charts: Sequence[str] = ()) -> tuple[Config, list[Fault]]:
+    """The configuration with defaults where something is wrong, and what is wrong. `charts`: none, any is taken."""
     faults: list[Fault] = []
     top = Section("", raw, faults)
     target = cast(Target, top.choice("target", TARGETS))
@@ -239,11 +235,11 @@ def _strings(section: Section, key: str, values: Mapping[str, Any]) -> dict[str,
     return {name: value for name, value in values.items() if isinstance(value, str)}
 
 
-def _values(section: Section, charts: tuple[str, ...]) -> dict[str, Mapping[str, Any]]:
+def _values(section: Section, charts: Sequence[str]) -> dict[str, Mapping[str, Any]]:
     found: dict[str, Mapping[str, Any]] = {}
     for chart in sorted(section.values):
         table = section.mapping(chart)
-        if chart not in charts:
+        if charts and chart not in charts:
             fix = nearest(chart, charts) or "remove it"
             section.refuse(chart, f"a chart ({', '.join(charts)})", fix)
         found[chart] = table

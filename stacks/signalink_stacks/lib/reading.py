@@ -6,6 +6,7 @@ Owns how a fault reads (`key: found, expected; fix`); which keys there are is `c
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from difflib import get_close_matches
 from typing import Any, Final
 
@@ -129,6 +130,8 @@ class Section:
     def _take(self, key: str) -> Any:
         self.asked.append(key)
         value = self.values.get(key, MISSING)
+        if isinstance(value, date):
+            return value.isoformat()
         return MISSING if value is None else value
 
     def _absent(self, key: str, default: str | None, expected: str, otherwise: str) -> str:

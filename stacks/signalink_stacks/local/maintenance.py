@@ -20,18 +20,24 @@ def owner(folder: StateFolder, *, stopped: bool = False) -> Iterator[PostgresSet
     running = folder.alive()
     if running is not None:
         if stopped:
-            raise EnvironmentBroken(
-                "The platform is running, and its writers must not run while this is done.",
-                next_step="`signalink down`, then this again, then `signalink up`",
-            )
+            require_stopped(folder)
         yield schema.settings(folder.secrets, running.ports["postgres"], "owner")
         return
-    with _alone(folder), PostgresEngine(folder.root / "postgres", credentials=folder.secrets) as engine:
+    with alone(folder), PostgresEngine(folder.root / "postgres", credentials=folder.secrets) as engine:
         yield schema.settings(folder.secrets, engine.port, "owner")
 
 
+def require_stopped(folder: StateFolder) -> None:
+    """EnvironmentBroken while the platform runs."""
+    if folder.alive() is not None:
+        raise EnvironmentBroken(
+            "The platform is running, and its writers must not run while this is done.",
+            next_step="`signalink down`, then this again, then `signalink up`",
+        )
+
+
 @contextmanager
-def _alone(folder: StateFolder) -> Iterator[None]:
+def alone(folder: StateFolder) -> Iterator[None]:
     """Hold the supervisor's lock, so that nobody starts the platform on the same data meanwhile."""
     with folder.exclusive() as mine:
         if not mine:

@@ -1,0 +1,63 @@
+"""Owns `signalink deploy`: what a pipeline does to a stack: doctor, cost, preview, up, promises, back on failure."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from signalink_core.errors import ConfigurationError
+from signalink_labs.cli import clusters, cost, output
+from signalink_stacks.cloud import graph
+from signalink_stacks.delivery import promises, rollout
+from signalink_stacks.doctor import checkup
+from signalink_stacks.doctor.host import Target
+from signalink_stacks.lib import images
+from signalink_stacks.local.layout import Wishes
+from signalink_stacks.local.state import StateFolder
+
+
+def deploy(
+    stack: cost.Stack,
+    given: Annotated[
+        Path | None,
+        typer.Option("--images", metavar="FILE", help="JSON of the stack's key `images`: registry, digests."),
+    ] = None,
+    max_usd: cost.MaxUsd = None,
+    as_json: output.Json = False,
+) -> None:
+    """Bring a stack to this checkout, or back to its last good images when it does not keep its promises."""
+    say: clusters.Say = (lambda _: None) if as_json else output.text
+    root = images.root()
+    wanted = read(given) if given else None
+    say("doctor")
+    checkup.require(checkup.examine_here(target_of(stack, root), StateFolder(), Wishes()))
+    estimate = cost.require(stack, max_usd)
+    say(f"cost: {estimate.monthly:.2f} USD a month")
+    outputs = rollout.deploy(rollout.Engine(stack, root), wanted, promises.answering(), say)
+    if as_json:
+        output.document({"stack": stack, "monthly_usd": round(estimate.monthly, 2), "outputs": outputs})
+        return
+    for name, url in dict(outputs.get("urls") or {}).items():
+        output.text(f"  {name:<16} {url}")
+    output.text(f"{stack} is deployed.")
+
+
+def target_of(stack: str, root: Path) -> Target:
+    """Whose doctor's rules are asked."""
+    found = graph.record(stack, root).target
+    return "eks" if found in {"eks", "aws-lite"} else "existing" if found == "existing" else "kind"
+
+
+def read(path: Path) -> dict[str, Any]:
+    """ConfigurationError when it is no JSON object with digests."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found["digests"], dict):
+            raise TypeError("digests is no object")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigurationError(
+            f"{path} names no images ({type(error).__name__}: {error}).",
+            next_step="`signalink images push --registry HOST --out FILE` writes one.",
+        ) from error
+    return dict(found)

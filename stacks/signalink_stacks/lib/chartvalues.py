@@ -1,0 +1,105 @@
+"""Values of every chart of a stack, from its configuration: what all have, what the profile says, what people set.
+
+Pure. Bindings come as the table of `global.bindings` already; a value in it may be one that is only known later.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from signalink_stacks.lib import tags
+from signalink_stacks.lib.settings import Config
+
+SOCKET: Final = "/v1/socket"
+PATHS: Final[Mapping[str, tuple[str, ...]]] = {
+    "api": ("/",),
+    "gateway": (SOCKET,),
+    "analytics": ("/v1/analytics",),
+    "notifications": ("/v1/notifications", "/v1/mutes", "/v1/preferences", "/v1/unsubscribe"),
+}
+"""Service with public routes -> the paths that lead to it under one host name."""
+PORTS: Final[Mapping[str, int]] = {"api": 8000, "gateway": 8001, "analytics": 8003, "notifications": 8004}
+SERVICES: Final = ("api", "relay", "gateway", "analytics", "notifications", "prober")
+"""Charts of services in the order they are made; the operator comes before them."""
+Values = dict[str, Any]
+
+
+def merged(*tables: Mapping[str, Any]) -> Values:
+    """Tables laid over each other, the last one on top; lists are replaced whole."""
+    found: Values = {}
+    for table in tables:
+        for key, value in table.items():
+            below = found.get(key)
+            found[key] = merged(below, value) if isinstance(below, dict) and isinstance(value, Mapping) else value
+    return found
+
+
+def public_urls(config: Config) -> dict[str, str]:
+    """Service -> the address that people's browsers use: one host, or this machine's ports where there is none."""
+    base = config.cluster.ingress.base_url
+    if not base and config.aws and config.aws.domain:
+        base = f"https://{config.aws.domain}"
+    if not base:
+        urls = {name: f"http://localhost:{port}" for name, port in PORTS.items()}
+        return urls | {"gateway": f"ws://localhost:{PORTS['gateway']}{SOCKET}"}
+    socket = base.replace("http", "ws", 1) + SOCKET
+    return {"api": base, "gateway": socket, "analytics": base, "notifications": base}
+
+
+def shared(config: Config, bindings: Mapping[str, Any]) -> Values:
+    """The table `global` of every chart."""
+    images = config.images
+    return {
+        "environment": config.environment,
+        "imageRegistry": images.registry,
+        "imageMap": dict(images.map),
+        "imageDigests": dict(images.digests),
+        "imageTag": images.tag,
+        "devImages": images.dev,
+        "publicUrls": public_urls(config),
+        "bindings": dict(bindings),
+    }
+
+
+def of(
+    config: Config, chart: str, own: Mapping[str, Any], bindings: Mapping[str, Any], small: Mapping[str, Any]
+) -> Values:
+    """All values of one chart: `own` is what the program sets, over the profile; what people set lies on top."""
+    profile = small.get(chart, {}) if config.profile == "small" else {}
+    base = {"commonLabels": {tags.STACK: config.stack}, "global": shared(config, bindings)}
+    return merged(base, profile, own, config.values.get(chart, {}))
+
+
+def of_service(config: Config, name: str, keys: Mapping[str, str]) -> Values:
+    """What the program sets in a service's chart. `keys`: its Secrets by what they hold."""
+    found: Values = {"secrets": {"existingSecret": keys["words"]}}
+    if "keys" in keys:
+        found["authKeys"] = {"existingSecret": keys["keys"]}
+    if name == "operator":
+        found["topics"] = {"create": False}
+    return found | ingress(config, name)
+
+
+def ingress(config: Config, name: str) -> Values:
+    """How people reach a service's public port, where the stack has an ingress."""
+    wanted = config.cluster.ingress
+    if name not in PATHS or wanted.mode not in ("ingress", "gateway"):
+        return {}
+    found: Values = {
+        "mode": wanted.mode,
+        "host": urlsplit(wanted.base_url).hostname,
+        "path": PATHS[name][0],
+        "className": wanted.class_name if wanted.mode == "ingress" else "",
+        "tlsSecret": wanted.tls_secret,
+    }
+    if wanted.mode == "gateway":
+        found["parentRefs"] = [{"name": wanted.class_name}]
+    return {"ingress": found}
+
+
+def of_engine(config: Config, chart: str, secret: str) -> Values:
+    """What the program sets in the chart of a backing service."""
+    found: Values = {"auth": {"existingSecret": secret}}
+    if chart != "valkey" and config.cluster.storage_class:
+        found["persistence"] = {"storageClass": config.cluster.storage_class}
+    return found

@@ -1,0 +1,162 @@
+"""L1: a deployment stops at a refusal, keeps what keeps its promises, and goes back to the last good images otherwise.
+
+`pulumi` is a program of this test that plays a history and fails where it is told to: no engine runs here.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from signalink_core.errors import DependencyUnavailable
+from signalink_stacks.delivery import promises, rollout
+from signalink_stacks.delivery.rollout import IMAGES, Engine, WentBack
+
+OLD, NEW = {"digests": {"signalink/api": "sha256:old"}}, {"digests": {"signalink/api": "sha256:new"}}
+FAKE = """#!/usr/bin/env python3
+import json, pathlib, sys
+here = pathlib.Path(__file__).parent
+state = json.loads((here / "state").read_text())
+words = [word for word in sys.argv[1:] if word not in ("--non-interactive", "--yes", "--skip-preview")]
+words = words[: words.index("--stack")]
+with (here / "called").open("a") as called:
+    called.write(" ".join(words) + "\\n")
+name = " ".join(words[:2]) if words[0] in ("config", "stack") else words[0]
+if name == "config set":
+    state["images"] = words[3]
+elif name == "config rm":
+    state["images"] = None
+elif name == "config --json":
+    print(json.dumps({"signalink:images": {"value": state["images"]}} if state["images"] else {}))
+elif name == "stack history":
+    print(json.dumps(state["history"]))
+elif name == "stack output":
+    print(json.dumps({"urls": {"api": "http://api"}}))
+(here / "state").write_text(json.dumps(state))
+fails = state["fails"].get(name, [])
+if fails and (fails == "always" or state["images"] in fails):
+    sys.exit("it broke")
+"""
+
+
+@pytest.fixture
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    (tmp_path / "pulumi").write_text(FAKE)
+    (tmp_path / "pulumi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    play(tmp_path)
+    return Engine("eks", tmp_path)
+
+
+def play(root: Path, *, images: Any = OLD, history: Any = None, **fails: Any) -> None:
+    past = [
+        {"kind": "update", "result": "failed", "config": {IMAGES: {"value": "broken"}}},
+        {"kind": "refresh", "result": "succeeded", "config": {}},
+        {"kind": "update", "result": "succeeded", "config": {IMAGES: {"value": json.dumps(OLD)}}},
+        {"kind": "update", "result": "succeeded", "config": {IMAGES: {"value": "older"}}},
+    ]
+    state = {"images": json.dumps(images), "history": past if history is None else history, "fails": fails}
+    (root / "state").write_text(json.dumps(state))
+
+
+def called(engine: Engine) -> list[str]:
+    changing = ("config set", "config rm", "preview", "up")
+    return [line for line in (engine.root / "called").read_text().splitlines() if line.startswith(changing)]
+
+
+def kept(outputs: Mapping[str, Any]) -> str:
+    return "" if outputs["urls"] else "no address"
+
+
+def deploy(engine: Engine, promise: rollout.Promise = kept) -> Mapping[str, Any]:
+    return rollout.deploy(engine, NEW, promise, lambda _: None)
+
+
+def set_to(images: Any) -> str:
+    return f"config set {IMAGES} {json.dumps(images)}"
+
+
+def test_a_good_deployment_previews_and_goes_up_once(engine: Engine) -> None:
+    assert deploy(engine)["urls"] == {"api": "http://api"}
+    assert called(engine) == [set_to(NEW), "preview", "up"]
+
+
+def test_a_refused_preview_changes_nothing_and_gives_the_images_back(engine: Engine) -> None:
+    play(engine.root, preview="always")
+    with pytest.raises(DependencyUnavailable, match="it broke"):
+        deploy(engine)
+    assert called(engine) == [set_to(NEW), "preview", set_to(OLD)]
+
+
+def test_a_failed_up_goes_back_to_the_images_of_the_last_good_update(engine: Engine) -> None:
+    play(engine.root, up=[json.dumps(NEW)])
+    with pytest.raises(WentBack, match="The last good images run again"):
+        deploy(engine)
+    assert called(engine) == [set_to(NEW), "preview", "up", set_to(OLD), "up"]
+
+
+def test_a_broken_promise_goes_back_too(engine: Engine) -> None:
+    with pytest.raises(WentBack, match="http://api answers 503"):
+        deploy(engine, lambda outputs: "http://api answers 503.")
+    assert called(engine)[-2:] == [set_to(OLD), "up"]
+
+
+def test_without_an_earlier_good_one_it_says_so(engine: Engine) -> None:
+    play(engine.root, images=None, history=[], up="always")
+    with pytest.raises(WentBack, match="no earlier one to go back to"):
+        deploy(engine)
+    assert called(engine) == [set_to(NEW), "preview", "up"]
+
+
+def test_going_back_can_fail_and_is_told(engine: Engine) -> None:
+    play(engine.root, up="always")
+    with pytest.raises(WentBack, match="Going back failed too: pulumi up failed"):
+        deploy(engine)
+
+
+def test_the_policy_pack_is_asked_where_it_is_there(engine: Engine) -> None:
+    (engine.root / rollout.POLICIES).mkdir(parents=True)
+    (engine.root / "pulumi").write_text('#!/bin/sh\necho "$*" >> "$(dirname "$0")/called"\n')
+    engine.checked("up", "--yes")
+    assert "up --yes --policy-pack stacks/policy --stack eks" in (engine.root / "called").read_text()
+
+
+def test_without_pulumi_it_says_where_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(DependencyUnavailable, match="pulumi is not on PATH"):
+        deploy(Engine("eks", tmp_path))
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What GET gives, in turn; the last one stays."""
+    given: list[Any] = []
+
+    def get(url: str, *, timeout: float) -> httpx.Response:
+        found = given.pop(0) if len(given) > 1 else given[0]
+        if isinstance(found, Exception):
+            raise found
+        return httpx.Response(found)
+
+    monkeypatch.setattr("httpx.get", get)
+    return given
+
+
+def test_addresses_are_asked_until_they_answer(answers: list[Any]) -> None:
+    answers += [503, httpx.ConnectError("refused"), 200]
+    waited: list[float] = []
+    promise = promises.answering(60, waited.append)
+    assert promise({"urls": {"api": "https://chat.example.org", "socket": "wss://chat.example.org"}}) == ""
+    assert len(waited) == 2
+
+
+def test_an_address_that_never_answers_is_named(answers: list[Any]) -> None:
+    answers += [503]
+    assert promises.answering(0, lambda _: None)({"urls": {"api": "http://api"}}) == "http://api answers 503."
+
+
+def test_a_stack_without_addresses_keeps_no_promise() -> None:
+    assert "no address" in promises.answering(0)({"urls": {}})
