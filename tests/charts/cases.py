@@ -57,7 +57,9 @@ def everything(chart: str) -> Values:
         parts = {name: own(name, everything) for name in (*SERVICES, *ENGINES, *OBSERVERS)}
         return merged(GLOBAL, {"tags": {"observability": True}} | parts)
     values = merged(GLOBAL, PLAIN)
-    if chart in {*ENGINES, "grafana"}:
+    if chart in ENGINES:
+        return merged(values, {"auth": EXTERNAL, "exporter": {"enabled": True}})
+    if chart == "grafana":
         return merged(values, {"auth": EXTERNAL})
     if chart in OBSERVERS:
         return values

@@ -170,6 +170,12 @@ spec:
         {{- end }}
       ports:
         - port: {{ index . 1 }}
+    {{- if $top.Values.exporter.enabled }}
+    - from:
+        {{- include "signalink-lib.podPeer" (list $top "prometheus") | nindent 8 }}
+      ports:
+        - port: {{ $s.metrics }}
+    {{- end }}
     {{- with $top.Values.networkPolicy.extraIngress }}
     {{- toYaml . | nindent 4 }}
     {{- end }}

@@ -45,6 +45,8 @@ DESCRIPTIONS: Final = {
 ENGINES: Final[dict[str, dict[str, Any]]] = {
     "postgres": {
         "image": "postgres",
+        "exporter": "postgres-exporter",
+        "metrics": 9187,
         "provision": "api",
         "configuration": {
             "max_connections": 200,
@@ -67,6 +69,8 @@ ENGINES: Final[dict[str, dict[str, Any]]] = {
     },
     "valkey": {
         "image": "valkey",
+        "exporter": "redis-exporter",
+        "metrics": 9121,
         "provision": "relay",
         "configuration": {
             "maxmemory": "256mb",
@@ -80,6 +84,8 @@ ENGINES: Final[dict[str, dict[str, Any]]] = {
     },
     "kafka": {
         "image": "kafka",
+        "exporter": "kafka-exporter",
+        "metrics": 9308,
         "provision": "relay",
         "configuration": {
             "auto.create.topics.enable": "false",
@@ -167,7 +173,7 @@ def burst(cpu: str) -> str:
 def concerns_of_engine(chart: str) -> list[str]:
     held = ["persistence"] if ENGINES[chart]["persistence"] else []
     before = ["naming", "image", "replicas-one", "configuration", "auth", *held, "bootstrap", "resources", "terminate"]
-    before += ["promises"]
+    before += ["exporter", "promises"]
     return [*before, "security", "tmp", "scheduling", "service-account", "network-policy-backing", "extras", "global"]
 
 
@@ -197,11 +203,15 @@ def defaults_of_observer(chart: str, images: dict[str, dict[str, Any]]) -> dict[
 def defaults_of_engine(chart: str, images: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """`images`: name -> entry of charts/images.yaml."""
     engine, image = ENGINES[chart], images[ENGINES[chart]["image"]]
+    exporter = images[engine["exporter"]]
     return {
         "image.repository": image["repository"],
         "image.tag": str(image["tag"]),
         "image.digest": image.get("digest") or "",
         "bootstrap.image.repository": f"signalink/{engine['provision']}",
+        "exporter.image.repository": exporter["repository"],
+        "exporter.image.tag": str(exporter["tag"]),
+        "exporter.image.digest": exporter.get("digest") or "",
         "configuration": engine["configuration"],
         "resources.requests.cpu": engine["cpu"],
         "resources.requests.memory": engine["memory"],

@@ -58,8 +58,8 @@ def of_service(manifest: ServiceManifest, everyone: Iterable[ServiceManifest]) -
     return facts
 
 
-def of_engine(chart: str, everyone: Iterable[ServiceManifest]) -> Facts:
-    """files/service.yaml of a backing service's chart: whose words it holds, and who may come in."""
+def of_engine(chart: str, metrics: int, everyone: Iterable[ServiceManifest]) -> Facts:
+    """files/service.yaml of a backing service's chart: whose words it holds, who may come in, its exporter's port."""
     engine = ENGINES[chart]
     accounts = {
         "postgres": [principals.ADMIN, *principals.postgres_roles()],
@@ -70,14 +70,15 @@ def of_engine(chart: str, everyone: Iterable[ServiceManifest]) -> Facts:
         "name": chart,
         "neededBy": needed_by(engine, everyone),
         "keys": [f"{engine}-{name}" for name in accounts[engine]],
+        "metrics": metrics,
     }
 
 
-def of_observer(chart: str, observer: Facts, everyone: Iterable[ServiceManifest]) -> Facts:
+def of_observer(chart: str, observer: Facts, exporters: Iterable[int], everyone: Iterable[ServiceManifest]) -> Facts:
     """files/service.yaml of a chart that watches: its port, its arguments, which ports it scrapes."""
     facts: Facts = {"name": chart, **observer["facts"], "kubernetes": observer["kubernetes"]}
     if observer["kubernetes"]:
-        facts["scrapes"] = [*sorted(manifest.ports.metrics for manifest in everyone), METRICS]
+        facts["scrapes"] = [*sorted(manifest.ports.metrics for manifest in everyone), METRICS, *sorted(exporters)]
     return facts
 
 

@@ -72,8 +72,12 @@ class Checkout:
         keys = catalogue.KAFKA_KEYS if chart == "kafka" else {}
         defaults = catalogue.defaults_of_engine(chart, self.images)
         schema = composed.compose(chart, self.fragments, catalogue.concerns_of_engine(chart), defaults, keys)
-        known, promise = facts.of_engine(chart, self.manifests), f"keeps-{facts.ENGINES[chart]}"
+        known, promise = (
+            facts.of_engine(chart, catalogue.ENGINES[chart]["metrics"], self.manifests),
+            f"keeps-{facts.ENGINES[chart]}",
+        )
         images = [f"{defaults['image.repository']}:{defaults['image.tag']}", defaults["bootstrap.image.repository"]]
+        images.append(f"{defaults['exporter.image.repository']}:{defaults['exporter.image.tag']}")
         parts = {
             "Images": [["image"], *([f"`{image}`"] for image in images)],
             "Secret": [["key", "is"], *([f"`{key}`", "word of that principal"] for key in known["keys"])],
@@ -90,8 +94,9 @@ class Checkout:
 
     def observer(self, chart: str) -> Files:
         defaults = catalogue.defaults_of_observer(chart, self.images)
+        exporters = [engine["metrics"] for engine in catalogue.ENGINES.values()]
         schema = composed.compose(chart, self.fragments, catalogue.concerns_of_observer(chart), defaults, {})
-        known = facts.of_observer(chart, OBSERVERS[chart], self.manifests)
+        known = facts.of_observer(chart, OBSERVERS[chart], exporters, self.manifests)
         images = [f"{defaults['image.repository']}:{defaults['image.tag']}"]
         others = [[str(port), f"`{name}`"] for name, port in known.get("ports", {}).items()]
         parts = {
