@@ -57,7 +57,9 @@ def everything(chart: str) -> Values:
         parts = {name: own(name, everything) for name in (*SERVICES, *ENGINES, *OBSERVERS)}
         return merged(GLOBAL, {"tags": {"observability": True}} | parts)
     values = merged(GLOBAL, PLAIN)
-    if chart in {*ENGINES, "grafana"}:
+    if chart in ENGINES:
+        return merged(values, {"auth": EXTERNAL, "exporter": {"enabled": True}})
+    if chart == "grafana":
         return merged(values, {"auth": EXTERNAL})
     if chart in OBSERVERS:
         return values
@@ -75,7 +77,7 @@ def minimal(chart: str) -> Values:
     if chart == UMBRELLA:
         parts = {name: own(name, minimal) for name in (*SERVICES, *ENGINES, *OBSERVERS)}
         return {"tags": {"observability": True}} | parts
-    values: Values = {"replicaCount": 1}
+    values: Values = {"replicaCount": 1, "promises": {"enabled": False}}
     if chart in OBSERVERS:
         return values if chart == "otel-collector" else values | {"persistence": {"enabled": False}}
     if chart in ENGINES:
@@ -85,7 +87,6 @@ def minimal(chart: str) -> Values:
             | ({} if chart == "valkey" else {"persistence": {"enabled": False}})
         )
     values |= {"metrics": {"enabled": False, "rules": {"enabled": False}}}
-    values |= {"promises": {"enabled": False}} if chart in {"api", "gateway", "analytics", "notifications"} else {}
     values |= {"waitForSchema": {"enabled": False}} if chart != "operator" else {"topics": {"create": False}}
     values |= {"migrations": {"mode": "off"}} if chart in {"api", "analytics", "notifications"} else {}
     return values if chart == "operator" else values | {"podDisruptionBudget": {"enabled": False}}

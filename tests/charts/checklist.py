@@ -90,7 +90,12 @@ def h03_no_token(subject: Subject) -> list[str]:
     ]
     for who, metadata, spec in pods(subject.objects):
         tokens = json.dumps(spec.get("volumes", [])).count("serviceAccountToken")
-        asks = metadata["labels"]["app.kubernetes.io/component"] in {"api-tokens", "operator", "prometheus"}
+        asks = metadata["labels"]["app.kubernetes.io/component"] in {
+            "api-tokens",
+            "operator",
+            "operator-test",
+            "prometheus",
+        }
         found += [] if tokens == int(asks) else [f"{who}: {tokens} tokens as volumes"]
     return found
 

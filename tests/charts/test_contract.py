@@ -13,6 +13,7 @@ import yaml
 from charting import (
     CHARTS,
     ENGINES,
+    MONITORING,
     OBSERVERS,
     RELEASE,
     REPOSITORIES,
@@ -255,7 +256,7 @@ def test_the_operators_definitions_rights_and_topics_are_the_operators_own() -> 
         assert (CHARTS / "operator/crds" / path.name).read_bytes() == path.read_bytes()
     rendered = render("operator")
     wanted = [role["rules"] for role in yaml.safe_load_all((folder / "rbac.yaml").read_text(encoding="utf-8"))]
-    assert sorted(map(str, wanted)) == sorted(str(role["rules"]) for role in rendered.of("ClusterRole", "Role"))
+    assert sorted(map(str, wanted)) == sorted(str(role["rules"]) for role in rendered.lasting("ClusterRole", "Role"))
     topics = yaml.safe_load_all((folder / "signalink_operator/manifests/topics.yaml").read_text(encoding="utf-8"))
     made = {one["metadata"]["name"]: one["spec"] for one in rendered.of("Topic")}
     assert made == {one["metadata"]["name"]: one["spec"] for one in topics}
@@ -331,3 +332,27 @@ def test_grafana_asks_prometheus_and_jaeger_of_the_release_or_those_it_is_told()
     assert sources() == {"prometheus": inside.format("prometheus", 9090), "jaeger": inside.format("jaeger", 16686)}
     assert sources(prometheusUrl="https://p.example.org")["prometheus"] == "https://p.example.org"
     assert set(render("grafana", {"dashboards": {"mine": "{}"}}).of("ConfigMap")[1]["data"]) >= {"own-mine.json"}
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_an_exporter_is_off_by_one_value_and_on_it_is_open_to_prometheus_alone(name: str) -> None:
+    without = render(name, {"global": {"apiVersions": MONITORING}})
+    assert "exporter" not in without.text
+    assert without.of("PodMonitor") == []
+    rendered = render(name, {"exporter": {"enabled": True}, "global": {"apiVersions": MONITORING}})
+    exporter = rendered.one("StatefulSet")["spec"]["template"]["spec"]["containers"][1]
+    (port,) = exporter["ports"]
+    assert port["name"] == "metrics"
+    (rule,) = [
+        r for r in rendered.one("NetworkPolicy")["spec"]["ingress"] if r["ports"] == [{"port": port["containerPort"]}]
+    ]
+    assert [one["podSelector"]["matchLabels"]["app.kubernetes.io/name"] for one in rule["from"]] == ["prometheus"]
+    scraped = [
+        r
+        for r in render("prometheus").one("NetworkPolicy")["spec"]["egress"]
+        if {"port": port["containerPort"]} in r["ports"]
+    ]
+    assert scraped
+    assert rendered.one("PodMonitor")["spec"]["podMetricsEndpoints"][0]["port"] == "metrics"
+    mounted = {mount["name"] for mount in exporter["volumeMounts"]}
+    assert mounted == {"tmp", "exporter"}, "it sees the prober's word and no other"

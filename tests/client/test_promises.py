@@ -1,15 +1,20 @@
 """The promises of `helm test`, as processes against a real platform: kept by it, broken where it does not keep them."""
 
 import asyncio
+import contextlib
 import os
+import re
+import signal
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from aiohttp import web
 
-from signalink_core.testing import promise
-from signalink_stacks.local import control
+from signalink_core.testing import promise, promise_platform
+from signalink_core.testing.promising import Broken
+from signalink_stacks.local import control, layout
 from signalink_stacks.local.layout import Wishes
 from signalink_stacks.local.ports import free_port
 from signalink_stacks.local.state import RunState, StateFolder
@@ -18,13 +23,17 @@ pytestmark = [pytest.mark.engine("postgres", "valkey", "kafka"), pytest.mark.tim
 WISHES = Wishes(
     settings={"LIMITS_REGISTRATIONS_PER_HOUR_PER_IP": "100", "GATEWAY_HOSTS": "chat-gateway,Chat-Gateway.lab"},
     free_ports=True,
-    packages=("signalink_api", "signalink_gateway", "signalink_relay", "signalink_analytics"),
+    packages=("signalink_api", "signalink_gateway", "signalink_relay", "signalink_analytics", "signalink_prober"),
 )
 
 
 @pytest.fixture(scope="module")
-def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunState]:
-    folder = StateFolder(tmp_path_factory.mktemp("promises") / "state")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> StateFolder:
+    return StateFolder(tmp_path_factory.mktemp("promises") / "state")
+
+
+@pytest.fixture(scope="module")
+def state(folder: StateFolder) -> Iterator[RunState]:
     try:
         control.up(folder, WISHES, lambda state: None)
         found = folder.read()
@@ -35,15 +44,22 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunState]:
 
 
 def addresses(state: RunState, service: str) -> dict[str, str]:
-    at = {name: state.process(f"{name}-0").ports for name in ("api", "gateway", "analytics")}
+    at = {name: state.process(f"{name}-0").ports for name in ("api", "gateway", "analytics", "prober", "relay")}
     api = f"http://127.0.0.1:{at['api']['http']}"
     return {
+        "ANALYTICS_URL": f"http://127.0.0.1:{at['analytics']['http']}",
         "API_URL": api,
         "GATEWAY_URL": f"ws://127.0.0.1:{at['gateway']['http']}/v1/socket",
         "WS_ORIGINS": api,
-        "PROMISE_URL": f"http://127.0.0.1:{at[service]['http']}",
+        "PROMISE_URL": f"http://127.0.0.1:{at[service].get('http', 0)}",
         "PROMISE_METRICS_URL": f"http://127.0.0.1:{at[service]['metrics']}",
     }
+
+
+@pytest.fixture(scope="module")
+def kafka(folder: StateFolder, state: RunState) -> dict[str, str]:
+    """What the chart gives a promise that looks into Kafka."""
+    return layout.bindings("prober", ["kafka"], state.ports, folder.secrets)
 
 
 async def run(name: str, settings: dict[str, str], *arguments: str) -> tuple[int | None, str]:
@@ -73,7 +89,57 @@ async def test_a_running_platform_keeps_it(state: RunState, name: str, service: 
     assert await run(name, addresses(state, service)) == (0, f"promise {name}: kept\n")
 
 
-@pytest.mark.parametrize("name", sorted(promise.PROMISES))
+@pytest.mark.parametrize(("name", "service"), [("published", "relay"), ("watched", "prober"), ("round-trip", "prober")])
+async def test_a_running_platform_keeps_what_needs_kafka_to_be_seen(
+    state: RunState, kafka: dict[str, str], name: str, service: str
+) -> None:
+    assert await run(name, addresses(state, service) | kafka) == (0, f"promise {name}: kept\n")
+
+
+@pytest.mark.parametrize("name", ["published", "round-trip"])
+async def test_while_the_relay_stands_still_a_message_is_not_in_kafka_and_it_is_said(
+    state: RunState, kafka: dict[str, str], name: str
+) -> None:
+    relay = state.process("relay-0").pid
+    os.kill(relay, signal.SIGSTOP)
+    try:
+        code, said = await run(name, addresses(state, "prober") | kafka, "--timeout", "50")
+    finally:
+        os.kill(relay, signal.SIGCONT)
+    assert code == 1
+    assert re.search(rf"promise {name}: broken: .*message \S+ is not in Kafka", said), said
+
+
+@pytest.mark.parametrize(
+    ("page", "said"), [('{gateway="a"} 1.0', "a canary last arrived"), ("x 1", "the prober reports no canary")]
+)
+async def test_an_old_canary_and_none_break_the_probers_promise(
+    monkeypatch: pytest.MonkeyPatch, page: str, said: str
+) -> None:
+    monkeypatch.setattr(promise_platform, "COUNTED_SECONDS", 2.0)
+    async with pages_of({"/metrics": f"signalink_canary_last_success_timestamp_seconds{page}\n"}) as url:
+        monkeypatch.setenv("SIGNALINK_PROMISE_METRICS_URL", url)
+        with pytest.raises((AssertionError, Broken), match=said):
+            await promise_platform.watched()
+
+
+@contextlib.asynccontextmanager
+async def pages_of(pages: dict[str, str]) -> AsyncIterator[str]:
+    async def serve(request: web.Request) -> web.Response:
+        return web.Response(text=pages[request.path])
+
+    application = web.Application()
+    application.router.add_get("/{path:.*}", serve)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize("name", sorted(promise.HERE))
 async def test_without_the_service_it_is_broken_and_says_so(state: RunState, name: str) -> None:
     nowhere = f"127.0.0.1:{free_port()}"
     settings = addresses(state, "api") | {"GATEWAY_URL": f"ws://{nowhere}/v1/socket"}

@@ -1,5 +1,6 @@
 """Preparing engines that somebody else runs: the same accounts and rights as the local target's, on real engines."""
 
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,6 +108,21 @@ def test_the_acl_file_holds_hashes_and_no_word(secrets: Credentials) -> None:
     text = redis.acl(SecretFiles(secrets.directory))
     assert not [name for name in principals.redis_principals() if secrets.read(f"redis-{name}") in text]
     assert text.startswith("user default off")
+
+
+def test_exporters_sign_in_as_the_prober_by_files_of_their_own_form(secrets: Credentials, tmp_path: Path) -> None:
+    common = ["--secrets", str(secrets.directory)]
+    paths = {name: tmp_path / name for name in ("acl", "passwords.json", "arguments")}
+    acl = ["redis-acl", *common, "--out", str(paths["acl"]), "--exporter", str(paths["passwords.json"])]
+    assert provision.main(acl) == 0
+    found = json.loads(paths["passwords.json"].read_text())
+    assert found == {"redis://prober@127.0.0.1:6379": secrets.read("redis-prober")}
+    formatting = ["kafka-format", *common, "--out", str(tmp_path), "--cluster-id", CLUSTER]
+    assert provision.main([*formatting, "--exporter", str(paths["arguments"])]) == 0
+    lines = paths["arguments"].read_text().splitlines()
+    assert f"--sasl.password={secrets.read('kafka-prober')}" in lines
+    assert secrets.read("kafka-admin") not in paths["arguments"].read_text()
+    assert {paths[name].stat().st_mode & 0o777 for name in ("passwords.json", "arguments")} == {0o600}
 
 
 class ForeignKafka(KafkaEngine):

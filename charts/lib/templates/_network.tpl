@@ -70,7 +70,8 @@ spec:
 - from:
     - podSelector:
         matchLabels:
-          {{- include "signalink-lib.selector" (list $top (printf "%s-test" (include "signalink-lib.name" $top))) | nindent 10 }}
+          app.kubernetes.io/instance: {{ $top.Release.Name }}
+          signalink.dev/promise: "on"
     {{- range $s.neededBy }}
     {{- include "signalink-lib.podPeer" (list $top .) | nindent 4 }}
     {{- end }}
@@ -169,6 +170,12 @@ spec:
         {{- end }}
       ports:
         - port: {{ index . 1 }}
+    {{- if $top.Values.exporter.enabled }}
+    - from:
+        {{- include "signalink-lib.podPeer" (list $top "prometheus") | nindent 8 }}
+      ports:
+        - port: {{ $s.metrics }}
+    {{- end }}
     {{- with $top.Values.networkPolicy.extraIngress }}
     {{- toYaml . | nindent 4 }}
     {{- end }}

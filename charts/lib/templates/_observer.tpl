@@ -194,6 +194,15 @@ spec:
         - port: {{ . }}
         {{- end }}
     {{- end }}
+    {{- if .Values.promises.enabled }}
+    - to:
+        {{- include "signalink-lib.podPeer" (list $ (include "signalink-lib.name" .)) | nindent 8 }}
+      ports:
+        - port: {{ $s.port }}
+        {{- range $s.serves }}
+        - port: {{ . }}
+        {{- end }}
+    {{- end }}
     {{- range $s.reaches }}
     - to:
         {{- include "signalink-lib.podPeer" (list $ .chart) | nindent 8 }}

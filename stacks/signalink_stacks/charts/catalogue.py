@@ -3,7 +3,7 @@
 A service's chart follows from its manifest alone; only what no manifest can say stands in DIFFERENCES.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from signalink_core.manifest import ServiceManifest
@@ -45,6 +45,8 @@ DESCRIPTIONS: Final = {
 ENGINES: Final[dict[str, dict[str, Any]]] = {
     "postgres": {
         "image": "postgres",
+        "exporter": "postgres-exporter",
+        "metrics": 9187,
         "provision": "api",
         "configuration": {
             "max_connections": 200,
@@ -67,6 +69,8 @@ ENGINES: Final[dict[str, dict[str, Any]]] = {
     },
     "valkey": {
         "image": "valkey",
+        "exporter": "redis-exporter",
+        "metrics": 9121,
         "provision": "relay",
         "configuration": {
             "maxmemory": "256mb",
@@ -80,6 +84,8 @@ ENGINES: Final[dict[str, dict[str, Any]]] = {
     },
     "kafka": {
         "image": "kafka",
+        "exporter": "kafka-exporter",
+        "metrics": 9308,
         "provision": "relay",
         "configuration": {
             "auto.create.topics.enable": "false",
@@ -167,6 +173,7 @@ def burst(cpu: str) -> str:
 def concerns_of_engine(chart: str) -> list[str]:
     held = ["persistence"] if ENGINES[chart]["persistence"] else []
     before = ["naming", "image", "replicas-one", "configuration", "auth", *held, "bootstrap", "resources", "terminate"]
+    before += ["exporter", "promises"]
     return [*before, "security", "tmp", "scheduling", "service-account", "network-policy-backing", "extras", "global"]
 
 
@@ -174,6 +181,7 @@ def concerns_of_observer(chart: str) -> list[str]:
     held = ["persistence"] if "size" in OBSERVERS[chart] else []
     words = ["auth"] if "keys" in OBSERVERS[chart]["facts"] else ["restart"]
     first = ["naming-observer", "image", "replicas-one", chart, *held, "resources", "terminate", *words]
+    first += ["promises-observer"]
     return [*first, "security", "tmp", "scheduling", "service-account", "network-policy-backing", "extras", "global"]
 
 
@@ -184,6 +192,7 @@ def defaults_of_observer(chart: str, images: dict[str, dict[str, Any]]) -> dict[
         "image.repository": image["repository"],
         "image.tag": str(image["tag"]),
         "image.digest": image.get("digest") or "",
+        "promises.image.repository": "signalink/prober",
         "resources.requests.cpu": observer["cpu"],
         "resources.requests.memory": observer["memory"],
         "resources.limits.cpu": burst(observer["cpu"]),
@@ -194,11 +203,15 @@ def defaults_of_observer(chart: str, images: dict[str, dict[str, Any]]) -> dict[
 def defaults_of_engine(chart: str, images: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """`images`: name -> entry of charts/images.yaml."""
     engine, image = ENGINES[chart], images[ENGINES[chart]["image"]]
+    exporter = images[engine["exporter"]]
     return {
         "image.repository": image["repository"],
         "image.tag": str(image["tag"]),
         "image.digest": image.get("digest") or "",
         "bootstrap.image.repository": f"signalink/{engine['provision']}",
+        "exporter.image.repository": exporter["repository"],
+        "exporter.image.tag": str(exporter["tag"]),
+        "exporter.image.digest": exporter.get("digest") or "",
         "configuration": engine["configuration"],
         "resources.requests.cpu": engine["cpu"],
         "resources.requests.memory": engine["memory"],
@@ -208,7 +221,7 @@ def defaults_of_engine(chart: str, images: dict[str, dict[str, Any]]) -> dict[st
     }
 
 
-def templates_of_service(manifest: ServiceManifest, promises: Iterable[str]) -> dict[str, str]:
+def templates_of_service(manifest: ServiceManifest, promises: Sequence[str]) -> dict[str, str]:
     """File below templates/ -> its text: one include each."""
     names = {"serviceaccount": "serviceAccount", "deployment": "deployment", "networkpolicy": "networkPolicy"}
     names |= {"secret": "secret", "faults": "faultsConfig", "monitor": "monitor", "rules": "rule"}
@@ -223,6 +236,8 @@ def templates_of_service(manifest: ServiceManifest, promises: Iterable[str]) -> 
         names |= {"tokens": "serviceTokens"}
     found = {f"{file}.yaml": _include(name, ".") for file, name in names.items()}
     found["NOTES.txt"] = _include("notes", ".")
+    if set(promises) & {"managed", "published", "round-trip", "watched"}:
+        found["tests/means.yaml"] = _include("promiseMeans", ".")
     return found | {f"tests/{name}.yaml": _include("promise", f'(list . "{name}")') for name in promises}
 
 

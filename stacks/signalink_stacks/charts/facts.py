@@ -18,6 +18,14 @@ SOCKET: Final = "/v1/socket"
 ENGINES: Final = {"postgres": "postgres", "valkey": "redis", "kafka": "kafka"}
 """Chart of a backing service -> what a manifest calls it."""
 Facts = dict[str, Any]
+OWN_PROMISES: Final = {
+    "analytics": ["counted"],
+    "api": ["repeat"],
+    "gateway": ["order"],
+    "operator": ["managed"],
+    "prober": ["watched", "round-trip"],
+    "relay": ["published"],
+}
 
 
 def manifests(root: Path) -> list[ServiceManifest]:
@@ -50,8 +58,8 @@ def of_service(manifest: ServiceManifest, everyone: Iterable[ServiceManifest]) -
     return facts
 
 
-def of_engine(chart: str, everyone: Iterable[ServiceManifest]) -> Facts:
-    """files/service.yaml of a backing service's chart: whose words it holds, and who may come in."""
+def of_engine(chart: str, metrics: int, everyone: Iterable[ServiceManifest]) -> Facts:
+    """files/service.yaml of a backing service's chart: whose words it holds, who may come in, its exporter's port."""
     engine = ENGINES[chart]
     accounts = {
         "postgres": [principals.ADMIN, *principals.postgres_roles()],
@@ -62,14 +70,15 @@ def of_engine(chart: str, everyone: Iterable[ServiceManifest]) -> Facts:
         "name": chart,
         "neededBy": needed_by(engine, everyone),
         "keys": [f"{engine}-{name}" for name in accounts[engine]],
+        "metrics": metrics,
     }
 
 
-def of_observer(chart: str, observer: Facts, everyone: Iterable[ServiceManifest]) -> Facts:
+def of_observer(chart: str, observer: Facts, exporters: Iterable[int], everyone: Iterable[ServiceManifest]) -> Facts:
     """files/service.yaml of a chart that watches: its port, its arguments, which ports it scrapes."""
     facts: Facts = {"name": chart, **observer["facts"], "kubernetes": observer["kubernetes"]}
     if observer["kubernetes"]:
-        facts["scrapes"] = [*sorted(manifest.ports.metrics for manifest in everyone), METRICS]
+        facts["scrapes"] = [*sorted(manifest.ports.metrics for manifest in everyone), METRICS, *sorted(exporters)]
     return facts
 
 
@@ -90,7 +99,7 @@ def peer(manifest: ServiceManifest) -> dict[str, Any]:
 
 def promises(manifest: ServiceManifest) -> list[str]:
     """What `helm test` shows of it."""
-    own = {"analytics": ["counted"], "api": ["repeat"], "gateway": ["order"]}.get(manifest.name, [])
+    own = OWN_PROMISES.get(manifest.name, [])
     return (["answers"] if manifest.ports.http is not None else []) + own
 
 

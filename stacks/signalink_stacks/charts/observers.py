@@ -19,6 +19,7 @@ OBSERVERS: Final[dict[str, dict[str, Any]]] = {
         "kubernetes": True,
         "facts": {
             "port": 9090,
+            "promise": "targets",
             "ready": "/-/ready",
             "live": "/-/healthy",
             "args": [
@@ -38,6 +39,7 @@ OBSERVERS: Final[dict[str, dict[str, Any]]] = {
         "kubernetes": False,
         "facts": {
             "port": 9093,
+            "promise": "alerts",
             "ready": "/-/ready",
             "live": "/-/healthy",
             "args": [
@@ -56,6 +58,7 @@ OBSERVERS: Final[dict[str, dict[str, Any]]] = {
         "kubernetes": False,
         "facts": {
             "port": 3000,
+            "promise": "sources",
             "ready": "/api/health",
             "live": "/healthz",
             "command": ["grafana", "server"],
@@ -77,6 +80,7 @@ OBSERVERS: Final[dict[str, dict[str, Any]]] = {
         "kubernetes": False,
         "facts": {
             "port": OTLP["otlp-http"],
+            "promise": "spans",
             "ports": {"otlp-grpc": OTLP["otlp-grpc"], "health": HEALTH, "metrics": METRICS},
             "serves": {"otlp-grpc": OTLP["otlp-grpc"]},
             "probe": "health",
@@ -84,7 +88,7 @@ OBSERVERS: Final[dict[str, dict[str, Any]]] = {
             "args": ["--config=/etc/signalink/collector.yaml"],
             "neededBy": [],
             "open": True,
-            "reaches": [{"chart": "jaeger", "port": OTLP["otlp-grpc"]}],
+            "reaches": [{"chart": "jaeger", "port": OTLP["otlp-grpc"]}, {"chart": "jaeger", "port": 16686}],
         },
     },
     "jaeger": {
@@ -94,6 +98,7 @@ OBSERVERS: Final[dict[str, dict[str, Any]]] = {
         "kubernetes": False,
         "facts": {
             "port": 16686,
+            "promise": "spans",
             "ports": {**OTLP, "health": HEALTH, "metrics": METRICS},
             "serves": OTLP,
             "probe": "health",

@@ -72,11 +72,16 @@ class Checkout:
         keys = catalogue.KAFKA_KEYS if chart == "kafka" else {}
         defaults = catalogue.defaults_of_engine(chart, self.images)
         schema = composed.compose(chart, self.fragments, catalogue.concerns_of_engine(chart), defaults, keys)
-        known = facts.of_engine(chart, self.manifests)
+        known, promise = (
+            facts.of_engine(chart, catalogue.ENGINES[chart]["metrics"], self.manifests),
+            f"keeps-{facts.ENGINES[chart]}",
+        )
         images = [f"{defaults['image.repository']}:{defaults['image.tag']}", defaults["bootstrap.image.repository"]]
+        images.append(f"{defaults['exporter.image.repository']}:{defaults['exporter.image.tag']}")
         parts = {
             "Images": [["image"], *([f"`{image}`"] for image in images)],
             "Secret": [["key", "is"], *([f"`{key}`", "word of that principal"] for key in known["keys"])],
+            "Promises": [["`helm test`", "shows"], [promise, PROMISES[promise]]],
         }
         description = catalogue.DESCRIPTIONS[chart]
         return {
@@ -89,14 +94,16 @@ class Checkout:
 
     def observer(self, chart: str) -> Files:
         defaults = catalogue.defaults_of_observer(chart, self.images)
+        exporters = [engine["metrics"] for engine in catalogue.ENGINES.values()]
         schema = composed.compose(chart, self.fragments, catalogue.concerns_of_observer(chart), defaults, {})
-        known = facts.of_observer(chart, OBSERVERS[chart], self.manifests)
+        known = facts.of_observer(chart, OBSERVERS[chart], exporters, self.manifests)
         images = [f"{defaults['image.repository']}:{defaults['image.tag']}"]
         others = [[str(port), f"`{name}`"] for name, port in known.get("ports", {}).items()]
         parts = {
             "Ports": [["port", "serves"], [str(known["port"]), SERVES.get(chart, "its page and API")], *others],
             "Images": [["image"], *([f"`{image}`"] for image in images)],
             "Secret": [["key", "is"], *([f"`{key}`", "word of that account"] for key in known.get("keys", ()))],
+            "Promises": [["`helm test`", "shows"], [known["promise"], PROMISES[known["promise"]]]],
         }
         description = catalogue.DESCRIPTIONS[chart]
         return {
@@ -187,6 +194,17 @@ PROMISES = {
     "answers": "the internal port says ready, and the public one answers by the name of its Service",
     "repeat": "a post that is repeated with its client_id is one message with one seq",
     "counted": "what is posted is in the log, in Kafka and in the figures, each message once",
+    "published": "a message is a record in Kafka at most 5 s after it was acknowledged",
+    "watched": "the prober's own message has gone the whole way in the last two minutes",
+    "round-trip": "two people: one posts; the other's socket, Kafka and a window of the figures show it, once",
+    "managed": "a Topic becomes Ready, Retain keeps the topic without it, Delete takes it away",
+    "keeps-postgres": "what one connection writes, another one reads",
+    "keeps-redis": "what one connection writes, another one reads",
+    "keeps-kafka": "a record that was acknowledged is read by another client",
+    "targets": "there are targets, and each one answered its last scrape",
+    "alerts": "an alert that is sent is there",
+    "sources": "its database is good, and Prometheus and Jaeger are its data sources",
+    "spans": "a span that is sent over OTLP can be read at Jaeger",
     "order": "two sockets see every event from 1 without a hole; one that was cut gets the rest",
 }
 

@@ -3,7 +3,9 @@
 For a person who asks where a message is. `reader` reads whole topics, the consumer consumes; neither is done here.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -17,6 +19,7 @@ from signalink_core.settings import KafkaSettings
 FETCH_RECORDS: Final = 1000
 MOST_RECORDS: Final = 20_000
 ANSWER_SECONDS: Final = 5.0
+Wanted = Callable[[ConsumerRecord[bytes, bytes]], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +53,35 @@ async def find_record(
 
     Raises TopicMissing, or KafkaUnavailable when Kafka does not answer in time.
     """
+    wanted = partial(_is, event_id=str(event_id).encode())
+    return await _find(kafka, topic, key, wanted, since_ms=since_ms, most=most, within=within)
+
+
+async def find_text(
+    kafka: KafkaSettings,
+    topic: str,
+    key: bytes,
+    text: bytes,
+    *,
+    since_ms: int,
+    most: int = MOST_RECORDS,
+    within: float = ANSWER_SECONDS,
+) -> Found:
+    """The same for the first record with this key whose value holds `text`, as the id of a message."""
+    wanted = partial(_holds, key=key, text=text)
+    return await _find(kafka, topic, key, wanted, since_ms=since_ms, most=most, within=within)
+
+
+async def _find(
+    kafka: KafkaSettings, topic: str, key: bytes, wanted: Wanted, *, since_ms: int, most: int, within: float
+) -> Found:
     options = {"client_id": "signalink-search", "request_timeout_ms": int(within * 1000)}
     async with reading.client(kafka, topic, within=within, assigned=False, **options) as consumer:
-        return await _search(consumer, kafka.topic(topic), key, str(event_id).encode(), since_ms, most)
+        return await _search(consumer, kafka.topic(topic), key, wanted, since_ms, most)
 
 
 async def _search(
-    consumer: AIOKafkaConsumer, topic: str, key: bytes, event_id: bytes, since_ms: int, most: int
+    consumer: AIOKafkaConsumer, topic: str, key: bytes, wanted: Wanted, since_ms: int, most: int
 ) -> Found:
     partitions = await _partitions(consumer, topic)
     place = TopicPartition(topic, partition_of(key, partitions))
@@ -73,7 +98,7 @@ async def _search(
         )
         for record in fetched.get(place, []):
             read += 1
-            if _is(record, event_id):
+            if wanted(record):
                 return Found(topic, place.partition, start.offset, end, read, True, record.offset, record.timestamp)
     return Found(topic, place.partition, start.offset, end, read, complete=await consumer.position(place) >= end)
 
@@ -88,3 +113,7 @@ async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> int:
 
 def _is(record: ConsumerRecord[bytes, bytes], event_id: bytes) -> bool:
     return any(name == "ce_id" and value == event_id for name, value in record.headers)
+
+
+def _holds(record: ConsumerRecord[bytes, bytes], key: bytes, text: bytes) -> bool:
+    return record.key == key and text in (record.value or b"")

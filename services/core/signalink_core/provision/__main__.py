@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from signalink_core.errors import ConfigurationError, SignalinkError
-from signalink_core.provision import kafka, redis, secretfiles, servers
+from signalink_core.provision import exporters, kafka, redis, secretfiles, servers
 from signalink_core.provision.secretfiles import SecretFiles
 from signalink_core.settings import KafkaSettings, PostgresSettings
 
@@ -43,6 +43,8 @@ def _postgres(chosen: argparse.Namespace) -> str:
 
 def _redis_acl(chosen: argparse.Namespace) -> str:
     redis.write_acl(SecretFiles(chosen.secrets), chosen.out)
+    if chosen.exporter:
+        exporters.write_redis(SecretFiles(chosen.secrets), chosen.exporter)
     return f"{chosen.out} is written"
 
 
@@ -55,6 +57,8 @@ def _kafka_format(chosen: argparse.Namespace) -> str:
     given = chosen.properties and kafka.read_properties(chosen.properties)
     base = given or kafka.Place(chosen.host, chosen.port, chosen.data)
     kafka.prepare(SecretFiles(chosen.secrets), chosen.out, chosen.cluster_id, base)
+    if chosen.exporter:
+        exporters.write_kafka(SecretFiles(chosen.secrets), chosen.exporter)
     return f"{chosen.out / kafka.ARGUMENTS} and {chosen.out / kafka.PROPERTIES} are written"
 
 
@@ -85,6 +89,8 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--timeout", type=float, default=PATIENCE_SECONDS, help="seconds to wait for the server")
     made["redis-acl"].add_argument("--out", type=Path, required=True, help="the file")
     formatting = made["kafka-format"]
+    for command in (made["redis-acl"], formatting):
+        command.add_argument("--exporter", type=Path, help="also write what the exporter signs in by, to this file")
     formatting.add_argument("--out", type=Path, required=True, help="the folder")
     formatting.add_argument("--cluster-id", required=True)
     formatting.add_argument("--properties", type=Path, help="Kafka's properties without words; else they are made")

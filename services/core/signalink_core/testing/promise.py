@@ -1,14 +1,13 @@
 """`python -m signalink_core.testing.promise NAME`: shows, from outside, that a running service keeps a promise.
 
-What `helm test` runs in a pod without any secret; the accounts it makes are its own. Exit 0 kept, 1 broken with one
-line that says which and why. Addresses come from SIGNALINK_API_URL, SIGNALINK_GATEWAY_URL, SIGNALINK_WS_ORIGINS, for
-`answers` from SIGNALINK_PROMISE_URL and SIGNALINK_PROMISE_METRICS_URL.
+What `helm test` runs in a pod; the accounts it makes are its own, and it has a secret only where its chart gives one.
+Exit 0 kept, 1 broken with one line that says which and why. Addresses come from SIGNALINK_API_URL, _GATEWAY_URL,
+_WS_ORIGINS, _ANALYTICS_URL, _PROMISE_URL, _PROMISE_METRICS_URL and _PROMISE_OTLP_URL.
 """
 
 import argparse
 import asyncio
-import os
-import secrets
+import importlib
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -17,9 +16,11 @@ from typing import Final
 
 import httpx
 
-from signalink_core.client import ApiClient, ClientError, SocketClient
+from signalink_core.client import ApiClient, ClientError
+from signalink_core.errors import SignalinkError
 from signalink_core.events import Position
 from signalink_core.testing import eventually
+from signalink_core.testing.promising import Broken, address, enter, expect, follow, new_channel, reached
 
 TIMEOUT: Final = httpx.Timeout(5.0)
 SERVER_ERRORS: Final = 500
@@ -29,21 +30,12 @@ COUNTED_SECONDS: Final = 45.0
 FIRST: Final = Position(epoch=1, seq=0)
 
 
-class Broken(Exception):
-    """The promise was not kept; the text says what was seen."""
-
-
-def expect(kept: bool, seen: str) -> None:
-    if not kept:
-        raise Broken(seen)
-
-
 async def answers() -> None:
     """The internal port says ready; the public one answers by the name of its Service, whatever it thinks of GET /."""
     async with httpx.AsyncClient(timeout=TIMEOUT, trust_env=False) as http:
-        ready = await http.get(f"{_address('PROMISE_METRICS_URL')}/readyz")
+        ready = await http.get(f"{address('PROMISE_METRICS_URL')}/readyz")
         expect(ready.status_code == httpx.codes.OK, f"/readyz answers {ready.status_code}: {ready.text[:200]}")
-        public = await http.get(f"{_address('PROMISE_URL')}/")
+        public = await http.get(f"{address('PROMISE_URL')}/")
         refused = public.status_code == httpx.codes.BAD_REQUEST
         expect(
             public.status_code < SERVER_ERRORS and not refused,
@@ -53,9 +45,9 @@ async def answers() -> None:
 
 async def repeat() -> None:
     """A post that is repeated with its client_id is one message with one seq."""
-    async with ApiClient(_address("API_URL")) as client:
-        await _enter(client)
-        channel = await _channel(client)
+    async with ApiClient(address("API_URL")) as client:
+        await enter(client)
+        channel = await new_channel(client)
         posts = [await client.post_message(channel, "once", client_id="the-same") for _ in range(3)]
         expect(len({(post.id, post.seq) for post in posts}) == 1, f"three posts with one key: {posts}")
         expect([post.replayed for post in posts] == [False, True, True], f"replayed: {posts}")
@@ -63,21 +55,21 @@ async def repeat() -> None:
 
 async def order() -> None:
     """Two sockets get every event from 1 without a hole; one that was cut gets the rest after its position."""
-    gateway, origin = _address("GATEWAY_URL"), _address("WS_ORIGINS").split(",")[0]
-    async with ApiClient(_address("API_URL")) as client:
-        await _enter(client)
-        channel = await _channel(client)
+    gateway, origin = address("GATEWAY_URL"), address("WS_ORIGINS").split(",")[0]
+    async with ApiClient(address("API_URL")) as client:
+        await enter(client)
+        channel = await new_channel(client)
         seen: list[list[int]] = [[], []]
         async with AsyncExitStack() as open_sockets:
-            sockets = [await _follow(open_sockets, gateway, origin, client, {channel: FIRST}, each) for each in seen]
+            sockets = [await follow(open_sockets, gateway, origin, client, {channel: FIRST}, each) for each in seen]
             first = await client.post_message(channel, "to both")
             for socket in sockets:
-                await eventually(partial(_reached, socket, channel, first.seq), within=20.0)
+                await eventually(partial(reached, socket, channel, first.seq), within=20.0)
             stood = sockets[0].position(channel)
         last = await client.post_message(channel, "while nobody listened")
         async with AsyncExitStack() as again:
-            socket = await _follow(again, gateway, origin, client, {channel: stood}, seen[0])
-            await eventually(partial(_reached, socket, channel, last.seq), within=20.0)
+            socket = await follow(again, gateway, origin, client, {channel: stood}, seen[0])
+            await eventually(partial(reached, socket, channel, last.seq), within=20.0)
     expect(seen[0] == list(range(1, last.seq + 1)), f"the socket that was cut saw {seen[0]}, not 1 to {last.seq}")
     expect(seen[1] == list(range(1, first.seq + 1)), f"the other socket saw {seen[1]}, not 1 to {first.seq}")
 
@@ -85,11 +77,11 @@ async def order() -> None:
 async def counted() -> None:
     """The whole way round: what is posted is in the log, in Kafka and in the figures, each message once."""
     async with (
-        ApiClient(_address("API_URL")) as client,
-        httpx.AsyncClient(base_url=_address("PROMISE_URL"), timeout=TIMEOUT, trust_env=False) as http,
+        ApiClient(address("API_URL")) as client,
+        httpx.AsyncClient(base_url=address("PROMISE_URL"), timeout=TIMEOUT, trust_env=False) as http,
     ):
-        await _enter(client)
-        channel = await _channel(client)
+        await enter(client)
+        channel = await new_channel(client)
         for number in range(POSTS):
             await client.post_message(channel, f"number {number}", client_id=f"number-{number}")
 
@@ -106,25 +98,49 @@ async def counted() -> None:
     expect(seen == POSTS, f"{seen} messages are counted, {POSTS} were posted")
 
 
-PROMISES: Final[dict[str, Callable[[], Awaitable[None]]]] = {
+HERE: Final[dict[str, Callable[[], Awaitable[None]]]] = {
     "answers": answers,
     "counted": counted,
     "order": order,
     "repeat": repeat,
 }
+ELSEWHERE: Final = {
+    "alerts": "promise_watching",
+    "keeps-kafka": "promise_engines",
+    "keeps-postgres": "promise_engines",
+    "keeps-redis": "promise_engines",
+    "managed": "promise_operator",
+    "published": "promise_platform",
+    "round-trip": "promise_platform",
+    "sources": "promise_watching",
+    "spans": "promise_watching",
+    "targets": "promise_watching",
+    "watched": "promise_platform",
+}
+"""Imported when asked for: each needs packages that only its own image has."""
+PROMISES: Final = sorted((*HERE, *ELSEWHERE))
+
+
+def promise_of(name: str) -> Callable[[], Awaitable[None]]:
+    """The coroutine function that shows it."""
+    if name in HERE:
+        return HERE[name]
+    module = importlib.import_module(f"signalink_core.testing.{ELSEWHERE[name]}")
+    found: Callable[[], Awaitable[None]] = getattr(module, name.replace("-", "_"))
+    return found
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m signalink_core.testing.promise")
-    parser.add_argument("name", choices=sorted(PROMISES))
+    parser.add_argument("name", choices=PROMISES)
     parser.add_argument("--timeout", type=float, default=58.0, metavar="SECONDS")
     parser.add_argument("--fail", action="store_true", help="break it on purpose")
     chosen = parser.parse_args(arguments)
     try:
         if chosen.fail:
             raise Broken("faults.testFail is on")
-        asyncio.run(_within(PROMISES[chosen.name], chosen.timeout))
-    except (Broken, AssertionError, ClientError, httpx.HTTPError, OSError, TimeoutError) as error:
+        asyncio.run(_within(promise_of(chosen.name), chosen.timeout))
+    except (Broken, SignalinkError, AssertionError, ClientError, httpx.HTTPError, OSError, TimeoutError) as error:
         sys.stderr.write(f"promise {chosen.name}: broken: {str(error) or type(error).__name__}\n")
         return 1
     sys.stdout.write(f"promise {chosen.name}: kept\n")
@@ -134,49 +150,6 @@ def main(arguments: list[str] | None = None) -> int:
 async def _within(promise: Callable[[], Awaitable[None]], seconds: float) -> None:
     async with asyncio.timeout(seconds):
         await promise()
-
-
-def _address(key: str) -> str:
-    found = os.environ.get(f"SIGNALINK_{key}", "").rstrip("/")
-    if not found:
-        raise Broken(f"SIGNALINK_{key} is not set")
-    return found
-
-
-async def _enter(client: ApiClient) -> None:
-    """A new account, signed in."""
-    name, word = f"promise_{secrets.token_hex(6)}", secrets.token_urlsafe(24)
-    await client.register(name, f"{name}@example.org", word)
-    await client.login(name, word)
-
-
-async def _channel(client: ApiClient) -> str:
-    return str((await client.create_channel(f"promise-{secrets.token_hex(6)}", "Promise"))["id"])
-
-
-async def _follow(
-    stack: AsyncExitStack,
-    gateway: str,
-    origin: str,
-    client: ApiClient,
-    channels: dict[str, Position | None],
-    seen: list[int],
-) -> SocketClient:
-    socket = SocketClient(
-        gateway,
-        partial(client.ticket, origin),
-        on_event=lambda frame: seen.append(frame["seq"]),
-        origin=origin,
-        proxy=False,
-    )
-    await stack.enter_async_context(socket)
-    await socket.subscribe(channels)
-    return socket
-
-
-def _reached(socket: SocketClient, channel: str, seq: int) -> bool:
-    position = socket.position(channel)
-    return position is not None and position.seq >= seq
 
 
 if __name__ == "__main__":
