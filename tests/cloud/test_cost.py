@@ -61,6 +61,13 @@ def test_the_refusal_before_a_start_says_that_nothing_was_created(stack: list[Re
     assert "--max-usd 34" in str(caught.value.next_step)
 
 
+def test_up_refuses_before_anything_is_made(stack: list[Resource], capsys: Captured) -> None:
+    assert app.run(["up", "--target", "kind", "--max-usd", "10"]) == 1
+    printed = capsys.readouterr()
+    assert "Nothing was created: 32.85 USD a month is over the limit of 10" in printed.err
+    assert printed.out == ""
+
+
 def test_what_has_no_price_is_refused_by_name(stack: list[Resource], capsys: Captured) -> None:
     stack.append(Resource("aws:redshift/cluster:Cluster", "warehouse", {}))
     assert app.run(["cost", "-s", "eks", "--max-usd", "100000"]) == 1
