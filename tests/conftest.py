@@ -29,3 +29,6 @@ __all__ = [
     "valkey",
     "valkey_server",
 ]
+
+collect_ignore = ["graph"]
+"""Tests of the Pulumi program: `make e2e NAME=graph` runs them, where Pulumi is."""

@@ -30,9 +30,13 @@ def outputs(typ: str, name: str, inputs: Inputs) -> dict[str, Any]:
     """What a resource of this type has besides its inputs; an ARN for everything at AWS."""
     if not typ.startswith("aws:"):
         return {}
-    found: dict[str, Any] = {"arn": f"arn:aws:{typ.split(':')[1].split('/')[0]}:{REGION}:{ACCOUNT}:{name}"}
+    found: dict[str, Any] = {"arn": _arn(typ.split(":")[1].split("/")[0], name)}
     made = COMPUTED.get(typ)
     return found | (made(name, inputs) if made else {})
+
+
+def _arn(service: str, rest: str) -> str:
+    return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{rest}"
 
 
 def _cluster(name: str, inputs: Inputs) -> dict[str, Any]:
@@ -71,8 +75,13 @@ COMPUTED: Final[Mapping[str, Callable[[str, Inputs], dict[str, Any]]]] = {
     "aws:ecr/repository:Repository": lambda name, inputs: {
         "repositoryUrl": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{inputs['name']}"
     },
+    "aws:elasticache/user:User": lambda name, inputs: {"arn": _arn("elasticache", f"user:{inputs['userId']}")},
+    "aws:lb/targetGroup:TargetGroup": lambda name, inputs: {
+        "arn": _arn("elasticloadbalancing", f"targetgroup/{name}/0123456789abcdef")
+    },
     "aws:elasticache/replicationGroup:ReplicationGroup": lambda name, inputs: {
-        "primaryEndpointAddress": f"master.{inputs['replicationGroupId']}.use1.cache.amazonaws.com"
+        "arn": _arn("elasticache", f"replicationgroup:{inputs['replicationGroupId']}"),
+        "primaryEndpointAddress": f"master.{inputs['replicationGroupId']}.use1.cache.amazonaws.com",
     },
     "aws:msk/serverlessCluster:ServerlessCluster": lambda name, inputs: {
         "arn": f"arn:aws:kafka:{REGION}:{ACCOUNT}:cluster/{inputs['clusterName']}/0-s1",
@@ -88,7 +97,10 @@ COMPUTED: Final[Mapping[str, Callable[[str, Inputs], dict[str, Any]]]] = {
         "dnsName": f"{inputs['name']}.{REGION}.elb.amazonaws.com",
         "zoneId": "Z35SXDOTRQ7X7K",
     },
-    "aws:ec2/instance:Instance": lambda name, inputs: {"publicIp": "198.51.100.7"},
+    "aws:ec2/instance:Instance": lambda name, inputs: {
+        "arn": _arn("ec2", "instance/i-0123456789abcdef0"),
+        "publicIp": "198.51.100.7",
+    },
     "aws:route53/record:Record": lambda name, inputs: {"fqdn": inputs["name"]},
 }
 """Type -> outputs from a resource's name and inputs."""

@@ -109,7 +109,7 @@ class Aws:
     """Id of the hosted zone of `domain` at Route 53; empty: the DNS records are printed."""
     cidr: str = "10.42.0.0/16"
     zones: int = 2
-    kubernetes: str = "1.34"
+    kubernetes: str = "1.35"
     endpoint_cidrs: tuple[str, ...] = ()
     """Who may reach the cluster's API from outside; nobody but the network itself when empty."""
     nodes: Nodes = Nodes()
@@ -120,7 +120,7 @@ class Aws:
     """Who the budget's alarm writes to."""
     destroy_after_hours: int = 12
     """aws-lite: the machine ends itself after so long."""
-    backup_days: int = 1
+    backup_days: int = 7
     repository: str = ""
     """owner/name on GitHub that may deploy; empty: no pipeline roles."""
     source: str = ""

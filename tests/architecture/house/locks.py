@@ -28,7 +28,7 @@ class OnlyLocked(abc.MetaPathFinder):
 sys.meta_path[sys.meta_path.index(machinery.PathFinder)] = OnlyLocked()
 inside = pkgutil.walk_packages(importlib.import_module(package).__path__, package + ".")
 for name in (module.name for module in inside):
-    apart = {"testing", "migrations", "__main__", "components", "layers", "graph"}
+    apart = {"testing", "migrations", "__main__", "components", "layers", "graph", "pack"}
     if not apart & set(name.split(".")):
         try:
             importlib.import_module(name)

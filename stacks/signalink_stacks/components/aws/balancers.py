@@ -1,4 +1,4 @@
-"""Owns load balancers, what they accept and target groups: resources of the stack; no controller leaves one."""
+"""Owns load balancers, what they accept, and target groups: resources of the stack, so no controller leaves one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
