@@ -133,6 +133,7 @@ docs: $(VENV)/.dev ## Write the generated files again: metric names, docs/metric
 charts: $(VENV)/.dev ## Write the charts' generated files again, and whole charts into dist/charts
 	@$(BIN)/python -m signalink_stacks.charts write
 	@$(BIN)/python tests/charts/rendering.py
+	@$(if $(SCORES),$(BIN)/python tests/charts/scoring.py)
 	@$(BIN)/python -m signalink_stacks.charts vendor
 
 clean: ## Remove the environment and all caches; the platform's state in .signalink stays
