@@ -38,7 +38,7 @@ with concurrent.futures.ThreadPoolExecutor(len(targets)) as pool:
     print(json.dumps(dict(zip([t[0] for t in targets], pool.map(one, targets)))))
 """.replace("SECONDS", str(SECONDS))
 TOKENS = {"operator": "api"}
-"""Who holds a token of the api by `global.serviceTokens`, which is on in the umbrella, and so may use its public port."""
+"""Who holds a token of the api by `global.serviceTokens`, on in the umbrella, and so may use its public port."""
 STRANGERS: dict[str, dict[str, str]] = {
     "stranger": {"app.kubernetes.io/name": "stranger"},
     "prometheus": {"app.kubernetes.io/name": "prometheus"},
