@@ -1,19 +1,24 @@
 """Scanners of others find nothing in what the charts make, and find what was planted. Each runs where it is on PATH."""
 
 import copy
+import functools
 import json
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
+import kubernetes_validate
 import pytest
+import scoring
 import yaml
-from charting import ALL, ENGINES, Object, main_container, render
-from checklist_renders import TOKENS
+from cases import CASES
+from charting import ALL, UMBRELLA, Object, main_container, render
 
 SECONDS = 110
-NOT_OURS = ("monitoring.coreos.com", "external-secrets.io", "gateway.networking.k8s.io", "signalink.dev")
+KUBERNETES = "1.34"
+KEPT: list[tempfile.TemporaryDirectory[str]] = []
 
 
 def needs(program: str) -> None:
@@ -28,15 +33,9 @@ def run(*command: str, text: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, input=text, capture_output=True, text=True, timeout=SECONDS, check=False)
 
 
-def scanned(chart: str) -> list[Object]:
-    """All a chart makes by itself, with the Job of tokens and the exporters too."""
-    values = TOKENS | ({"exporter": {"enabled": True}} if chart in ENGINES else {})
-    return [one for one in render(chart, values).objects if one["apiVersion"].split("/")[0] not in NOT_OURS]
-
-
 def planted() -> list[Object]:
     """A chart whose main container was opened up."""
-    objects = copy.deepcopy(scanned("api"))
+    objects = copy.deepcopy(scoring.scanned("api"))
     deployment = next(one for one in objects if one["kind"] == "Deployment")
     container = deployment["spec"]["template"]["spec"]["containers"][0]
     container["securityContext"] = {"privileged": True}
@@ -45,35 +44,56 @@ def planted() -> list[Object]:
     return objects
 
 
-def checkov(objects: dict[str, list[Object]], folder: Path) -> dict[str, set[str]]:
-    """Name -> ids of failed checks, of all at once: a start costs seconds. None is skipped."""
-    for name, found in objects.items():
-        (folder / f"{name}.yaml").write_text(yaml.safe_dump_all(found), encoding="utf-8")
-    done = run(
-        "checkov",
-        "--directory",
-        str(folder),
-        "--framework",
-        "kubernetes",
-        "--output",
-        "json",
-        "--skip-download",
-        "--quiet",
-    )
-    report = json.loads(done.stdout)
-    assert report["summary"]["resource_count"] >= sum(map(len, objects.values())) / 2
-    failed: dict[str, set[str]] = {name: set() for name in objects}
-    for check in report["results"]["failed_checks"]:
-        failed[Path(check["file_path"]).stem].add(f"{check['check_id']} {check['resource']}")
-    return failed
-
-
-def test_checkov_finds_nothing_but_what_was_planted(tmp_path: Path) -> None:
+def test_checkov_finds_nothing_in_any_chart() -> None:
     needs("checkov")
-    found = checkov({chart: scanned(chart) for chart in ALL if chart != "signalink"} | {"planted": planted()}, tmp_path)
-    ids = {finding.split()[0] for finding in found.pop("planted")}
-    assert {"CKV_K8S_16", "CKV_K8S_22", "CKV_K8S_43"} <= ids
-    assert {name: sorted(findings) for name, findings in found.items() if findings} == {}
+    assert {name: sorted(score.failed) for name, score in scoring.ours().items() if score.failed} == {}
+
+
+def test_checkov_finds_what_was_planted() -> None:
+    needs("checkov")
+    found = scoring.checkov({"planted": planted()})["planted"].failed
+    assert {"CKV_K8S_16", "CKV_K8S_22", "CKV_K8S_43"} <= {finding.split()[0] for finding in found}
+
+
+def test_the_table_beside_other_charts_is_what_checkov_counts() -> None:
+    needs("checkov")
+    text = scoring.README.read_text(encoding="utf-8")
+    assert scoring.with_table(text) == text, "Next: make charts SCORES=1"
+
+
+@functools.cache
+def kubernetes_schemas() -> str:
+    """Where kubeconform finds the schemas that our validating package ships; they name each other by address."""
+    bundled = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema" / f"v{KUBERNETES}.0-local-strict"
+    folder = tempfile.TemporaryDirectory(prefix="signalink-schemas-")
+    KEPT.append(folder)
+    for path in (bundled / "_definitions.json", *bundled.glob("*-v[12].json")):
+        text = path.read_text(encoding="utf-8").replace('"/api/_definitions.json', '"_definitions.json')
+        document = {key: value for key, value in json.loads(text).items() if key != "$id"}
+        (Path(folder.name) / path.name).write_text(json.dumps(document), encoding="utf-8")
+    return f"{folder.name}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json"
+
+
+def conform(text: str) -> subprocess.CompletedProcess[str]:
+    where = ["-schema-location", kubernetes_schemas(), "-kubernetes-version", f"{KUBERNETES}.0"]
+    return run("kubeconform", "-strict", "-summary", *where, "-", text=text)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_kubeconform_takes_every_object(case: str) -> None:
+    needs("kubeconform")
+    found = render(UMBRELLA, CASES[case](UMBRELLA)).objects
+    objects = [one for one in found if one["apiVersion"].split("/")[0] not in scoring.NOT_OURS]
+    done = conform(yaml.safe_dump_all(objects))
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert f"Valid: {len(objects)}" in done.stdout
+
+
+def test_kubeconform_finds_an_unknown_key() -> None:
+    needs("kubeconform")
+    deployment = copy.deepcopy(render("api").one("Deployment"))
+    deployment["spec"]["replica"] = 2
+    assert conform(yaml.safe_dump(deployment)).returncode != 0
 
 
 def critical(objects: list[Object]) -> list[str]:
@@ -90,7 +110,7 @@ def critical(objects: list[Object]) -> list[str]:
 @pytest.mark.parametrize("chart", ALL)
 def test_kube_score_has_nothing_critical(chart: str) -> None:
     needs("kube-score")
-    assert critical(scanned(chart)) == []
+    assert critical(scoring.scanned(chart)) == []
 
 
 def test_kube_score_finds_what_was_planted() -> None:

@@ -1,6 +1,7 @@
 """L1: `signalink cost`: a stack's graph priced, refused over its limit, compared with an earlier one; bad documents."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from signalink_labs.cli import app
 from signalink_labs.cli import cost as command
 from signalink_stacks.cloud import graph
 from signalink_stacks.cloud.graph import Graph
+from signalink_stacks.lib import images, prices
 from signalink_stacks.lib.prices import Resource
 
 Captured = pytest.CaptureFixture[str]
@@ -30,7 +32,9 @@ PREVIEW = {
 def stack(monkeypatch: pytest.MonkeyPatch) -> list[Resource]:
     """The recorded graph of every stack; tests put resources in."""
     resources = [NAT]
-    monkeypatch.setattr(graph, "record", lambda name, root: Graph(name, "eks", "lite", tuple(resources), max_usd=350.0))
+    monkeypatch.setattr(
+        graph, "record", lambda name, root, settings=(): Graph(name, "eks", "lite", tuple(resources), max_usd=350.0)
+    )
     return resources
 
 
@@ -55,6 +59,13 @@ def test_the_refusal_before_a_start_says_that_nothing_was_created(stack: list[Re
     with pytest.raises(command.OverBudget, match=r"Nothing was created: .* over the limit of 10") as caught:
         command.require("eks", 10)
     assert "--max-usd 34" in str(caught.value.next_step)
+
+
+def test_up_refuses_before_anything_is_made(stack: list[Resource], capsys: Captured) -> None:
+    assert app.run(["up", "--target", "kind", "--max-usd", "10"]) == 1
+    printed = capsys.readouterr()
+    assert "Nothing was created: 32.85 USD a month is over the limit of 10" in printed.err
+    assert printed.out == ""
 
 
 def test_what_has_no_price_is_refused_by_name(stack: list[Resource], capsys: Captured) -> None:
@@ -128,3 +139,29 @@ def fake_python(root: Path, script: str) -> Path:
     python.write_text(f"#!/bin/sh\n{script}\n")
     python.chmod(0o755)
     return python
+
+
+WHO = ["owner=ada", "expires=never"]
+PROGRAM: dict[str, tuple[str, list[str], float]] = {
+    # machine, address, 20 GB
+    "aws-lite": ("aws-lite", ["aws.source=https://example.org/x"], 7.592 + 3.65 + 1.60),
+    # control plane, nodes and their 60 GB, NAT and address, caches, endpoints, databases and 20 GB, key, logs, alarms
+    "lite": ("eks", [], 73 + 91.104 + 4.80 + 32.85 + 3.65 + 23.36 + 29.20 + 23.36 + 2.30 + 1.00 + 1.06 + 0.30),
+    # the same in three zones: 2 more NATs with addresses and 2 x 1 more endpoints; MSK with 24 partitions
+    "full": ("eks", ["profile=full"], 285.984 + 2 * 36.50 + 2 * 7.30 + 547.50 + 26.28),
+}
+
+
+@pytest.mark.parametrize("profile", PROGRAM)
+def test_the_programs_own_graph_costs_what_a_hand_calculation_gives(profile: str) -> None:
+    """Beside the repositories, 0.10 each: the sums above know no number of images."""
+    root = images.root()
+    if not (root / graph.ENVIRONMENT).exists():
+        assert "pulumi" not in os.environ.get("SIGNALINK_REQUIRE", "").split(","), "make stacks"
+        pytest.skip(f"{graph.ENVIRONMENT} is not there: make stacks")
+    stack, settings, by_hand = PROGRAM[profile]
+    found = graph.record(stack, root, [*WHO, *settings])
+    estimate = prices.price(found.resources, prices.load(), prices.load().sources["ec2"].date)
+    repositories = sum(each.type == "aws:ecr/repository:Repository" for each in found.resources)
+    assert estimate.monthly - 0.10 * repositories == pytest.approx(by_hand, abs=0.05)
+    assert prices.refusal(estimate, found.max_usd) == ""

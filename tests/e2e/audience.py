@@ -8,7 +8,7 @@ sockets received, before the client drops anything. First line in: what to follo
 import asyncio
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,20 @@ class Orders(msgspec.Struct):
     follows: dict[str, list[str]] = {}
 
 
+class Socket(SocketClient):
+    """Tells when a connection is over."""
+
+    def __init__(self, lost: Callable[[], None], *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._lost = lost
+
+    async def _serve(self, connection: Any) -> Any:
+        try:
+            return await super()._serve(connection)
+        finally:
+            self._lost()
+
+
 class Reader:
     """One view: records each frame and follows its channels from seq 0."""
 
@@ -50,13 +64,14 @@ class Reader:
         self._node = ""
         self._client = client
         self._origin = orders.api  # readers come from the page that the api serves
-        self.socket = SocketClient(orders.gateway, self._ticket, on_frame=self._take, origin=self._origin, proxy=False)
+        self.socket = Socket(
+            self._lost, orders.gateway, self._ticket, on_frame=self._take, origin=self._origin, proxy=False
+        )
         followed = orders.follows.get(view, list(orders.channels))
         self.channels = {channel: Position(orders.channels[channel], 0) for channel in followed}
         self.begun: set[str] = set()
         self.away: list[float] = []
-        """Seconds without a socket, each from its last frame to the first channel that the next one resumed."""
-        self._last_frame = time.monotonic()
+        """Seconds without a socket, each from its end to the first channel that the next one resumed."""
         self._left: float | None = None
 
     async def begin(self, username: str, password: str) -> None:
@@ -70,8 +85,7 @@ class Reader:
         return await self._client.ticket(self._origin)
 
     def _take(self, raw: bytes) -> None:
-        frame, last = orjson.loads(raw), self._last_frame
-        self._last_frame = time.monotonic()
+        frame = orjson.loads(raw)
         match frame["op"]:
             case "event":
                 fields = event_fields(frame["id"], frame["type"], frame["data"])
@@ -85,8 +99,11 @@ class Reader:
             case "gap":
                 self._note("info", "resume", frame["channel"], seq=frame["position"]["seq"], code="gap")
             case "welcome":
-                self._left = last if self._node else None
                 self._node = frame["node"]
+
+    def _lost(self) -> None:
+        if self._left is None and self.begun:
+            self._left = time.monotonic()
 
     def _note(self, outcome: Any, subject: Any, channel: str, **fields: Any) -> None:
         self._record(outcome, subject, user=self._user, view=self.view, ch=channel, node=self._node, **fields)

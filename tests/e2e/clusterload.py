@@ -22,8 +22,6 @@ EVERY_SECONDS = 1.0
 HONEST = re.compile(r"(429|503) .* \+wait")
 """Answers other than 2xx that a client may get: come back, and when."""
 RESUMED_SECONDS = 5.0
-QUIET_SECONDS = 1.5
-"""Between two frames of a reader in calm: being away is counted from the last frame."""
 
 
 @dataclass(frozen=True)
@@ -110,9 +108,8 @@ def resumed(outcome: Outcome, readers: int, within: float = RESUMED_SECONDS) -> 
     """Missed when no socket had to resume, or one took too long."""
     if outcome.connects <= readers:
         raise Missed("no socket was ever cut: nothing about resuming was shown")
-    bound = within + QUIET_SECONDS
-    if slow := [seconds for seconds in outcome.away if seconds > bound]:
-        raise Missed(f"{len(slow)} sockets were away for more than {bound:g} s: {slow[-5:]}")
+    if slow := [seconds for seconds in outcome.away if seconds > within]:
+        raise Missed(f"{len(slow)} sockets were away for more than {within:g} s: {slow[-5:]}")
 
 
 def _spread(outcome: Outcome) -> str:

@@ -53,7 +53,7 @@ class Outcome:
     connects: int
     holes: int
     away: tuple[float, ...] = ()
-    """Seconds that sockets were away, longest last; what was quiet just before counts as away."""
+    """Seconds that sockets were away, longest last."""
 
     @property
     def clean(self) -> bool:

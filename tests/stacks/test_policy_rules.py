@@ -141,6 +141,8 @@ def test_a_default_provider_is_refused_and_an_explicit_one_is_not() -> None:
     assert said("P13", Thing(DATABASE, "one", {}, provider="aws")) == []
     assert "goes wherever the shell points" in said("P13", Thing(DATABASE, "one", {}, provider="default_7_51_1"))[0]
     assert said("P13", Thing("signalink:aws:Rds", "one", {}, provider="")) == []
+    assert said("P13", Thing("kubernetes:helm.sh/v4:Chart", "one", {}, provider="")) == [], "it holds others"
+    assert said("P13", Thing("kubernetes:helm.sh/v3:Release", "one", {}, provider="")) != []
 
 
 def test_labs_may_delete_what_production_may_not() -> None:

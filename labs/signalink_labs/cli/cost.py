@@ -1,6 +1,7 @@
 """Owns `signalink cost`: what a stack costs a month, line by line, and whether that is too much. Creates nothing."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -34,10 +35,14 @@ def cost(
         Path | None, typer.Option("--against", metavar="FILE", help="Compare with an earlier document of --json.")
     ] = None,
     max_usd: MaxUsd = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="As if the stack's config said so; repeatable."),
+    ] = None,
     as_json: output.Json = False,
 ) -> int:
     """Price a stack's resources by list prices. Exit 1 when a month costs more than the limit."""
-    estimate, limit, present = examine(stack, preview, max_usd)
+    estimate, limit, present = examine(stack, preview, max_usd, settings or [])
     earlier = read(against) if against else present
     refused = prices.refusal(estimate, limit)
     if as_json:
@@ -48,9 +53,11 @@ def cost(
     return 1 if refused else 0
 
 
-def examine(stack: str, preview: Path | None, max_usd: float | None) -> tuple[Estimate, float, float | None]:
+def examine(
+    stack: str, preview: Path | None, max_usd: float | None, settings: Sequence[str] = ()
+) -> tuple[Estimate, float, float | None]:
     """The estimate; the limit: what was asked for, else what the config says; of a preview also what is paid now."""
-    recorded, table, today = graph.record(stack, images.root()), prices.load(), utc_now().date()
+    recorded, table, today = graph.record(stack, images.root(), settings), prices.load(), utc_now().date()
     limit = recorded.max_usd if max_usd is None else max_usd
     if preview is None:
         return prices.price(recorded.resources, table, today), limit, None
@@ -79,7 +86,7 @@ def lines(stack: str, estimate: Estimate, limit: float, earlier: float | None) -
     if estimate.lines:
         shown.append(
             f"List prices of {estimate.region}, without tax, free tier and credits; not in it: traffic, capacity "
-            "units, volumes that pods claim."
+            "units, volumes that pods claim, storage of a standby."
         )
     if earlier is not None:
         shown.append(f"{estimate.monthly - earlier:+.2f} USD a month against {earlier:.2f} before")

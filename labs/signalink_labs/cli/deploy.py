@@ -9,6 +9,7 @@ import typer
 from signalink_core.errors import ConfigurationError
 from signalink_labs.cli import clusters, cost, output
 from signalink_stacks.cloud import graph
+from signalink_stacks.clusters import words
 from signalink_stacks.delivery import promises, rollout
 from signalink_stacks.doctor import checkup
 from signalink_stacks.doctor.host import Target
@@ -34,6 +35,8 @@ def deploy(
     checkup.require(checkup.examine_here(target_of(stack, root), StateFolder(), Wishes()))
     estimate = cost.require(stack, max_usd)
     say(f"cost: {estimate.monthly:.2f} USD a month")
+    if made := words.complete(stack, root):
+        say(f"made {len(made)} secrets")
     outputs = rollout.deploy(rollout.Engine(stack, root), wanted, promises.answering(), say)
     if as_json:
         output.document({"stack": stack, "monthly_usd": round(estimate.monthly, 2), "outputs": outputs})

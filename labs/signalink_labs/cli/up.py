@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from signalink_core.errors import ConfigurationError
-from signalink_labs.cli import clusters, output, progress
+from signalink_labs.cli import clusters, cost, output, progress
 from signalink_labs.cli.clusters import TargetChoice
 from signalink_stacks.clusters import plan
 from signalink_stacks.doctor import checkup
@@ -81,10 +81,13 @@ def up(
     values: clusters.Values = None,
     load: clusters.Load = None,
     yes: clusters.Yes = False,
+    max_usd: cost.MaxUsd = None,
     as_json: output.Json = False,
 ) -> None:
     """Start the whole platform, on this machine or on Kubernetes; a second call finds the first."""
     if target is not TargetChoice.LOCAL:
+        if max_usd is not None:
+            cost.require(target.value, max_usd)
         named = clusters.credentials(kubeconfig, target)
         wanted = plan.Wishes(
             clusters.known(target), cluster, namespace, named, context, node_image,

@@ -31,8 +31,8 @@ class Graph:
     max_usd: float = 0.0
 
 
-def record(stack: str, root: Path) -> Graph:
-    """What the program would register for this stack; ConfigurationError in its own words when it would not."""
+def record(stack: str, root: Path, settings: Sequence[str] = ()) -> Graph:
+    """What the program would register; `settings` (KEY=VALUE) lie over its file. ConfigurationError in its words."""
     python = root / ENVIRONMENT
     if not python.exists():
         raise ConfigurationError(
@@ -41,7 +41,12 @@ def record(stack: str, root: Path) -> Graph:
         )
     try:
         done = subprocess.run(
-            [str(python), "-m", PROGRAM, stack], cwd=root, capture_output=True, text=True, timeout=SECONDS, check=False
+            [str(python), "-m", PROGRAM, stack, *(word for each in settings for word in ("--set", each))],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
         )
     except subprocess.TimeoutExpired as error:
         raise DependencyUnavailable(

@@ -66,6 +66,11 @@ OUT: Final[Mapping[str, tuple[str, ...]]] = {
 """Group -> where it may open connections to. Groups without an entry answer and never call: they get no rule out."""
 
 
+def inside() -> dict[str, str]:
+    """Groups of a network that nobody comes into: without a domain there is no edge, and so no door for one."""
+    return {group: what for group, what in GROUPS.items() if group not in ("alb", "link", "internal")}
+
+
 def open_to_the_world(table: tuple[Door, ...] = TABLE) -> list[Door]:
     """Doors that somebody outside may try."""
     return [door for door in table if not door.from_group]

@@ -20,7 +20,7 @@ from signalink_stacks.components.aws.network import Network, NetworkArgs
 from signalink_stacks.components.aws.registry import Registry, RegistryArgs
 from signalink_stacks.components.aws.vault import Vault, VaultArgs
 from signalink_stacks.components.contracts import ClusterOutputs
-from signalink_stacks.lib import images, machine, names, registry, routes, tags
+from signalink_stacks.lib import doors, images, machine, names, registry, routes, tags
 from signalink_stacks.lib.settings import Config, Engine
 
 CREDENTIALS_ADDRESS: Final = "169.254.170.23/32"
@@ -210,6 +210,7 @@ def _network(config: Config, provider: aws.Provider, mine: Mapping[str, str]) ->
         ways_out="zone" if full else "one",
         endpoints=True,
         tags=mine,
+        groups=doors.GROUPS if settings.domain else doors.inside(),
     )
 
 

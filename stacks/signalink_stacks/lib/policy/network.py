@@ -17,7 +17,7 @@ OLD_TLS: Final = ("TLS-1-0", "TLS-1-1", "2015", "2016-08")
 def open_doors(thing: Thing, facts: Facts) -> Iterator[str]:
     """P01: nothing but https may be open to the world."""
     for rule in _rules_in(thing):
-        ports = (rule.get("fromPort"), rule.get("toPort"))
+        ports = (_port(rule, "fromPort"), _port(rule, "toPort"))
         if _open(rule) and ports != (HTTPS, HTTPS):
             shown = "every port" if None in ports else f"port {ports[0]}" if ports[0] == ports[1] else f"ports {ports}"
             yield f"{shown} is open to the whole world; only 443 of the load balancer may be. Fix: {OPEN_FIX}"
@@ -32,16 +32,20 @@ def open_only_at_balancers(things: Sequence[Thing], facts: Facts) -> Iterator[st
     balancers = [thing for thing in things if thing.type == LOAD_BALANCER]
     theirs = {urn for balancer in balancers for urn in balancer.uses.get("securityGroups", ())}
     for thing in things:
-        if (
-            any(map(_open, _rules_in(thing)))
-            and not thing.uses.get("securityGroupId", frozenset({thing.urn})) <= theirs
-        ):
+        group = thing.uses.get("securityGroupId", frozenset({thing.urn}))
+        if any(_open(rule) and _port(rule, "toPort") == HTTPS for rule in _rules_in(thing)) and not group <= theirs:
             yield f"{thing.name} opens 443 to the world on a group that is no load balancer's. Fix: {OPEN_FIX}"
 
 
 def _open(rule: dict[str, Any]) -> bool:
     sources = {rule.get("cidrIpv4"), rule.get("cidrIpv6"), *_list(rule, "cidrBlocks"), *_list(rule, "ipv6CidrBlocks")}
     return bool(sources & WORLD)
+
+
+def _port(rule: dict[str, Any], key: str) -> int | None:
+    """An engine gives whole numbers as 22.0."""
+    found = rule.get(key)
+    return int(found) if isinstance(found, int | float) else None
 
 
 def _rules_in(thing: Thing) -> list[dict[str, Any]]:

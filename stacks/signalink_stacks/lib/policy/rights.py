@@ -43,6 +43,8 @@ SECRET_TEXT: Final = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36}\b"
     r"|[a-z][a-z0-9+]*://[^\s:/@]+:[^\s:/@$<{]+@"
 )
+COMPONENTS: Final = ("kubernetes:helm.sh/v4:", "kubernetes:yaml/v2:")
+"""Types that only hold others, each of which names its provider."""
 KEEPER: Final = "kubernetes:core/v1:Secret"
 """The one place for secrets in a cluster; Pulumi keeps its data as a secret."""
 
@@ -90,7 +92,7 @@ def _list(value: Any) -> list[str]:
 
 def explicit_provider(thing: Thing, facts: Facts) -> Iterator[str]:
     """P13: no resource goes where the shell of whoever runs this happens to point."""
-    somewhere = thing.type.partition(":")[0] in ("aws", "kubernetes")
+    somewhere = thing.type.partition(":")[0] in ("aws", "kubernetes") and not thing.type.startswith(COMPONENTS)
     if somewhere and (not thing.provider or thing.provider.startswith("default")):
         yield "has no provider of its own, so it goes wherever the shell points. Fix: pass the stack's provider"
 
