@@ -45,7 +45,7 @@ PODS = [
     [
         ("api", {"postgres:5432", "valkey:6379", "api:http"}, {"kafka:9092", "gateway:http", "relay:metrics"}),
         ("relay", {"postgres:5432", "kafka:9092", "relay:metrics"}, {"api:http", "gateway:metrics"}),
-        ("operator", {"kafka:9092"}, {"postgres:5432", "valkey:6379", "api:http"}),
+        ("operator", {"kafka:9092", "api:http"}, {"postgres:5432", "valkey:6379", "gateway:http", "api:metrics"}),
         ("stranger", {"api:http", "notifications:http"}, {"postgres:5432", "kafka:9092", "api:metrics"}),
         ("neighbour", {"gateway:http"}, {"valkey:6379", "prober:metrics"}),
         ("prometheus", {"api:metrics", "api:http", "prober:metrics"}, {"postgres:5432", "valkey:6379", "kafka:9092"}),

@@ -102,7 +102,7 @@ async def test_4001_ends_a_session_that_takes_nothing_for_10_seconds(platform: A
     session = next(s for s in app.gateway.sessions.values() if s.user == ana)
     last = 1
     while not session.behind:
-        last = (await platform.post(channel, ben, 200, body="x" * 4000))[-1]
+        last = (await platform.post(channel, ben, 50, body="x" * 4000))[-1]
     await reader.saw(channel, last)
     assert session.buffered() < 1_048_576, "events stop being queued"
     await eventually(lambda: session.closed, within=13)

@@ -68,7 +68,8 @@ def test_a_killed_postgres_leaves_no_shared_memory_behind(engine_dir: Path) -> N
 @pytest.mark.engine("postgres")
 def test_a_killed_postgres_that_nobody_reaped_keeps_no_second_one_out(engine_dir: Path) -> None:
     first = PostgresEngine(engine_dir, durable=False).start()
-    os.kill(first.pid, signal.SIGKILL)  # and not waited for: it stays as a zombie
+    os.kill(first.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, first.pid, os.WEXITED | os.WNOWAIT)  # over, but not reaped: it stays as a zombie
     second = PostgresEngine(engine_dir, durable=False, credentials=first.credentials)
     second.cleanup()
     assert psutil.Process(first.pid).status() == psutil.STATUS_ZOMBIE
