@@ -144,8 +144,10 @@ template:
           {{- toYaml (index . 1) | nindent 10 }}
         env:
           {{- range $key, $value := index . 2 }}
+          {{- if $value }}
           - name: {{ $key }}
             value: {{ $value | quote }}
+          {{- end }}
           {{- end }}
         {{- include "signalink-lib.resources" $b.resources | nindent 8 }}
         {{- include "signalink-lib.securityContext" $top | nindent 8 }}

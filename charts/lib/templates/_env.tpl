@@ -90,8 +90,10 @@
   valueFrom:
     fieldRef:
       fieldPath: metadata.namespace
+{{- with .Values.watchNamespaces }}
 - name: SIGNALINK_OPERATOR_WATCH_NAMESPACES
-  value: {{ join "," .Values.watchNamespaces | quote }}
+  value: {{ join "," . | quote }}
+{{- end }}
 {{- if include "signalink-lib.apiTokenSecret" . }}
 - name: SIGNALINK_OPERATOR_API_TOKEN_FILE
   value: /run/secrets/signalink/operator-api-token

@@ -30,6 +30,8 @@ class NamedCluster(pulumi.ComponentResource):
                 context=args.cluster.context,
                 enable_server_side_apply=True,
                 delete_unreachable=args.cluster.unreachable_ok,
+                # What a killed run had made and not written down is taken over instead of refused.
+                upsert_existing_objects=True,
                 suppress_helm_hook_warnings=True,
             ),
             opts=pulumi.ResourceOptions(parent=self),

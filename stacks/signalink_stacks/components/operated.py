@@ -13,7 +13,7 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 from signalink_core import principals
 from signalink_stacks.components.backing import AUTH, PORTS, database
 from signalink_stacks.components.contracts import Binding, ClusterOutputs, SecretRef, Tls
-from signalink_stacks.components.platform import READY, SKIP
+from signalink_stacks.components.platform import READY, SKIP, Words, WordsArgs
 from signalink_stacks.components.preparation import Preparation, PreparationArgs
 from signalink_stacks.components.site import Site
 from signalink_stacks.lib import engines, imagerefs, words
@@ -87,13 +87,9 @@ class OperatorService:
     def _postgres(self, cluster: ClusterOutputs, config: Config, secret: str) -> tuple[str, list[pulumi.Resource]]:
         name = f"{config.release}-postgres"
         host = f"{name}-rw.{cluster.namespace}.svc.cluster.local"
-        login = kubernetes.core.v1.Secret(
-            "postgres-login",
-            metadata=ObjectMetaArgs(name=f"{name}-login", namespace=cluster.namespace, labels=self.site.labels),
-            type="kubernetes.io/basic-auth",
-            string_data=pulumi.Output.secret({"username": "postgres", "password": self.site.materials.word(ADMIN)}),
-            opts=_merged(self.site.options(), additional_secret_outputs=["data", "stringData"]),
-        )
+        account = {"username": pulumi.Output.from_input("postgres"), "password": self.site.materials.word(ADMIN)}
+        arguments = WordsArgs(cluster.namespace, f"{name}-login", account, self.site.labels, "kubernetes.io/basic-auth")
+        login = Words("postgres-login", arguments, self.site.options())
         spec = engines.postgres(config.bindings["postgres"], f"{name}-login", cluster.storage_class)
         objects = (("cluster", engines.POSTGRES, name, spec),)
         made = Operated("postgres-operated", self._arguments(cluster, objects), self.site.options([login]))
@@ -134,9 +130,3 @@ class OperatorService:
     ) -> CustomArgs:
         extra = {"strimzi.io/cluster": kafka} if kafka else {}
         return CustomArgs(cluster.namespace, objects, self.site.labels, extra, self.site.config.cluster.wait)
-
-
-def _merged(options: pulumi.ResourceOptions, *, additional_secret_outputs: list[str]) -> pulumi.ResourceOptions:
-    """Options of a component, for a resource of its own."""
-    more = pulumi.ResourceOptions(additional_secret_outputs=additional_secret_outputs)
-    return pulumi.ResourceOptions.merge(options, more)

@@ -69,6 +69,7 @@ class WordsArgs:
     secret: str
     words: Mapping[str, pulumi.Output[str]]
     labels: Mapping[str, str]
+    kind: str = "Opaque"
 
 
 class Words(pulumi.ComponentResource):
@@ -79,6 +80,7 @@ class Words(pulumi.ComponentResource):
         self.resource = kubernetes.core.v1.Secret(
             f"{name}-secret",
             metadata=ObjectMetaArgs(name=args.secret, namespace=args.namespace, labels=dict(args.labels)),
+            type=args.kind,
             string_data=pulumi.Output.secret(dict(args.words)),
             opts=pulumi.ResourceOptions(parent=self, additional_secret_outputs=["data", "stringData"]),
         )

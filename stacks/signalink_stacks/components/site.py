@@ -50,8 +50,13 @@ class Site:
         return pulumi.ResourceOptions(
             providers={"kubernetes": self.cluster.provider},
             depends_on=[*self.after, *depends_on],
-            deleted_with=self.cluster.resource,
+            transformations=[self._gone_with_cluster] if self.cluster.resource else None,
         )
+
+    def _gone_with_cluster(self, args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult:
+        """Whatever is in the cluster goes with it; a component's own option would not reach what is below it."""
+        more = pulumi.ResourceOptions(deleted_with=self.cluster.resource)
+        return pulumi.ResourceTransformationResult(args.props, pulumi.ResourceOptions.merge(args.opts, more))
 
     def secret(self, name: str, secret: str, words: Mapping[str, str]) -> Words:
         """A Secret from secrets of the stack. `words`: key in it -> name of the secret."""

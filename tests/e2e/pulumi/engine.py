@@ -1,0 +1,198 @@
+"""One stack `existing` in a folder of its own: its configuration, its backend, the commands of the engine on it."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+ROOT: Final = Path(__file__).resolve().parents[3]
+STACK: Final = "existing"
+NAMESPACE: Final = "signalink-pulumi-proof"
+PATIENCE: Final = 600.0
+LABEL: Final = f"signalink.dev/stack={STACK}"
+KINDS: Final = (
+    "deployments,statefulsets,services,secrets,configmaps,serviceaccounts,networkpolicies,jobs,cronjobs,"
+    "poddisruptionbudgets,horizontalpodautoscalers,roles,rolebindings,topics.signalink.dev"
+)
+WHOLE: Final = "namespaces,customresourcedefinitions,clusterroles,clusterrolebindings"
+THREADS: Final = '''"""A plugin in Python makes resources in the threads that a chart's resources wait in."""
+import concurrent.futures.thread as threads
+
+_made = threads.ThreadPoolExecutor.__init__
+
+
+def _more(self, max_workers=None, *arguments, **named):
+    _made(self, 64 if max_workers is None else max_workers, *arguments, **named)
+
+
+threads.ThreadPoolExecutor.__init__ = _more
+'''
+
+
+class Missed(Exception):
+    """What should hold does not."""
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def lacking() -> tuple[str, bool]:
+    """Why it cannot run here, and whether that is a failure."""
+    required = set(os.environ.get("SIGNALINK_REQUIRE", "").split(","))
+    if shutil.which("pulumi") is None:
+        return "pulumi is not on PATH", "pulumi" in required
+    if shutil.which("kubectl") is None or not Path(os.environ.get("KUBECONFIG", "/none")).is_file():
+        return "no cluster: KUBECONFIG names no file, or kubectl is not on PATH", {"pulumi", "kube"} <= required
+    if not (ROOT / ".venv-stacks/bin/python").exists():
+        return ".venv-stacks is not there (make stacks)", "pulumi" in required
+    return "", False
+
+
+@dataclass
+class Engine:
+    """`folder` holds the project, the state and the logs; `profile` is the stack's."""
+
+    folder: Path
+    profile: str
+    env: dict[str, str] = field(default_factory=dict)
+    nodes: int = 0
+    ground: str = ""
+    words: dict[str, str] = field(default_factory=dict)
+    said: list[str] = field(default_factory=list)
+
+    def prepare(self) -> None:
+        """The project beside links to the program, and a stack with its configuration and its secrets."""
+        (self.folder / "state").mkdir()
+        (self.folder / "site").mkdir()
+        (self.folder / "site/sitecustomize.py").write_text(THREADS, encoding="utf-8")
+        home = Path(os.environ.get("PULUMI_HOME", str(Path.home() / ".pulumi")))
+        (self.folder / "home").mkdir()
+        if (home / "plugins").is_dir():
+            (self.folder / "home/plugins").symlink_to(home / "plugins")
+        for name in ("stacks", ".venv-stacks"):
+            (self.folder / name).symlink_to(ROOT / name)
+        text = (ROOT / "Pulumi.yaml").read_text(encoding="utf-8")
+        project = text.replace("stackConfigDir: stacks/config", "stackConfigDir: config")
+        (self.folder / "Pulumi.yaml").write_text(project, encoding="utf-8")
+        (self.folder / "config").mkdir()
+        self.env = os.environ | {
+            "PULUMI_HOME": str(self.folder / "home"),
+            "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}",
+            "PULUMI_CONFIG_PASSPHRASE": "of-a-throw-away-stack",
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            # What somebody changed by hand is theirs to the API server; a repair takes it back.
+            "PULUMI_K8S_ENABLE_PATCH_FORCE": "true",
+            "PYTHONPATH": str(self.folder / "site"),
+        }
+        self.nodes = len(self.kubectl("get", "nodes", "-o", "name").split())
+        self.run("stack", "init", STACK)
+        self._configure()
+        made = [sys.executable, "-m", "signalink_stacks.clusters.words", STACK, "--folder", str(self.folder)]
+        self.command(made, self.env)
+        self.words = json.loads(self.run("config", "get", "signalink:secrets", "-s", STACK, kept=False))
+        self.ground = self._ground()
+        say(f"  on {self.ground}")
+
+    def _configure(self) -> None:
+        settings: dict[str, Any] = {
+            "signalink:target": "existing",
+            "signalink:profile": self.profile,
+            "signalink:environment": "local",
+            "signalink:cluster": {
+                "kubeconfig": os.environ["KUBECONFIG"],
+                "context": self.kubectl("config", "current-context").strip(),
+                "namespace": NAMESPACE,
+                "wait": self.nodes > 0,
+            },
+            "signalink:images": {"dev": True, "tag": os.environ.get("SIGNALINK_IMAGES", "none")},
+        }
+        path = self.folder / f"config/Pulumi.{STACK}.yaml"
+        there = yaml.safe_load(path.read_text(encoding="utf-8")) or {} if path.exists() else {}
+        path.write_text(yaml.safe_dump(there | {"config": settings}), encoding="utf-8")
+
+    def _ground(self) -> str:
+        version = self.run("version").strip()
+        server = json.loads(self.kubectl("version", "-o", "json"))["serverVersion"]["gitVersion"]
+        folder = next((self.folder / "home/plugins").glob("resource-kubernetes-*"), None)
+        genuine = folder is not None and not any(folder.glob("*.py"))
+        provider = "the genuine Kubernetes provider" if genuine else "a stand-in for the Kubernetes provider"
+        nodes = f"{self.nodes} nodes" if self.nodes else "no nodes: nothing is waited for"
+        return f"pulumi {version}, {provider}, a real API server {server} ({nodes})"
+
+    def run(self, *words: str, good: tuple[int, ...] = (0,), kept: bool = True) -> str:
+        """What pulumi says; Missed when it ends otherwise. Kept for the search of secrets, unless it shows them."""
+        text, status = self.attempt(*words, kept=kept)
+        if status not in good:
+            lines = text.splitlines()
+            told = [line for line in lines if re.search(r"error|diff:|^ [-+~]+ ", line)][:12] or lines[-25:]
+            raise Missed(f"`pulumi {' '.join(words)}` ended with {status}:\n" + "\n".join(told))
+        return text
+
+    def attempt(self, *words: str, kept: bool = True) -> tuple[str, int]:
+        """The same with its exit status."""
+        command = ["pulumi", "--non-interactive", "--color", "never", *words]
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
+        if kept:
+            self.said.append(done.stdout + done.stderr)
+        return (done.stdout if done.returncode == 0 else done.stdout + done.stderr), done.returncode
+
+    def killed(self, *words: str, after: str) -> None:
+        """Start a command and kill the engine without warning once it has written `after`."""
+        log = self.folder / "killed.log"
+        with log.open("w", encoding="utf-8") as file:
+            process = subprocess.Popen(
+                ["pulumi", "--non-interactive", "--color", "never", *words],
+                cwd=self.folder,
+                env=self.env,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
+            assert process.stdout is not None
+            for line in process.stdout:
+                file.write(line)
+                if after in line:
+                    break
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(30)
+        self.said.append(log.read_text(encoding="utf-8"))
+
+    def kubectl(self, *words: str) -> str:
+        return self.command(["kubectl", *words], dict(os.environ))
+
+    def command(self, words: list[str], env: dict[str, str]) -> str:
+        done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=120, check=False)
+        if done.returncode:
+            raise Missed(f"`{' '.join(words[:4])} ...` failed: {done.stderr.strip()[-400:]}")
+        return done.stdout
+
+    def objects(self) -> list[str]:
+        """What carries the stack's label in the cluster."""
+        named = self.kubectl("get", KINDS, "-n", NAMESPACE, "-l", LABEL, "-o", "name", "--ignore-not-found")
+        whole = self.kubectl("get", WHOLE, "-l", LABEL, "-o", "name", "--ignore-not-found")
+        return [*named.split(), *whole.split()]
+
+    def left(self) -> list[str]:
+        """The same after a destroy, when the kinds of ours may be gone."""
+        kinds = KINDS.replace(",topics.signalink.dev", "")
+        named = self.kubectl("get", kinds, "-A", "-l", LABEL, "-o", "name", "--ignore-not-found")
+        return [*named.split(), *self.kubectl("get", WHOLE, "-l", LABEL, "-o", "name", "--ignore-not-found").split()]
+
+    def clear(self) -> None:
+        """Leave nothing, whatever happened."""
+        if self.env:
+            self.attempt("cancel", "--yes", "-s", STACK, kept=False)
+            self.attempt("destroy", "--yes", "--skip-preview", "-s", STACK, kept=False)

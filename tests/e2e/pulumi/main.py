@@ -1,0 +1,49 @@
+"""`make e2e NAME=pulumi`: the program by the real engine on the cluster of KUBECONFIG: up, drift, kill, destroy.
+
+File backend, a PULUMI_HOME of its own with the plugins of the present one. On a cluster without nodes nothing is waited
+for. What it ran on is printed: an engine and a provider that are not the genuine ones are not a proof of those.
+Without pulumi or KUBECONFIG it is skipped with the reason; SIGNALINK_REQUIRE=pulumi,kube makes that a failure.
+"""
+
+import argparse
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parent)]
+
+import checks  # noqa: E402
+from engine import Engine, Missed, lacking, say  # noqa: E402
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--size", choices=("small", "full"), default="full", help="full: the profile standard")
+    parser.add_argument("--seed", default="", help="unused: nothing here is left to chance")
+    size = parser.parse_args().size
+    reason, required = lacking()
+    if reason:
+        say(f"pulumi: {'FAILED' if required else 'skipped'}: {reason}")
+        return 1 if required else 0
+    with tempfile.TemporaryDirectory(prefix="signalink-pulumi-") as folder:
+        engine = Engine(Path(folder), "small" if size == "small" else "standard")
+        try:
+            engine.prepare()
+            for check in checks.ALL:
+                say(f"  {check.__name__.replace('_', ' ')}: {check(engine)}")
+        except Missed as missed:
+            say(f"pulumi: FAILED: {missed}")
+            return 1
+        except Exception:
+            traceback.print_exc()
+            say("pulumi: FAILED: the proof itself broke")
+            return 1
+        finally:
+            engine.clear()
+    say(f"pulumi: {len(checks.ALL)} of {len(checks.ALL)} hold on {engine.ground}: ok")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
