@@ -54,6 +54,20 @@ REFUSED: Final = {
 }
 
 
+THREADS: Final = '''"""A plugin in Python makes resources in the threads that a chart waits in: give it more."""
+import concurrent.futures.thread as threads
+
+_made = threads.ThreadPoolExecutor.__init__
+
+
+def _more(self, max_workers=None, *arguments, **named):
+    _made(self, 64 if max_workers is None else max_workers, *arguments, **named)
+
+
+threads.ThreadPoolExecutor.__init__ = _more
+'''
+
+
 class Failed(Exception):
     """A promise that was not kept, as one sentence."""
 
@@ -64,11 +78,14 @@ class Engine:
     def __init__(self, folder: Path) -> None:
         self.folder, self._calls = folder, 0
         (folder / "state").mkdir()
+        (folder / "site").mkdir()
+        (folder / "site/sitecustomize.py").write_text(THREADS, encoding="utf-8")
         project(folder, "signalink", main=str(ROOT / "stacks"))
         self.environment = os.environ | {
             "PULUMI_BACKEND_URL": f"file://{folder}/state",
             "PULUMI_CONFIG_PASSPHRASE": "e2e",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PYTHONPATH": f"{folder}/site",
         }
 
     def run(self, *words: str, cwd: Path | None = None, fails: bool = False) -> str:
@@ -190,9 +207,21 @@ def eks(engine: Engine, profile: str, *, whole: bool) -> str:
     if done.returncode:
         raise Failed(f"no secrets were made: {done.stderr.strip()}")
     if whole:
-        return cycle(engine, stack)
+        said = cycle(engine, stack)
+        tidy(context, f"e2e-{profile}")
+        return said
     engine.run("preview", "-s", stack, "--policy-pack", str(PACK))
     return "previewed with the policy pack"
+
+
+def tidy(context: str, namespace: str) -> None:
+    """What is in a cluster is deleted with it, so Pulumi leaves it there; the cluster that stands for it here stays."""
+    definitions = ["crd", "channels.signalink.dev", "topics.signalink.dev"]
+    for what in (definitions, ["namespace", namespace, "--wait=false"]):
+        words = ["kubectl", "--context", context, "delete", *what, "--ignore-not-found"]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=SECONDS)
+        if done.returncode:
+            raise Failed(f"{what[1]} could not be taken away: {done.stderr.strip()}")
 
 
 def project(folder: Path, name: str, **more: str) -> None:

@@ -7,10 +7,12 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import psutil
 import yaml
 
 ROOT: Final = Path(__file__).resolve().parents[3]
@@ -166,8 +168,12 @@ class Engine:
                 file.write(line)
                 if after in line:
                     break
+            below = psutil.Process(process.pid).children(recursive=True)
             os.killpg(process.pid, signal.SIGKILL)
             process.wait(30)
+            for each in below:  # plugins are in groups of their own, and would stay for ever
+                with suppress(psutil.NoSuchProcess):
+                    each.kill()
         self.said.append(log.read_text(encoding="utf-8"))
 
     def kubectl(self, *words: str) -> str:
