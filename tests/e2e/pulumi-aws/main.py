@@ -19,6 +19,10 @@ from typing import Any, Final
 
 import yaml
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import pluginthreads
+
 from signalink_stacks.lib import images
 
 ROOT: Final = Path(__file__).resolve().parents[3]
@@ -54,20 +58,6 @@ REFUSED: Final = {
 }
 
 
-THREADS: Final = '''"""A plugin in Python makes resources in the threads that a chart waits in: give it more."""
-import concurrent.futures.thread as threads
-
-_made = threads.ThreadPoolExecutor.__init__
-
-
-def _more(self, max_workers=None, *arguments, **named):
-    _made(self, 64 if max_workers is None else max_workers, *arguments, **named)
-
-
-threads.ThreadPoolExecutor.__init__ = _more
-'''
-
-
 class Failed(Exception):
     """A promise that was not kept, as one sentence."""
 
@@ -78,14 +68,12 @@ class Engine:
     def __init__(self, folder: Path) -> None:
         self.folder, self._calls = folder, 0
         (folder / "state").mkdir()
-        (folder / "site").mkdir()
-        (folder / "site/sitecustomize.py").write_text(THREADS, encoding="utf-8")
         project(folder, "signalink", main=str(ROOT / "stacks"))
         self.environment = os.environ | {
             "PULUMI_BACKEND_URL": f"file://{folder}/state",
             "PULUMI_CONFIG_PASSPHRASE": "e2e",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
-            "PYTHONPATH": f"{folder}/site",
+            "PYTHONPATH": str(pluginthreads.site(folder)),
         }
 
     def run(self, *words: str, cwd: Path | None = None, fails: bool = False) -> str:
