@@ -20,6 +20,7 @@ def recipe(target: str) -> str:
 def run(*command: str, folder: Path = ROOT, path: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Runs a command; `path` makes one folder the whole PATH and leaves nothing else in the environment."""
     environment = without_make() if path is None else {"PATH": str(path)}
+    environment |= {"SIGNALINK_RIG": str(folder / "nowhere")}
     program = shutil.which(command[0]) or command[0]
     return subprocess.run(
         [program, *command[1:]], cwd=folder, env=environment, capture_output=True, text=True, timeout=60

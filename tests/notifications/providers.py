@@ -289,6 +289,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Location", answer.location)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(answer.body)))
+        self.send_header("Connection", "close")  # else a client may post again into what is being closed
         self.end_headers()
         self.wfile.write(answer.body)
 

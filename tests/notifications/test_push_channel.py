@@ -1,6 +1,7 @@
 """Push on a server that speaks FCM v1 and the OAuth of service accounts: what is sent, and what FCM's answers mean."""
 
 import json
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,20 @@ async def test_push_asks_for_an_access_token_once(stage: Stage) -> None:
         await stage.channel.send(outgoing(PHONE))
     assert len(stage.fcm.messages) == 3
     assert [request.path for request in stage.fcm.requests].count("/token") == 1
+
+
+async def test_push_asks_nobody_but_fcm_and_its_sign_in(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: set[str] = set()
+    real = socket.getaddrinfo
+
+    def noted(host: str, *more: Any, **named: Any) -> Any:
+        asked.add(host)
+        return real(host, *more, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", noted)
+    for _ in range(2):
+        assert isinstance(await stage.channel.send(outgoing(PHONE)), Sent)
+    assert asked == {"127.0.0.1"}
 
 
 @pytest.mark.parametrize(("kind", "reason"), [("dead", "unregistered"), ("malformed", "token_malformed")])

@@ -19,6 +19,10 @@ from typing import Any, Final
 
 import yaml
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import pluginthreads
+
 from signalink_stacks.lib import images
 
 ROOT: Final = Path(__file__).resolve().parents[3]
@@ -69,6 +73,7 @@ class Engine:
             "PULUMI_BACKEND_URL": f"file://{folder}/state",
             "PULUMI_CONFIG_PASSPHRASE": "e2e",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PYTHONPATH": str(pluginthreads.site(folder)),
         }
 
     def run(self, *words: str, cwd: Path | None = None, fails: bool = False) -> str:
@@ -190,9 +195,21 @@ def eks(engine: Engine, profile: str, *, whole: bool) -> str:
     if done.returncode:
         raise Failed(f"no secrets were made: {done.stderr.strip()}")
     if whole:
-        return cycle(engine, stack)
+        said = cycle(engine, stack)
+        tidy(context, f"e2e-{profile}")
+        return said
     engine.run("preview", "-s", stack, "--policy-pack", str(PACK))
     return "previewed with the policy pack"
+
+
+def tidy(context: str, namespace: str) -> None:
+    """What is in a cluster is deleted with it, so Pulumi leaves it there; the cluster that stands for it here stays."""
+    definitions = ["crd", "channels.signalink.dev", "topics.signalink.dev"]
+    for what in (definitions, ["namespace", namespace, "--wait=false"]):
+        words = ["kubectl", "--context", context, "delete", *what, "--ignore-not-found"]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=SECONDS)
+        if done.returncode:
+            raise Failed(f"{what[1]} could not be taken away: {done.stderr.strip()}")
 
 
 def project(folder: Path, name: str, **more: str) -> None:

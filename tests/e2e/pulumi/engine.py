@@ -7,10 +7,13 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import pluginthreads
+import psutil
 import yaml
 
 ROOT: Final = Path(__file__).resolve().parents[3]
@@ -23,18 +26,6 @@ KINDS: Final = (
     "poddisruptionbudgets,horizontalpodautoscalers,roles,rolebindings,topics.signalink.dev"
 )
 WHOLE: Final = "namespaces,customresourcedefinitions,clusterroles,clusterrolebindings"
-THREADS: Final = '''"""A plugin in Python makes resources in the threads that a chart's resources wait in."""
-import concurrent.futures.thread as threads
-
-_made = threads.ThreadPoolExecutor.__init__
-
-
-def _more(self, max_workers=None, *arguments, **named):
-    _made(self, 64 if max_workers is None else max_workers, *arguments, **named)
-
-
-threads.ThreadPoolExecutor.__init__ = _more
-'''
 
 
 class Missed(Exception):
@@ -73,8 +64,6 @@ class Engine:
     def prepare(self) -> None:
         """The project beside links to the program, and a stack with its configuration and its secrets."""
         (self.folder / "state").mkdir()
-        (self.folder / "site").mkdir()
-        (self.folder / "site/sitecustomize.py").write_text(THREADS, encoding="utf-8")
         home = Path(os.environ.get("PULUMI_HOME", str(Path.home() / ".pulumi")))
         (self.folder / "home").mkdir()
         if (home / "plugins").is_dir():
@@ -92,7 +81,7 @@ class Engine:
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             # What somebody changed by hand is theirs to the API server; a repair takes it back.
             "PULUMI_K8S_ENABLE_PATCH_FORCE": "true",
-            "PYTHONPATH": str(self.folder / "site"),
+            "PYTHONPATH": str(pluginthreads.site(self.folder)),
         }
         self.nodes = len(self.kubectl("get", "nodes", "-o", "name").split())
         self.run("stack", "init", STACK)
@@ -166,8 +155,12 @@ class Engine:
                 file.write(line)
                 if after in line:
                     break
+            below = psutil.Process(process.pid).children(recursive=True)
             os.killpg(process.pid, signal.SIGKILL)
             process.wait(30)
+            for each in below:  # plugins are in groups of their own, and would stay for ever
+                with suppress(psutil.NoSuchProcess):
+                    each.kill()
         self.said.append(log.read_text(encoding="utf-8"))
 
     def kubectl(self, *words: str) -> str:

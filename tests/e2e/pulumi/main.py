@@ -11,7 +11,7 @@ import tempfile
 import traceback
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parent)]
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
 import checks  # noqa: E402
 from engine import Engine, Missed, lacking, say  # noqa: E402

@@ -141,7 +141,11 @@ def _certificate(settings: PushSettings) -> credentials.Certificate:
 
 
 def _adapt(app: firebase_admin.App, endpoint: str) -> None:
-    """The library has no setting for its address, nor for its retries: five calls where one attempt was recorded."""
+    """The library has no setting for its address, nor for its retries: five calls where one attempt was recorded.
+
+    Its sign-in would ask a third host, in a thread of its own, in which regions the account may be used; FCM has none.
+    """
+    app.credential.get_credential()._is_regional_access_boundary_lookup_required = lambda: False
     service = messaging._get_messaging_service(app)
     service._fcm_url = f"{endpoint}/v1/projects/{app.project_id}/messages:send"
     for scheme in ("https://fcm.googleapis.com", "https://", "http://"):
