@@ -34,12 +34,8 @@ PROJECT = "signalink-test"
 FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
 SLICE_SECONDS = 0.05
 CODES = {
-    400: "INVALID_ARGUMENT",
-    403: "PERMISSION_DENIED",
-    429: "RESOURCE_EXHAUSTED",
-    500: "INTERNAL",
-    503: "UNAVAILABLE",
-}
+    400: "INVALID_ARGUMENT", 403: "PERMISSION_DENIED", 429: "RESOURCE_EXHAUSTED", 500: "INTERNAL", 503: "UNAVAILABLE",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -289,7 +285,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Location", answer.location)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(answer.body)))
-        self.send_header("Connection", "close")  # else a client may post again into what is being closed
+        self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(answer.body)
 
