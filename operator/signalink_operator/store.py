@@ -85,6 +85,12 @@ class Store:
         found = intent.owner(claimants)
         return found.key if found is not None else None
 
+    def rivals(self, resource: Resource) -> list[Resource]:
+        """The others that want what this one wants."""
+        wanted = _claim(resource)
+        keys = self._claims.get(wanted, set()) if wanted is not None else set()
+        return [self._resources[key] for key in keys - {resource.key}]
+
     def topics_of(self, resource: Resource) -> dict[str, Resource]:
         """The Topic resources by name that concern a Channel: the one it refers to, and the one of its own name."""
         own = Key("Topic", resource.key.namespace, resource.key.name)

@@ -133,6 +133,25 @@ async def test_t15_ten_races_for_a_slug_have_one_winner_each(
     assert set(admin.platform.channels) == {f"slug-{n}" for n in range(10)}
 
 
+async def test_t15_who_is_seen_later_in_the_same_second_and_comes_first_by_name_takes_over(
+    api: Api, memory: MemoryTopics, admin: AdminApi, channels: ApiChannels
+) -> None:
+    """Creation times have whole seconds: the one that is to have a slug may come when another has got it."""
+    many = api.of("Channel")
+    async with working(api, memory, channels=channels):
+        for n in range(5):
+            await many.apply(f"b-{n}", {"slug": f"slug-{n}"})
+            await many.until(f"b-{n}", "True")
+            await many.apply(f"a-{n}", {"slug": f"slug-{n}"})
+
+            async def decided(n: int = n) -> bool:
+                pair = [str((await many.condition(f"{side}-{n}")).get("status")) for side in ("a", "b")]
+                return sorted(pair) == ["False", "True"]
+
+            await eventually(decided)
+    assert set(admin.platform.channels) == {f"slug-{n}" for n in range(5)}
+
+
 async def test_t19_an_edit_is_carried_out_and_a_pass_without_a_change_writes_nothing_anywhere(
     api: Api, memory: MemoryTopics, admin: AdminApi, channels: ApiChannels
 ) -> None:

@@ -129,3 +129,4 @@ async def test_c09_the_holder_is_named(admin: AdminApi, channels: ApiChannels) -
     await put(channels, managed_by="default/team-b/general")
     failure = await refused(channels)
     assert (failure.reason, failure.message) == ("NameTaken", "Channel general is held by default/team-b/general.")
+    assert failure.holder == "default/team-b/general"

@@ -179,6 +179,8 @@ def _failure(response: httpx.Response, slug: str) -> Failure:
     if status == HTTPStatus.CONFLICT:
         said_by = (problem.get("reason"), problem.get("code"))
         reason = next((_CONFLICTS[str(word)] for word in said_by if str(word) in _CONFLICTS), "ApiConflict")
-        holder = problem.get("managed_by") or "people: no resource manages it"
-        return Failure(reason, f"Channel {slug} is held by {holder}." if reason == "NameTaken" else said)
+        if reason != "NameTaken":
+            return Failure(reason, said)
+        holder = str(problem.get("managed_by") or "")
+        return Failure(reason, f"Channel {slug} is held by {holder or 'people: no resource manages it'}.", holder)
     return Failure(_REASONS.get(status, "ApiError"), said)

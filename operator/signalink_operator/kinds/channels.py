@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from signalink_operator.adapters import kube as kube_api
@@ -45,6 +45,7 @@ class ChannelKind(Kind):
     async def _put(self, passes: Sequence[Pass], plans: Sequence[channel_plan.ChannelPlan]) -> None:
         slugs = [str(one.intent.name) for one in passes]
         outcomes = await self._channels.put({slug: plan.document for slug, plan in zip(slugs, plans, strict=True)})
+        outcomes = {**outcomes, **await self._taken_over(outcomes, zip(slugs, passes, plans, strict=True))}
         for slug, one, plan in zip(slugs, passes, plans, strict=True):
             outcome = outcomes[slug]
             one.conditions = channel_status.managed(one.resource, plan, outcome)
@@ -56,6 +57,21 @@ class ChannelKind(Kind):
             elif isinstance(outcome, ObservedChannel) and outcome.changed:
                 one.result = "changed"
                 count_drift(one.resource)
+
+    async def _taken_over(
+        self,
+        outcomes: Mapping[str, ObservedChannel | Failure],
+        wanted: Iterable[tuple[str, Pass, channel_plan.ChannelPlan]],
+    ) -> Mapping[str, ObservedChannel | Failure]:
+        """From a resource that was seen first and is not the one to have it: of two made in one second the watch may
+        show the younger before the elder, and it never gives up what it got."""
+        again = {}
+        for slug, one, plan in wanted:
+            outcome = outcomes[slug]
+            losers = {channel_plan.managed_by(rival) for rival in self._store.rivals(one.resource)}
+            if isinstance(outcome, Failure) and outcome.holder in losers:
+                again[slug] = {**plan.document, "adopt": True}
+        return await self._channels.put(again) if again else {}
 
     # -- its Topic resource --------------------------------------------------------------------------------------------
 

@@ -117,7 +117,11 @@ class ObservedTopic:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why something could not be observed or changed; `reason` is CamelCase and stable, `message` is for a person."""
+    """Why something could not be observed or changed; `reason` is CamelCase and stable, `message` is for a person.
+
+    `holder`: who has what was asked for, where another manager has it.
+    """
 
     reason: str
     message: str
+    holder: str = ""
