@@ -139,7 +139,7 @@ async def test_a_paused_engine_is_neither_ready_nor_alive_although_its_port_is_o
         assert engine.alive()
         os.kill(engine.pid, signal.SIGSTOP)
         try:
-            assert not engine.ready()
+            await eventually(lambda: not engine.ready())  # its threads stop one after another
             assert not engine.alive()
         finally:
             os.kill(engine.pid, signal.SIGCONT)
