@@ -9,6 +9,8 @@ EXTRAS  := dev local api relay gateway analytics notifications prober topics ope
 PROOFS  := charts race replay kill nemesis browser up doctor poison exactly-once rolling notifications operator windows kind upgrade pods alone target graph pulumi pulumi-aws
 REAL    := kind upgrade pods alone pulumi
 STACK   ?= eks
+# Pulumi on a stack where it is: in the state folder of `signalink up --target`, else in this checkout.
+ENGINE   = $(BIN)/python -m signalink_stacks.delivery pulumi
 UI      := services/ui
 PAGE    := services/api/signalink_api/ui_static/index.html
 SOURCES := $(shell find $(UI)/src $(UI)/public $(UI)/index.html $(UI)/vite.config.ts $(UI)/tsconfig.json -type f 2>/dev/null)
@@ -90,7 +92,7 @@ publish: $(VENV)/.dev ## Build our images, push them to REGISTRY, sign them with
 	@test -z "$$GITHUB_OUTPUT" || echo "images=$$($(BIN)/python -c 'import json; print(json.dumps(json.load(open("dist/images.json"))))')" >> "$$GITHUB_OUTPUT"
 
 preview: $(VENV)/.dev $(PROGRAM)/.stacks ## Show what STACK would become and what that costs: dist/preview.json, dist/preview.md; exit 1 over its limit
-	@mkdir -p dist && pulumi preview --stack $(STACK) --non-interactive --json > dist/preview.json || { tail -n 30 dist/preview.json >&2; exit 1; }
+	@mkdir -p dist && $(ENGINE) $(STACK) preview --json > dist/preview.json || { tail -n 30 dist/preview.json >&2; exit 1; }
 	@verdict=0; $(BIN)/signalink cost -s $(STACK) --from dist/preview.json > dist/cost.txt || verdict=$$?; \
 	{ echo "### Stack $(STACK)"; echo '```'; cat dist/cost.txt; echo '```'; } > dist/preview.md; cat dist/preview.md; exit $$verdict
 
@@ -102,8 +104,8 @@ deploy: $(VENV)/.dev $(PROGRAM)/.stacks ## Bring STACK to this checkout: doctor,
 	@test -z "$$IMAGES" || { mkdir -p dist && printf '%s' "$$IMAGES" > dist/images.json; }
 	@$(BIN)/signalink deploy -s $(STACK) $(if $(wildcard dist/images.json)$(IMAGES),--images dist/images.json) $(DEPLOY)
 
-drift: $(PROGRAM)/.stacks ## Compare STACK with what is really there; exit 1 when somebody changed it by hand
-	@pulumi refresh --stack $(STACK) --preview-only --expect-no-changes --non-interactive
+drift: $(VENV)/.dev $(PROGRAM)/.stacks ## Compare STACK with what is really there; exit 1 when somebody changed it by hand
+	@$(ENGINE) $(STACK) refresh --preview-only --expect-no-changes
 
 sweep: $(VENV)/.dev ## List what expired stacks left in the AWS account; nothing is deleted (SWEEP="-s eks --delete" does)
 	@$(BIN)/signalink sweep $(or $(SWEEP),--expired)
