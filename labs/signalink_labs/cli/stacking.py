@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from signalink_core.errors import ConfigurationError
+from signalink_core.errors import ConfigurationError, DependencyUnavailable
 from signalink_labs.cli import delivering
 from signalink_stacks.cloud import graph
-from signalink_stacks.clusters import ownership, recovery, stacked
+from signalink_stacks.clusters import ownership, plan, recovery, run, stacked
 from signalink_stacks.clusters.plan import Access, Wishes
 from signalink_stacks.clusters.project import Project
 from signalink_stacks.delivery import promises
@@ -98,10 +98,21 @@ def down(platform: Stacked, found: ownership.Found, say: Say) -> bool:
     require_environment(platform.root)
     project.prepare()
     recovery.recover(project, say)
+    release(platform, say)
     say(f"destroy: everything of the stack {project.stack}, its namespace and its messages too")
     project.engine("destroy", "--yes", "--skip-preview")
     project.forget(everything=True)
     return True
+
+
+def release(platform: Stacked, say: Say) -> None:
+    """Let go of what people made by the operator; a stack that never got so far has none."""
+    try:
+        run.steps([plan.release(platform.wishes, platform.access)], platform.root, say)
+    except DependencyUnavailable as error:
+        say(
+            f"warning: {error.detail.splitlines()[-1]} Going on: what is held by its finalizer will hold the namespace."
+        )
 
 
 def forget(platform: Stacked, say: Say) -> None:
