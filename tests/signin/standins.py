@@ -58,6 +58,8 @@ class Identity:
         }
     )
 
+    secrets: dict[str, dict[str, str]] = field(default_factory=dict)
+
     def __post_init__(self) -> None:
         self.open.set()
         self.token_file = self.folder / "eks-pod-identity-token"
@@ -66,6 +68,7 @@ class Identity:
     def environment(self, port: int) -> dict[str, str]:
         """As the agent of EKS sets it in a container; files of this machine's owner are not looked at."""
         return {
+            "AWS_ENDPOINT_URL_SECRETS_MANAGER": f"http://{LOOPBACK}:{port}",
             "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://{LOOPBACK}:{port}/v1/credentials",
             "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(self.token_file),
             "AWS_SHARED_CREDENTIALS_FILE": str(self.folder / "none"),
@@ -79,6 +82,12 @@ class Identity:
             return 400, b'{"message": "no role for this pod"}'
         return 200, json.dumps(self.keys).encode()
 
+    def secret(self, asked: dict[str, str], signed: str) -> tuple[int, bytes]:
+        """Of AWS Secrets Manager, to who signs with the role's keys."""
+        if self.keys["AccessKeyId"] not in signed or asked["SecretId"] not in self.secrets:
+            return 400, b'{"__type": "AccessDeniedException", "message": "not for you"}'
+        return 200, json.dumps({"SecretString": json.dumps(self.secrets[asked["SecretId"]])}).encode()
+
 
 @contextmanager
 def identity(folder: Path) -> Iterator[tuple[Identity, dict[str, str]]]:
@@ -87,7 +96,13 @@ def identity(folder: Path) -> Iterator[tuple[Identity, dict[str, str]]]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status, body = found.answer(self.headers.get("Authorization"))
+            self.reply(*found.answer(self.headers.get("Authorization")))
+
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            self.reply(*found.secret(asked, self.headers.get("Authorization", "")))
+
+        def reply(self, status: int, body: bytes) -> None:
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -4,6 +4,8 @@ Owns what is signed and by whose keys. The keys come from where AWS's own librar
 identity, asked over the address in AWS_CONTAINER_CREDENTIALS_FULL_URI; signing itself asks nobody.
 """
 
+import asyncio
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -12,10 +14,11 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from signalink_core.errors import ConfigurationError
-from signalink_core.signin.tokens import Sign, SignInFailed, Tokens
+from signalink_core.signin.tokens import WORKER, Sign, SignInFailed, Tokens
 
 TOKEN_SECONDS: Final = 900
 """The longest that RDS, ElastiCache and MSK take."""
+SECRET_SECONDS: Final = 20.0
 SCHEME: Final = "https://"
 """What is signed is an address with a scheme; what is sent as a password is the same without."""
 
@@ -54,6 +57,20 @@ class Role:
             return token, ends_ms / 1000
 
         return _told(sign)
+
+    def secret(self, arn: str, region: str) -> dict[str, str]:
+        """What AWS Secrets Manager keeps under the ARN. Blocks for 15 s at most."""
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        patience = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 2})
+        try:
+            self._keys()
+            client = self._session.create_client("secretsmanager", region_name=region, config=patience)
+            found: dict[str, str] = json.loads(client.get_secret_value(SecretId=arn)["SecretString"])
+        except (BotoCoreError, ClientError) as error:
+            raise SignInFailed(f"AWS Secrets Manager does not give {arn}: {error}") from error
+        return found
 
     def _signs(self, service: str, name: str, region: str, host: str, query: dict[str, str]) -> Sign:
         from botocore.model import ServiceId
@@ -119,6 +136,13 @@ def redis(cache_name: str, user: str, region: str) -> Tokens:
 def kafka(region: str) -> Tokens:
     """Raises ConfigurationError without a region, or without the extra."""
     return _made("Kafka", "SIGNALINK_KAFKA_AWS_REGION", region, lambda: role().kafka(region))
+
+
+async def secret(arn: str, region: str) -> dict[str, str]:
+    """A secret that AWS keeps as a table. Raises SignInFailed, TimeoutError, ConfigurationError without a region."""
+    _given("Postgres", region, "SIGNALINK_POSTGRES_AWS_REGION", "region", "eu-central-1")
+    async with asyncio.timeout(SECRET_SECONDS):
+        return await asyncio.get_running_loop().run_in_executor(WORKER, role().secret, arn, region)
 
 
 def _given(engine: str, value: str, key: str, what: str, example: str) -> None:
