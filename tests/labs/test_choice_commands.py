@@ -19,7 +19,7 @@ from signalink_stacks.local.state import RunState, StateFolder
 pytestmark = pytest.mark.timeout(240)
 Captured = pytest.CaptureFixture[str]
 BUDGET_BYTES = 400 * 2**20
-"""Of total PSS: what leaves room on a machine with 1 GiB, of which the system takes about 350 MB."""
+"""Of total PSS: what fits a machine with 1 GiB, of which the system takes about 350 MB."""
 
 
 @pytest.fixture(scope="module")

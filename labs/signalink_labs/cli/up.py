@@ -116,9 +116,7 @@ def up(
     if as_json:
         output.document(as_document(started, watch.found))
     else:
-        _print(started)
-        for line in chosen.refused(only, wishes.only, started.state):
-            output.text(line)
+        _print(started, chosen.refused(only, wishes.only, started.state))
 
 
 def parse_scale(given: list[str]) -> dict[str, int]:
@@ -169,7 +167,7 @@ def as_document(started: control.Started, checked: Sequence[Checked] = ()) -> di
     }
 
 
-def _print(started: control.Started) -> None:
+def _print(started: control.Started, refused: Sequence[str] = ()) -> None:
     state = started.state
     count = f"{len(state.processes)} processes"
     if started.again:
@@ -178,6 +176,6 @@ def _print(started: control.Started) -> None:
         output.text(f"Signalink is up after {state.up_after:.1f} s ({count}).")
     for name, url in state.urls.items():
         output.text(f"  {name:<16} {url}")
-    for line in chosen.missing(state.off):
+    for line in (*chosen.missing(state.off), *refused):
         output.text(line)
     output.text("Next: `signalink status`, `signalink logs api -f`, `signalink down`")
