@@ -133,7 +133,9 @@ def highly_available(chart: str) -> Values:
     if chart == UMBRELLA:
         return {name: own(name, highly_available) for name in (*SERVICES, *ENGINES, *OBSERVERS)} | WATCHED
     if chart in (*ENGINES, *OBSERVERS):
-        return {} if chart in {"otel-collector", "valkey"} else {"persistence": {"size": "20Gi", "storageClass": "fast"}}
+        return (
+            {} if chart in {"otel-collector", "valkey"} else {"persistence": {"size": "20Gi", "storageClass": "fast"}}
+        )
     values: Values = {"topologySpread": {"whenUnsatisfiable": "DoNotSchedule"}, "priorityClassName": "chat"}
     return values if chart == "operator" else values | {"autoscaling": SCALED, "replicaCount": 3}
 

@@ -18,10 +18,15 @@ SECONDS = 110
 
 
 def needs(program: str) -> None:
-    if shutil.which(program) is None:
+    needs_scanner(program, shutil.which(program) is not None, "scan")
+
+
+def needs_scanner(program: str, there: bool, group: str) -> None:
+    """Skips, or fails where SIGNALINK_REQUIRE names the group."""
+    if not there:
         reason = f"there is no {program} on PATH"
-        if "scan" in os.environ.get("SIGNALINK_REQUIRE", "").split(","):
-            pytest.fail(f"SIGNALINK_REQUIRE names scan, but {reason}")
+        if group in os.environ.get("SIGNALINK_REQUIRE", "").split(","):
+            pytest.fail(f"SIGNALINK_REQUIRE names {group}, but {reason}")
         pytest.skip(reason)
 
 
