@@ -24,7 +24,9 @@ spec:
 {{- $m := .Values.migrations -}}
 backoffLimit: {{ $m.backoffLimit }}
 activeDeadlineSeconds: {{ $m.activeDeadlineSeconds }}
+{{- if not .Values.global.keepJobs }}
 ttlSecondsAfterFinished: {{ $m.ttlSecondsAfterFinished }}
+{{- end }}
 template:
   metadata:
     labels:

@@ -23,7 +23,9 @@ kind: Job
 metadata:
   {{- include "signalink-lib.metadata" (list . $component (printf "-tokens-%s" ($spec | sha256sum | trunc 8))) | nindent 2 }}
 spec:
+  {{- if not .Values.global.keepJobs }}
   ttlSecondsAfterFinished: 86400
+  {{- end }}
   {{- $spec | nindent 2 }}
 ---
 apiVersion: batch/v1
