@@ -173,7 +173,7 @@ export INSTALL_K3S_EXEC='--disable traefik --secrets-encryption \
   --write-kubeconfig-mode 0640 --write-kubeconfig-group signalink'
 curl -sfL https://get.k3s.io | sh -
 snap install helm --classic
-runuser -u signalink -- {FOLDER}/.venv/bin/signalink up --target existing \
+runuser -u signalink -- {FOLDER}/.venv/bin/signalink up --target existing --by helm \
   --kubeconfig /etc/rancher/k3s/k3s.yaml --context default
 """
 
