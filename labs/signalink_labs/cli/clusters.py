@@ -81,6 +81,7 @@ def up(wishes: Wishes, options: Options, *, as_json: bool) -> None:
         output.text(f"  {command}")
     again = " ".join(access.helm("test", plan.RELEASE, f"--namespace={wishes.namespace}"))
     which = f"--cluster {wishes.cluster}" if wishes.target == "kind" else f"--context {wishes.context}"
+    which += "" if wishes.namespace == plan.RELEASE else f" --namespace {wishes.namespace}"
     more = f"`{again}`, " if options.by is Door.HELM else ""
     output.text(f"Then open http://localhost:8000. Next: {more}`signalink down --target {wishes.target} {which}`")
 

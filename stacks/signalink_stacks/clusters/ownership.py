@@ -14,6 +14,7 @@ from signalink_stacks.lib import tags
 
 Door = Literal["pulumi", "helm"]
 SECONDS: Final = 30.0
+GROUP: Final = "signalink.dev"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,16 @@ def look(access: Access, namespace: str) -> Found:
     selector = f"--selector=owner=helm,name={RELEASE}"
     release = _ask(access.kubectl("get", "secrets", f"--namespace={namespace}", selector, "--output=name"))
     return Found(True, str(labels.get(tags.STACK, "")), bool(release.strip()))
+
+
+def others(access: Access, namespace: str) -> list[str]:
+    """Other namespaces with Topics or Channels: they would go with the definitions, which are the whole cluster's."""
+    kinds = _ask(access.kubectl("api-resources", f"--api-group={GROUP}", "--output=name")).split()
+    if not kinds:
+        return []
+    names = "--output=jsonpath={range .items[*]}{.metadata.namespace}{'\\n'}{end}"
+    found = _ask(access.kubectl("get", ",".join(kinds), "--all-namespaces", names)).split()
+    return sorted(set(found) - {namespace})
 
 
 def require(found: Found, wanted: Door, stack: str, wishes: Wishes) -> None:

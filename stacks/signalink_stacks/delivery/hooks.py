@@ -64,8 +64,9 @@ def _hook(document: Mapping[str, Any], key: str) -> str:
 def promise(wanted: Sequence[Chart], access: Access, say: Say, seconds: float = SECONDS) -> str:
     """What is not kept; empty when everything is. Nothing of it stays in the cluster."""
     problems, kept = [], 0
+    version = json.loads(_run(access.kubectl("version", "--output=json")))["serverVersion"]["gitVersion"]
     for chart in wanted:
-        found = tests(_render(chart))
+        found = tests(_render(chart, version))
         jobs = [each["metadata"]["name"] for each in found if each["kind"] == "Job"]
         if jobs:
             wrong = _keep(found, jobs, chart.namespace, access, seconds)
@@ -77,9 +78,10 @@ def promise(wanted: Sequence[Chart], access: Access, say: Say, seconds: float = 
     return "; ".join(problems)
 
 
-def _render(chart: Chart) -> str:
+def _render(chart: Chart, version: str) -> str:
+    """`version`: the cluster's; without it Helm takes the one that it was built with."""
     words = ["helm", "template", chart.release, chart.folder, f"--namespace={chart.namespace}", "--values=-"]
-    return _run(words, json.dumps(chart.values))
+    return _run([*words, f"--kube-version={version}"], json.dumps(chart.values))
 
 
 def _keep(found: Sequence[Object], jobs: Sequence[str], namespace: str, access: Access, seconds: float) -> list[str]:
