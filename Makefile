@@ -76,6 +76,8 @@ bench: $(VENV)/.dev ## Measure one thing beside its limits and peers: NAME=fanou
 	@$(BIN)/python tests/bench/$(NAME)/main.py $(if $(SIZE),--size $(SIZE))
 
 real: $(VENV)/.dev $(PROGRAM)/.stacks ## Prove the platform on a kind cluster that is made for it and deleted, and on a real Pulumi engine
+	@for program in docker kind kubectl helm pulumi; do command -v $$program >/dev/null || \
+	  { echo "make real: $$program is not on PATH. Next: make e2e NAME=up needs none, or install it" >&2; exit 1; }; done
 	@set -e; name=signalink-real; tag=$$(git rev-parse --short=12 HEAD); export KUBECONFIG="$$(mktemp)"; \
 	trap 'kind delete cluster --name '$$name'; rm -f "$$KUBECONFIG"' EXIT; \
 	kind create cluster --name $$name --wait 180s; \
@@ -86,11 +88,12 @@ real: $(VENV)/.dev $(PROGRAM)/.stacks ## Prove the platform on a kind cluster th
 	    make --no-print-directory e2e NAME=$$proof SIZE=small; \
 	done
 
-publish: $(VENV)/.dev ## Build our images, push them to REGISTRY, sign them with their lists of contents; digests in dist/images.json
+publish: $(VENV)/.dev ## Build our images, push them to REGISTRY, sign them; digests in dist/images.json (BUILD, PUSH="--unsigned": options)
 	@test -n "$(REGISTRY)" || { echo "make publish: which registry? Next: make publish REGISTRY=HOST" >&2; exit 64; }
 	@case "$(REGISTRY)" in *.amazonaws.com*) \
 	  aws ecr get-login-password | docker login --username AWS --password-stdin "$(firstword $(subst /, ,$(REGISTRY)))" ;; esac
-	@mkdir -p dist && $(BIN)/signalink images build && $(BIN)/signalink images push --registry "$(REGISTRY)"
+	@command -v docker >/dev/null || { echo "make publish: docker is not on PATH; it builds and pushes. Next: install Docker Engine" >&2; exit 1; }
+	@mkdir -p dist && $(BIN)/signalink images build $(BUILD) && $(BIN)/signalink images push --registry "$(REGISTRY)" $(PUSH)
 	@test -z "$$GITHUB_OUTPUT" || echo "images=$$($(BIN)/python -c 'import json; print(json.dumps(json.load(open("dist/images.json"))))')" >> "$$GITHUB_OUTPUT"
 
 preview: $(VENV)/.dev $(PROGRAM)/.stacks ## Show what STACK would become and what that costs: dist/preview.json, dist/preview.md; exit 1 over its limit
@@ -100,6 +103,8 @@ preview: $(VENV)/.dev $(PROGRAM)/.stacks ## Show what STACK would become and wha
 
 comment: ## Put dist/preview.md under the pull request PULL_REQUEST, in place of an earlier one (in CI)
 	@test -f dist/preview.md || { echo "make comment: there is no preview. Next: make preview" >&2; exit 1; }
+	@test -n "$$PULL_REQUEST" || { echo "make comment: under which pull request? Next: PULL_REQUEST=NUMBER make comment" >&2; exit 64; }
+	@command -v gh >/dev/null || { echo "make comment: gh is not on PATH. Next: https://cli.github.com" >&2; exit 1; }
 	@gh pr comment "$$PULL_REQUEST" --body-file dist/preview.md --edit-last --create-if-none
 
 deploy: $(VENV)/.dev $(PROGRAM)/.stacks ## Bring STACK to this checkout: doctor, cost, preview, up, promises; back to the last good images on failure

@@ -3,8 +3,8 @@
 import asyncio
 import base64
 import json
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 import conversation
 from engine import NAMESPACE, STACK, Engine, Missed
@@ -52,16 +52,20 @@ def every_pod_is_ready(engine: Engine) -> str:
     """`up` waited for them: nothing is waited for here."""
     items = json.loads(engine.kubectl("get", "pods", "-n", NAMESPACE, "-o", "json"))["items"]
     stays = [each for each in items if each["metadata"]["ownerReferences"][0]["kind"] != "Job"]
-    wrong = [
-        each["metadata"]["name"]
-        for each in stays
-        if not any(said["type"] == "Ready" and said["status"] == "True" for said in each["status"]["conditions"])
-    ]
+    wrong = [each["metadata"]["name"] for each in stays if not ready(each)]
     if wrong or len(stays) < len(SERVICES):
         raise Missed(f"of {len(stays)} pods these are not ready: {', '.join(wrong)}")
     topics = json.loads(engine.kubectl("get", "topics.signalink.dev", "-n", NAMESPACE, "-o", "json"))["items"]
-    ready = [each for each in topics if '"Ready", "status": "True"' in json.dumps(each.get("status"), sort_keys=True)]
-    return f"{len(stays)} pods and {len(ready)} Topics"
+    made = [each["metadata"]["name"] for each in topics if ready(each)]
+    if len(made) < TOPICS:
+        raise Missed(f"of {TOPICS} Topics these are ready: {', '.join(made)}")
+    return f"{len(stays)} pods and {len(made)} Topics"
+
+
+def ready(thing: Mapping[str, Any]) -> bool:
+    """Whether its condition Ready holds."""
+    conditions = (thing.get("status") or {}).get("conditions") or []
+    return any(said["type"] == "Ready" and said["status"] == "True" for said in conditions)
 
 
 def its_operator_keeps_channels(engine: Engine) -> str:
