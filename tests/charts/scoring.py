@@ -17,10 +17,11 @@ if __name__ == "__main__":
 import yaml
 from charting import ALL, ENGINES, ROOT, UMBRELLA, Object, render
 from checklist_renders import TOKENS
+from strict import FOREIGN, OURS
 
 README = ROOT / "charts/README.md"
 BEGIN, END = "<!-- scores: make charts SCORES=1 -->\n", "<!-- end of scores -->\n"
-NOT_OURS = ("monitoring.coreos.com", "external-secrets.io", "gateway.networking.k8s.io", "signalink.dev")
+NOT_OURS = (*FOREIGN, OURS)
 SECONDS = 110
 OTHERS: dict[str, tuple[int, int]] = {
     "strimzi operator": (168, 5),

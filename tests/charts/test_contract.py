@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from cases import OUTSIDE
 from charting import (
     CHARTS,
     ENGINES,
@@ -162,22 +163,7 @@ def test_a_backing_service_finds_itself_under_a_name_of_its_own(name: str) -> No
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_service_alone_takes_outside_servers(name: str) -> None:
-    outside: Values = {
-        "postgres": {
-            "provider": "aws",
-            "host": "db.example.org",
-            "cidrs": ["10.1.0.0/16"],
-            "passwordSecret": {"name": "db"},
-        },
-        "redis": {
-            "provider": "external",
-            "host": "cache.example.org",
-            "tls": True,
-            "passwordSecret": {"name": "cache"},
-        },
-        "kafka": {"provider": "operator", "brokers": ["k-0.example.org:9093"], "security": "sasl_ssl"},
-    }
-    rendered = render(name, {"global": {"bindings": outside}})
+    rendered = render(name, OUTSIDE)
     text = json.dumps([main_container(rendered)["env"], rendered.one("NetworkPolicy")])
     wanted = {"postgres": ["@db.example.org:5432/", "10.1.0.0/16"], "redis": ["rediss://", "@cache.example.org:6379/0"]}
     wanted["kafka"] = ["k-0.example.org:9093", "sasl_ssl", '{"port": 9093}']

@@ -1,31 +1,32 @@
 """Scanners of others find nothing in what the charts make, and find what was planted. Each runs where it is on PATH."""
 
 import copy
-import functools
 import json
 import os
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
-import kubernetes_validate
 import pytest
 import scoring
+import strict
 import yaml
-from cases import CASES
-from charting import ALL, UMBRELLA, Object, main_container, render
+from cases import RENDERS
+from charting import ALL, Object, main_container, render
 
 SECONDS = 110
-KUBERNETES = "1.34"
-KEPT: list[tempfile.TemporaryDirectory[str]] = []
 
 
 def needs(program: str) -> None:
-    if shutil.which(program) is None:
+    needs_scanner(program, shutil.which(program) is not None, "scan")
+
+
+def needs_scanner(program: str, there: bool, group: str) -> None:
+    """Skips, or fails where SIGNALINK_REQUIRE names the group."""
+    if not there:
         reason = f"there is no {program} on PATH"
-        if "scan" in os.environ.get("SIGNALINK_REQUIRE", "").split(","):
-            pytest.fail(f"SIGNALINK_REQUIRE names scan, but {reason}")
+        if group in os.environ.get("SIGNALINK_REQUIRE", "").split(","):
+            pytest.fail(f"SIGNALINK_REQUIRE names {group}, but {reason}")
         pytest.skip(reason)
 
 
@@ -61,39 +62,26 @@ def test_the_table_beside_other_charts_is_what_checkov_counts() -> None:
     assert scoring.with_table(text) == text, "Next: make charts SCORES=1"
 
 
-@functools.cache
-def kubernetes_schemas() -> str:
-    """Where kubeconform finds the schemas that our validating package ships; they name each other by address."""
-    bundled = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema" / f"v{KUBERNETES}.0-local-strict"
-    folder = tempfile.TemporaryDirectory(prefix="signalink-schemas-")
-    KEPT.append(folder)
-    for path in (bundled / "_definitions.json", *bundled.glob("*-v[12].json")):
-        text = path.read_text(encoding="utf-8").replace('"/api/_definitions.json', '"_definitions.json')
-        document = {key: value for key, value in json.loads(text).items() if key != "$id"}
-        (Path(folder.name) / path.name).write_text(json.dumps(document), encoding="utf-8")
-    return f"{folder.name}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json"
-
-
-def conform(text: str) -> subprocess.CompletedProcess[str]:
-    where = ["-schema-location", kubernetes_schemas(), "-kubernetes-version", f"{KUBERNETES}.0"]
-    return run("kubeconform", "-strict", "-summary", *where, "-", text=text)
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_kubeconform_takes_every_object(case: str) -> None:
+def test_kubeconform_takes_every_object_of_every_rendering_and_finds_what_was_planted() -> None:
     needs("kubeconform")
-    found = render(UMBRELLA, CASES[case](UMBRELLA)).objects
-    objects = [one for one in found if one["apiVersion"].split("/")[0] not in scoring.NOT_OURS]
-    done = conform(yaml.safe_dump_all(objects))
-    assert done.returncode == 0, done.stdout[-2000:]
-    assert f"Valid: {len(objects)}" in done.stdout
+    found = strict.conformities()
+    for chart, case in RENDERS:
+        whole, planted = found[chart, case], found[f"{strict.PLANTED}/{chart}", case]
+        assert (whole.valid, whole.faults) == (len(strict.known(chart, case)), ()), f"{chart} ({case})"
+        assert planted.valid == 0, f"{chart} ({case})"
+        assert len(planted.faults) == 1, f"{chart} ({case})"
+    assert sum(one.valid for one in found.values()) > 1000
 
 
-def test_kubeconform_finds_an_unknown_key() -> None:
+def test_kubeconform_reads_our_own_kinds_by_our_definitions(monkeypatch: pytest.MonkeyPatch) -> None:
     needs("kubeconform")
-    deployment = copy.deepcopy(render("api").one("Deployment"))
-    deployment["spec"]["replica"] = 2
-    assert conform(yaml.safe_dump(deployment)).returncode != 0
+    topic = copy.deepcopy(render("operator").of("Topic")[0])
+    topic["spec"]["partition"] = 3
+    monkeypatch.setattr(strict, "RENDERS", [("operator", "defaults")])
+    monkeypatch.setattr(strict, "known", lambda *_: [topic, render("operator").one("Deployment")])
+    (fault,) = strict.conformities()["operator", "defaults"].faults
+    assert "Topic" in fault
+    assert "partition" in fault
 
 
 def critical(objects: list[Object]) -> list[str]:

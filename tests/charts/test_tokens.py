@@ -45,6 +45,19 @@ def test_a_secret_of_yours_wins_and_off_leaves_nothing() -> None:
     assert render("api").of("CronJob", "Role") == []
 
 
+def test_finished_jobs_go_after_a_day_unless_they_are_to_be_kept() -> None:
+    """For Pulumi and Argo CD, to which a Job that went by itself is a difference."""
+
+    def ends(chart: str, keep: bool) -> list[bool]:
+        values = {"global": {"serviceTokens": True, "keepJobs": keep}}
+        jobs = [one for one in render(chart, values).of("Job") if "helm.sh/hook" not in str(one["metadata"])]
+        return ["ttlSecondsAfterFinished" in one["spec"] for one in jobs]
+
+    for chart, count in (("api", 2), ("analytics", 1), ("notifications", 1), ("postgres", 1), ("kafka", 1)):
+        assert ends(chart, keep=False) == [True] * count, chart
+        assert ends(chart, keep=True) == [False] * count, chart
+
+
 def test_another_rotation_is_another_job() -> None:
     def name(**tokens: str) -> str:
         jobs = render("api", ON | {"serviceTokens": tokens}).of("Job")

@@ -91,6 +91,8 @@ BROKEN = [
     ('needs = ["kafka", "postgres"]', 'needs = ["kafka", "kafka", "postgres"]', ["needs names something twice"]),
     ('needs = ["kafka", "postgres"]', 'needs = ["postgres"]', ['needs must contain "kafka"']),
     ('needs = ["kafka", "postgres"]', 'needs = ["kafka"]', ['needs must contain "postgres"']),
+    ("produces = []", 'optional = ["redis"]', ["optional names redis, which is not in needs"]),
+    ("produces = []", 'purpose = "' + "x" * 81 + '"', ["purpose", "80 characters"]),
     ('consumes = ["messages", "analytics", "presence"]', "consumes = []", ["consumes must name a topic"]),
     ("http = 8003", "http = 80030", ["ports.http", "80030", "65535"]),
     ("http = 8003", "http = 9103", ["must differ"]),

@@ -58,12 +58,33 @@ def test_everything_goes_in_the_order_that_leaves_nothing_behind(case: str) -> N
 
     for service in SERVICES:
         before = before_chart(f"{service}-chart")
-        assert {"topics-messages", "operator-chart", f"{service}-secret", "platform-namespace"} <= before, service
-        assert "definitions-crds" in before
+        assert {f"{service}-secret", "platform-namespace", "definitions-crds"} <= before, service
+        assert ({"topics-messages", "operator-chart"} <= before) is (service != "api"), service
     for chart in ("postgres", "valkey", "kafka"):
         if any(each.name == f"{chart}-chart" for each in everything):
             assert f"{chart}-chart" in before_chart("relay-chart")
             assert f"{chart}-secret" in before_chart(f"{chart}-chart")
+
+
+@pytest.mark.parametrize("case", graphs.IN_CLUSTER)
+def test_the_operator_gets_its_token_from_the_api_that_was_made_before_it(case: str) -> None:
+    """The api's chart issues it, the operator's reads it, and on the way out the operator goes before the api."""
+    everything = graphs.found(case)
+    urn = {each.urn: each for each in everything}
+    api, operator = (graphs.one(everything, "Chart", f"{name}-chart") for name in ("api", "operator"))
+    before = graphs.after(everything, operator)
+    assert {"api-chart", "api-secret", "api-keys-secret", "operator-secret"} <= {urn[each].name for each in before}
+    assert not {each for each in graphs.after(everything, api) if urn[each].name.startswith(("operator", "topics"))}
+    for chart in (api, operator):
+        assert chart.inputs["values"]["global"]["serviceTokens"] is True, chart.name
+    assert "apiToken" not in operator.inputs["values"], "the operator reads the Secret that the Job fills"
+
+
+@pytest.mark.parametrize("case", graphs.IN_CLUSTER)
+def test_no_job_goes_by_itself_and_comes_back_as_a_drift(case: str) -> None:
+    charts = [each for each in graphs.found(case) if each.type.endswith("helm.sh/v4:Chart") and "values" in each.inputs]
+    missing = [each.name for each in charts if each.inputs["values"].get("global", {}).get("keepJobs") is not True]
+    assert [name for name in missing if name.removesuffix("-chart") in (*SERVICES, "operator")] == []
 
 
 @pytest.mark.parametrize("case", graphs.IN_CLUSTER)

@@ -48,6 +48,23 @@ def users(folder: StateFolder) -> list[str]:
     return [name for (name,) in sql(folder, "SELECT username FROM messaging.users ORDER BY 1")]
 
 
+@pytest.mark.timeout(120)
+@pytest.mark.engine("postgres")
+def test_a_platform_without_kafka_is_restored_without_it(
+    platform: StateFolder, tmp_path: Path, capsys: Captured
+) -> None:
+    platform.run_file.write_text('{"only": ["api", "gateway"]}')
+    assert app.run(["migrate", "--json"]) == 0
+    sql(platform, USER, "ada")
+    sql(platform, OFFSET, "messages", 0, 700)
+    assert app.run(["backup", str(tmp_path / "monday.dump"), "--json"]) == 0
+    sql(platform, USER, "bob")
+    assert app.run(["restore", str(tmp_path / "monday.dump"), "--json"]) == 0
+    assert users(platform) == ["ada"]
+    assert sql(platform, OFFSETS) == [("messages", 0, 0)], "topics that were never made begin at 0"
+    assert not (platform.root / "kafka").exists()
+
+
 @pytest.mark.timeout(300)
 @pytest.mark.engine("postgres", "kafka")
 def test_a_restore_brings_the_backup_back_and_keeps_the_epoch_rule(

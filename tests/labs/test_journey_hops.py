@@ -70,6 +70,19 @@ def test_log_lines_add_the_times_of_relay_and_gateway_and_the_answer_of_the_api(
         assert (hop(found, part).at, hop(found, part).source) == (AT + timedelta(milliseconds=20), "log line")
 
 
+def test_parts_that_were_not_chosen_hold_nothing_up() -> None:
+    alone = Facts(Stored(ROW | {"relayed": False}, None), None, (gateway(),), (), off={"relay", "kafka"})
+    assert [each.status for each in hops.of(alone)] == ["done", "done", "off", "off", "done"]
+    assert "the log keeps the event" in hop(alone, "relay").what
+    assert hops.verdict(hops.of(alone)) == (True, "It went all the way; off: relay, kafka.")
+    nobody = Facts(Stored(ROW | {"relayed": False}, None), None, (), (), off={"relay", "kafka", "gateway"})
+    assert hop(nobody, "gateway").status == "off"
+
+
+def test_a_message_that_a_relay_carried_before_it_was_left_out_is_done() -> None:
+    assert hop(Facts(Stored(ROW, None), RECORD, (gateway(),), (), off={"relay"}), "relay").status == "done"
+
+
 def test_without_commit_times_the_insert_stands_in_and_says_so() -> None:
     found = Facts(Stored(ROW, None), RECORD, (), ())
     assert (hop(found, "log").at, hop(found, "log").source) == (ROW["occurred_at"], "insert")

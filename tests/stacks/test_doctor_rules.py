@@ -68,6 +68,8 @@ def program(name: str, version: str | None, problem: str = "") -> dict[str, Any]
     return {"programs": {**HEALTHY.programs, name: Program(version, problem)}}
 
 
+MB = 2**20
+SMALL: dict[str, Any] = {"engines": ("postgres", "valkey")}
 OK, WARN, FAIL = Verdict.OK, Verdict.WARN, Verdict.FAIL
 # rule, what differs from the healthy host, verdict, words of what it says, words of the fix
 BAD: list[tuple[str, dict[str, Any], Verdict, str, str]] = [
@@ -111,6 +113,8 @@ BAD: list[tuple[str, dict[str, Any], Verdict, str, str]] = [
     ("system", {"machine": "riscv64"}, FAIL, "riscv64", "virtual machine"),
     ("cpus", {"cpus": 0.5}, WARN, "0.5 CPU", "two CPUs"),
     ("memory", {"memory_free": GB // 2}, FAIL, "512 MB of memory are free", "more memory"),
+    ("memory", {"memory_free": 200 * MB, **SMALL}, FAIL, "200 MB of memory are free; 448 MB", "more memory"),
+    ("memory", {"memory_free": 300 * MB, **SMALL}, WARN, "256 MB the least", "end programs"),
     ("memory", {"memory_free": GB + 1}, WARN, "1024 MB of memory are free", "end programs"),
     ("open-files", {"open_files": 256}, FAIL, "may open 256 files", "`ulimit -n 4096`"),
     ("open-files", {"open_files": 1024}, WARN, "may open 1024 files", "`ulimit -n 4096`"),
@@ -225,3 +229,18 @@ def test_a_start_is_refused_with_the_one_failure_or_with_all_of_them() -> None:
     assert two.value.detail.startswith("2 things are in the way:")
     assert "Fix: `ulimit -n" in two.value.detail
     assert "Fix: run it in a Linux" in two.value.detail
+
+
+@pytest.mark.parametrize(
+    ("rule", "changes"),
+    [
+        ("java", program("java", None, "no such file")),
+        ("downloads", {"jars": False}),
+        ("disk", {"jars": False, "cache_free": 2**20}),
+        ("memory", {"memory_free": 500 * MB}),
+    ],
+)
+def test_what_only_kafka_wants_is_not_asked_where_it_does_not_run(rule: str, changes: dict[str, Any]) -> None:
+    found = {each.name: each.finding for each in checkup.examine(replace(HEALTHY, **SMALL, **changes))}
+    assert found[rule].verdict is OK
+    assert {each.name: each.finding for each in checkup.examine(replace(HEALTHY, **changes))}[rule].verdict is not OK

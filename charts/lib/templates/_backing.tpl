@@ -125,7 +125,9 @@ spec:
 {{- $b := $top.Values.bootstrap -}}
 backoffLimit: {{ $b.backoffLimit }}
 activeDeadlineSeconds: {{ $b.activeDeadlineSeconds }}
+{{- if not $top.Values.global.keepJobs }}
 ttlSecondsAfterFinished: {{ $b.ttlSecondsAfterFinished }}
+{{- end }}
 template:
   metadata:
     labels:

@@ -43,6 +43,19 @@ securityContext:
     type: RuntimeDefault
 {{- end }}
 
+{{/* Pods of one kind on different nodes where that is possible: (list . component) */}}
+{{- define "signalink-lib.apart" -}}
+affinity:
+  podAntiAffinity:
+    preferredDuringSchedulingIgnoredDuringExecution:
+      - weight: 100
+        podAffinityTerm:
+          topologyKey: kubernetes.io/hostname
+          labelSelector:
+            matchLabels:
+              {{- include "signalink-lib.selector" . | nindent 14 }}
+{{- end }}
+
 {{/* topologySpreadConstraints: (list . component) */}}
 {{- define "signalink-lib.spread" -}}
 {{- $top := index . 0 -}}

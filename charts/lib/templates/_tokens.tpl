@@ -23,7 +23,9 @@ kind: Job
 metadata:
   {{- include "signalink-lib.metadata" (list . $component (printf "-tokens-%s" ($spec | sha256sum | trunc 8))) | nindent 2 }}
 spec:
+  {{- if not .Values.global.keepJobs }}
   ttlSecondsAfterFinished: 86400
+  {{- end }}
   {{- $spec | nindent 2 }}
 ---
 apiVersion: batch/v1
@@ -181,7 +183,7 @@ template:
         projected:
           defaultMode: 0440
           sources:
-            {{- include "signalink-lib.secretSource" (list $top $m.database.passwordSecret "postgres" "postgres-owner") | nindent 12 }}
+            {{- include "signalink-lib.ownerSources" (list $top $m.database.passwordSecret) | trim | default "[]" | nindent 12 }}
       - name: auth-keys
         secret:
           secretName: {{ include "signalink-lib.authKeysName" $top }}

@@ -35,6 +35,9 @@ spec:
       {{- include "signalink-lib.pod" . | nindent 6 }}
       terminationGracePeriodSeconds: {{ add .Values.shutdown.preStopSeconds .Values.shutdown.drainSeconds 5 }}
       {{- if ne $s.name "operator" }}
+      {{- if not .Values.affinity }}
+      {{- include "signalink-lib.apart" (list . $name) | nindent 6 }}
+      {{- end }}
       {{- include "signalink-lib.spread" (list . $name) | nindent 6 }}
       {{- end }}
       {{- if and (hasKey .Values "waitForSchema") .Values.waitForSchema.enabled }}

@@ -129,7 +129,7 @@ async def chosen_by(place: Desk, letter: str, group: str | None, *, every: bool)
 def desk() -> Desk:
     """Of the platform that runs; EnvironmentBroken when none does."""
     folder = StateFolder()
-    state = control.require_running(folder)
+    state = control.require_engine(folder, "kafka")
     kafka = KafkaSettings(
         bootstrap=f"{LOOPBACK}:{state.ports['kafka']}",
         user=principals.ADMIN,

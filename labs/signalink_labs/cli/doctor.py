@@ -12,6 +12,7 @@ from signalink_labs.cli import output
 from signalink_stacks.doctor import checkup
 from signalink_stacks.doctor.checkup import Checked
 from signalink_stacks.doctor.rule import Verdict
+from signalink_stacks.local import control
 from signalink_stacks.local.layout import Wishes
 from signalink_stacks.local.state import StateFolder
 
@@ -31,7 +32,8 @@ def doctor(
     as_json: output.Json = False,
 ) -> int:
     """Look whether the platform can run here: what is wrong, why it matters, and the fix."""
-    checked = checkup.examine_here(target.value, StateFolder(), Wishes())
+    folder = StateFolder()
+    checked = checkup.examine_here(target.value, folder, Wishes(only=control.kept(folder)))
     if as_json:
         output.document(as_document(target, checked))
     else:

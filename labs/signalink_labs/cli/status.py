@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from rich.table import Table
 
-from signalink_labs.cli import output
+from signalink_labs.cli import chosen, output
 from signalink_stacks.local import control
 from signalink_stacks.local.state import StateFolder
 
@@ -24,6 +24,8 @@ def status(as_json: output.Json = False) -> int:
 def _print(report: control.Report) -> None:
     if not report.processes or report.phase in {"down", "failed", "crashed"}:
         output.text(f"Signalink is not running ({report.phase}). Next: `signalink up`")
+        if report.only:
+            output.text(f"It starts only {', '.join(report.only)}; {chosen.BACK}.")
         return
     since = f"{report.phase} for {report.seconds:.0f} s ({output.duration(report.seconds)})"
     started = "" if report.up_after is None else f", all healthy after {report.up_after:.1f} s"
@@ -33,6 +35,10 @@ def _print(report: control.Report) -> None:
     for name, url in report.urls.items():
         output.text(f"{name:<10} {url}")
     output.text("engines    " + ", ".join(f"{name} {version}" for name, version in report.engines.items()))
+    if report.only:
+        output.text(f"only       {', '.join(report.only)}, as it was started")
+    for name, purpose in report.off.items():
+        output.text(f"off        {name}: {purpose}" if purpose else f"off        {name}")
     if report.faults:
         output.text("faults     on")
     for event in report.events[-SHOWN_EVENTS:]:

@@ -67,7 +67,7 @@ def observed(client: kafka.KafkaTopics, names: list[str]) -> list[ObservedTopic]
 def admin() -> kafka.KafkaTopics:
     """Kafka of the platform that runs, as the operator; EnvironmentBroken when none does."""
     folder = StateFolder()
-    state = control.require_running(folder)
+    state = control.require_engine(folder, "kafka")
     return kafka.KafkaTopics(
         KafkaSettings(
             bootstrap=f"{LOOPBACK}:{state.ports['kafka']}",

@@ -17,7 +17,7 @@ from signalink_labs.journey.collect import Journey
 from signalink_stacks.local import control
 from signalink_stacks.local.state import StateFolder
 
-COLOURS = {"done": "green", "waiting": "yellow", "idle": "dim", "unknown": "red"}
+COLOURS = {"done": "green", "waiting": "yellow", "idle": "dim", "off": "dim", "unknown": "red"}
 
 
 def trace(

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from signalink_core.errors import ConfigurationError
-from signalink_labs.cli import clusters, cost, output, progress
+from signalink_labs.cli import chosen, clusters, cost, output, progress
 from signalink_labs.cli.clusters import TargetChoice
 from signalink_stacks.clusters import plan
 from signalink_stacks.doctor import checkup
@@ -32,9 +32,12 @@ class PortChoice(StrEnum):
 class Watch:
     """Says what the doctor found, then what to expect, then each step."""
 
-    def __init__(self, display: progress.Display, estimate: starts.Estimate, *, silent: bool) -> None:
+    def __init__(
+        self, display: progress.Display, estimate: starts.Estimate, choice: Sequence[str], *, silent: bool
+    ) -> None:
         self._display = display
         self._estimate = estimate
+        self._choice = choice
         self._silent = silent
         self.found: list[Checked] = []
 
@@ -45,7 +48,8 @@ class Watch:
         for each in checkup.of(found, Verdict.WARN):
             output.text(f"warning: {each.finding.what} Fix: {each.finding.fix}")
         if not checkup.of(found, Verdict.FAIL):
-            output.text(progress.heading(self._estimate))
+            for line in (*self._choice, progress.heading(self._estimate)):
+                output.text(line)
 
     def __call__(self, state: RunState) -> None:
         """A platform that was up before is no start."""
@@ -70,6 +74,7 @@ def up(
             help="A SIGNALINK_ setting for every service (on clusters: a chart value); repeatable.",
         ),
     ] = None,
+    only: chosen.Only = None,
     faults: Annotated[bool, typer.Option("--faults", help="Switch fault points on.")] = False,
     cluster: clusters.Cluster = plan.RELEASE,
     namespace: clusters.Namespace = plan.RELEASE,
@@ -86,6 +91,7 @@ def up(
 ) -> None:
     """Start the whole platform, on this machine or on Kubernetes; a second call finds the first."""
     if target is not TargetChoice.LOCAL:
+        chosen.require_local(only)
         if max_usd is not None:
             cost.require(target.value, max_usd)
         named = clusters.credentials(kubeconfig, target)
@@ -95,21 +101,22 @@ def up(
         )  # fmt: skip
         clusters.up(wanted, clusters.Options(tag, base_image), as_json=as_json)
         return
+    folder = StateFolder()
     wishes = Wishes(
         instances={"gateway": gateways, "api": apis} | parse_scale(scale or []),
         settings=parse_settings(settings or []),
         faults=faults,
         free_ports=ports is PortChoice.FREE,
+        only=chosen.wanted(only, folder),
     )
-    folder = StateFolder()
     estimate = starts.estimate(folder, wishes)
     with progress.display(estimate, output.console(), silent=as_json) as display:
-        watch = Watch(display, estimate, silent=as_json)
+        watch = Watch(display, estimate, chosen.heading(only, wishes.only), silent=as_json)
         started = control.up(folder, wishes, watch, checked=watch.checked)
     if as_json:
         output.document(as_document(started, watch.found))
     else:
-        _print(started)
+        _print(started, chosen.refused(only, wishes.only, started.state))
 
 
 def parse_scale(given: list[str]) -> dict[str, int]:
@@ -154,11 +161,13 @@ def as_document(started: control.Started, checked: Sequence[Checked] = ()) -> di
         "steps": [asdict(step) for step in state.steps],
         "urls": state.urls,
         "engines": state.engines,
+        "only": state.only,
+        "off": state.off,
         "ports": {process.name: process.ports for process in state.processes},
     }
 
 
-def _print(started: control.Started) -> None:
+def _print(started: control.Started, refused: Sequence[str] = ()) -> None:
     state = started.state
     count = f"{len(state.processes)} processes"
     if started.again:
@@ -167,4 +176,6 @@ def _print(started: control.Started) -> None:
         output.text(f"Signalink is up after {state.up_after:.1f} s ({count}).")
     for name, url in state.urls.items():
         output.text(f"  {name:<16} {url}")
+    for line in (*chosen.missing(state.off), *refused):
+        output.text(line)
     output.text("Next: `signalink status`, `signalink logs api -f`, `signalink down`")

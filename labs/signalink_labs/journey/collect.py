@@ -41,14 +41,14 @@ async def journey(folder: StateFolder, state: RunState, message_id: UUID) -> Jou
         nodes.ask(state.processes, folder.secrets.path("inspect-token"), row["channel_id"]),
     )
     lines = [] if trace_id is None else tracelines.of_trace(folder.logs, trace_id)
-    way = hops.of(Facts(stored, record, found, lines))
+    way = hops.of(Facts(stored, record, found, lines, state.off))
     complete, verdict = hops.verdict(way)
     return Journey(stored, trace_id, way, complete, verdict)
 
 
 async def _record(folder: StateFolder, state: RunState, stored: Stored) -> search.Found | str | None:
     row = stored.row
-    if not stored.in_log:
+    if not stored.in_log or "kafka" in state.off:
         return None
     since = int(row["occurred_at"].timestamp() * 1000) - MARGIN_MS
     try:

@@ -2,9 +2,10 @@
 
 done     the message has passed here        waiting   it has not come here yet
 idle     nobody here needs it               unknown   this part could not be asked
+off      this part was not chosen to run
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -15,7 +16,7 @@ from signalink_labs.journey.nodes import Node
 from signalink_labs.journey.stores import MOST_WAITING, Stored
 from signalink_stacks.local.tracelines import TraceLine
 
-Status = Literal["done", "waiting", "idle", "unknown"]
+Status = Literal["done", "waiting", "idle", "unknown", "off"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,24 +33,30 @@ class Hop:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that was asked. `record`: what Kafka holds, or why it could not be asked; None: nothing to look for."""
+    """All that was asked. `record`: what Kafka holds, or why it could not be asked; None: nothing to look for.
+
+    `off`: parts that were not chosen to run.
+    """
 
     stored: Stored
     record: Found | str | None
     nodes: Sequence[Node]
     lines: Sequence[TraceLine]
+    off: Collection[str] = ()
 
 
 def of(facts: Facts) -> list[Hop]:
-    gateways = [node for node in facts.nodes if node.name.startswith("gateway-")]
-    return [_api(facts), _log(facts), _relay(facts), _kafka(facts), *(_gateway(facts, node) for node in gateways)]
+    gateways = [_gateway(facts, node) for node in facts.nodes if node.name.startswith("gateway-")]
+    absent = [Hop("gateway", "off", "It was not chosen to run.")] if "gateway" in facts.off else []
+    return [_api(facts), _log(facts), _relay(facts), _kafka(facts), *gateways, *absent]
 
 
 def verdict(hops: Sequence[Hop]) -> tuple[bool, str]:
     """Whether it went all the way, and one sentence for a person."""
     stuck = [hop for hop in hops if hop.status in {"waiting", "unknown"}]
     if not stuck:
-        return True, "It went all the way."
+        off = [hop.part for hop in hops if hop.status == "off"]
+        return True, f"It went all the way; off: {', '.join(off)}." if off else "It went all the way."
     done = [hop.part for hop in hops if hop.status == "done"]
     missing = ", ".join(f"{hop.part} {'not yet' if hop.status == 'waiting' else 'not known'}" for hop in stuck)
     return False, f"{', '.join(done)}: yes; {missing}. {stuck[0].what}"
@@ -101,6 +108,8 @@ def _relay(facts: Facts) -> Hop:
         at = _logged(facts, "relay", "events_published")
         source = "" if at is None else "log line"
         return Hop("relay", "done", f"the cursor of shard {row['shard']} is past it", at, source, details)
+    if "relay" in facts.off:
+        return Hop("relay", "off", "It was not chosen to run; the log keeps the event for it.", details=details)
     count = f"{MOST_WAITING} or more" if row["waiting"] >= MOST_WAITING else str(row["waiting"])
     what = f"The cursor of shard {row['shard']} is not past it, {count} events are before it: {_held_by(facts)}."
     return Hop("relay", "waiting", what, details=details)
@@ -124,6 +133,8 @@ def _held_by(facts: Facts) -> str:
 
 def _kafka(facts: Facts) -> Hop:
     record = facts.record
+    if "kafka" in facts.off:
+        return Hop("kafka", "off", "It was not chosen to run.")
     if record is None:
         return Hop("kafka", "idle", "there is no event left to look for")
     if isinstance(record, str):

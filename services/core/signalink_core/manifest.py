@@ -59,7 +59,11 @@ class ServiceManifest(_Table):
     name: Name
     kind: Kind
     command: Annotated[tuple[Annotated[str, StringConstraints(min_length=1)], ...], Field(min_length=1)]
+    purpose: Annotated[str, StringConstraints(max_length=80, pattern=r"^[^\n]*$")] = ""
+    """What it does for people, in a few words; what is missing where it does not run."""
     needs: tuple[Need, ...] = ()
+    optional: tuple[Need, ...] = ()
+    """Of `needs`: it runs without them too, and does less."""
     consumes: tuple[Topic, ...] = ()
     produces: tuple[Topic, ...] = ()
     secrets: tuple[Secret, ...] = ()
@@ -72,10 +76,12 @@ class ServiceManifest(_Table):
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
-        for key in ("needs", "consumes", "produces", "secrets"):
+        for key in ("needs", "optional", "consumes", "produces", "secrets"):
             values = getattr(self, key)
             if len(set(values)) != len(values):
                 raise ValueError(f"{key} names something twice")
+        if spare := sorted(set(self.optional) - set(self.needs)):
+            raise ValueError(f"optional names {', '.join(spare)}, which is not in needs")
         if (self.consumes or self.produces) and "kafka" not in self.needs:
             raise ValueError('consumes or produces topics, so needs must contain "kafka"')
         if self.kind == "consumer" and not self.consumes:

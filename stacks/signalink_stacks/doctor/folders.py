@@ -18,7 +18,7 @@ def disk(host: Host) -> Finding:
     free = host.state.disk_free
     if host.state.problem:
         return ok("nothing can be written there, which is another rule's")
-    if not host.jars and host.cache_free < CACHE_BYTES:
+    if "kafka" in host.engines and not host.jars and host.cache_free < CACHE_BYTES:
         return fail(
             f"The folder of caches has {size(host.cache_free)} free; the first start needs {size(CACHE_BYTES)}.",
             "Kafka's jars are downloaded once",

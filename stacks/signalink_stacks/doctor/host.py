@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from signalink_stacks.local.choice import ALL_ENGINES
+
 Target = Literal["local", "kind", "existing", "eks"]
 TARGETS: Final[tuple[Target, ...]] = ("local", "kind", "existing", "eks")
 
@@ -106,6 +108,8 @@ class Host:
     watch_problem: str = ""
     image_store: str | None = None
     running: bool = False
+    engines: tuple[str, ...] = ALL_ENGINES
+    """Those that this platform's choice of services needs."""
     account: Account | None = None
     wheels: Mapping[str, str] = field(default_factory=dict)
     """Versions of Pulumi's packages in the stacks' environment; none where that is not made yet."""

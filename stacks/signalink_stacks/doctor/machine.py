@@ -8,6 +8,8 @@ from signalink_stacks.doctor.rule import Finding, Rule, fail, ok, size, warn
 GB: Final = 2**30
 LEAST_MEMORY: Final[dict[Target, int]] = {"local": GB, "kind": 4 * GB}
 GOOD_MEMORY: Final[dict[Target, int]] = {"local": 2 * GB, "kind": 8 * GB}
+ALONE_LEAST, ALONE_GOOD = 256 * 2**20, 448 * 2**20
+"""The same where Kafka does not run: Postgres, Valkey, api and gateway take 240 MB idle, 300 MB at work."""
 LEAST_FILES, GOOD_FILES = 512, 4096
 LEAST_PROCESSES = 400
 LEAST_WATCHES, LEAST_INSTANCES = 8192, 64
@@ -39,6 +41,8 @@ def cpus(host: Host) -> Finding:
 
 def memory(host: Host) -> Finding:
     least, good = LEAST_MEMORY[host.target], GOOD_MEMORY[host.target]
+    if host.target == "local" and "kafka" not in host.engines:
+        least, good = ALONE_LEAST, ALONE_GOOD
     if host.running or host.memory_free >= good:
         return ok(f"{size(host.memory_free)} of memory free")
     judge = fail if host.memory_free < least else warn

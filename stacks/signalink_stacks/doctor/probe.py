@@ -20,6 +20,7 @@ from signalink_stacks.cloud import graph
 from signalink_stacks.doctor import family, kernelfacts, programs
 from signalink_stacks.doctor.host import Clock, Host, Port, State, Target
 from signalink_stacks.local import discovery, layout, ports
+from signalink_stacks.local.choice import ALL_ENGINES
 from signalink_stacks.local.engines import jars, postgres
 from signalink_stacks.local.layout import Wishes
 from signalink_stacks.local.state import VERSION, StateFolder
@@ -59,6 +60,7 @@ def gather(target: Target, folder: StateFolder, wishes: Wishes) -> Host:
         watch_problem=kernelfacts.watch_problem(Path(signalink_stacks.__file__).parent),
         image_store=programs.image_store() if target == "kind" else None,
         running=found.running,
+        engines=ALL_ENGINES if problem else layout.selected(known, wishes).engines,
         account=cloud_account.gather() if target == "eks" else None,
         wheels={}
         if target == "local"
@@ -71,7 +73,7 @@ def manifests(wishes: Wishes) -> tuple[list[ServiceManifest], tuple[str, str] | 
     """Those of all services, or what is wrong with the first broken one and what to do."""
     try:
         found = discovery.manifests(wishes.packages)
-        layout.in_order(found)
+        layout.in_order(layout.selected(found, wishes).services)
     except ConfigurationError as error:
         return [], (error.detail, error.next_step or "correct that file")
     except SignalinkError as error:

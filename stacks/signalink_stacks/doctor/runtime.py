@@ -30,6 +30,8 @@ def python(host: Host) -> Finding:
 
 
 def java(host: Host) -> Finding:
+    if "kafka" not in host.engines:
+        return ok("not needed: Kafka does not run")
     found = host.programs["java"]
     if found.version is not None:
         return ok(found.version)
@@ -48,6 +50,8 @@ def engines(host: Host) -> Finding:
 
 
 def downloads(host: Host) -> Finding:
+    if "kafka" not in host.engines:
+        return ok("nothing: Kafka does not run")
     if host.jars:
         return ok("Kafka's jars are here")
     return warn(

@@ -1,4 +1,7 @@
-"""The third layer: what looks after the services. The operator, then the Topics it makes; Prometheus where wanted."""
+"""The third layer: what looks after the services. The operator, then the Topics it makes; Prometheus where wanted.
+
+The api comes before them: a Job of its chart issues the token that the operator waits for (decision 0100).
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,10 +10,10 @@ from typing import Any
 import pulumi
 
 from signalink_stacks.charts.observers import OBSERVERS
-from signalink_stacks.components import cloud
 from signalink_stacks.components.platform import Topics, TopicsArgs
 from signalink_stacks.components.release import Release, binding_values
 from signalink_stacks.components.site import Site
+from signalink_stacks.layers import service
 from signalink_stacks.layers.backing import Bindings
 from signalink_stacks.lib import chartfolder, chartvalues, words
 
@@ -22,21 +25,20 @@ class Platform:
     bindings: Bindings
     values: Mapping[str, Mapping[str, Any]]
     topics: Topics
+    api: Release
     observers: tuple[pulumi.Resource, ...]
 
 
 def deploy(site: Site, bindings: Bindings) -> Platform:
     values: dict[str, Mapping[str, Any]] = {engine: binding_values(binding) for engine, binding in bindings.items()}
-    manifest = next(each for each in words.manifests(site.materials.root) if each.name == "operator")
-    secret = site.secret("operator", f"{site.config.release}-operator-secrets", words.of_service(manifest))
-    own = chartvalues.of_service(site.config, "operator", {"words": secret.name})
-    own = chartvalues.merged(cloud.values(site.cluster, public=False), own)
-    operator = site.release("operator", own, values, [secret, *bindings["kafka"].depends_on])
+    manifests = {manifest.name: manifest for manifest in words.manifests(site.materials.root)}
+    api = service.deploy(site, manifests[chartvalues.ISSUER], bindings, values)
+    operator = service.deploy(site, manifests["operator"], bindings, values, [api])
     specs = chartfolder.topics(site.materials.root)
     arguments = TopicsArgs(site.cluster.namespace, specs, site.labels, site.config.cluster.wait)
     topics = Topics("topics", arguments, site.options([operator]))
     observers = [_observer(site, chart, values) for chart in OBSERVERS if site.config.observability]
-    return Platform(bindings, values, topics, tuple(observers))
+    return Platform(bindings, values, topics, api, tuple(observers))
 
 
 def _observer(site: Site, chart: str, values: Mapping[str, Any]) -> Release:

@@ -19,8 +19,10 @@ PATHS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Service with public routes -> the paths that lead to it under one host name."""
 PORTS: Final[Mapping[str, int]] = {"api": 8000, "gateway": 8001, "analytics": 8003, "notifications": 8004}
-SERVICES: Final = ("api", "relay", "gateway", "analytics", "notifications", "prober")
-"""Charts of services in the order they are made; the operator comes before them."""
+ISSUER: Final = "api"
+"""Made before the operator, which waits for the token that a Job of this chart issues."""
+SERVICES: Final = (ISSUER, "relay", "gateway", "analytics", "notifications", "prober")
+"""Charts of services in the order they are made; the operator comes after the first and before the others."""
 Values = dict[str, Any]
 
 
@@ -58,6 +60,9 @@ def shared(config: Config, bindings: Mapping[str, Any]) -> Values:
         "devImages": images.dev,
         "publicUrls": public_urls(config),
         "bindings": dict(bindings),
+        "serviceTokens": True,
+        # A Job that went by itself would be a drift, and made again.
+        "keepJobs": True,
     }
 
 

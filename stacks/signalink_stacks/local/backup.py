@@ -17,7 +17,7 @@ from signalink_core.errors import ConfigurationError
 from signalink_core.kafka import restored
 from signalink_core.log import rewind, state
 from signalink_core.settings import KafkaSettings, PostgresSettings
-from signalink_stacks.local import maintenance, schema
+from signalink_stacks.local import control, discovery, layout, maintenance, schema
 from signalink_stacks.local.engines import EngineFailed, KafkaEngine, PostgresEngine
 from signalink_stacks.local.engines.postgres import PASSWORD, SUPERUSER, binary
 from signalink_stacks.local.ports import LOOPBACK
@@ -66,15 +66,21 @@ def restore(folder: StateFolder, file: Path) -> Restored:
     with ExitStack() as stack:
         stack.enter_context(maintenance.alone(folder))
         postgres = stack.enter_context(PostgresEngine(folder.root / "postgres", credentials=folder.secrets))
-        kafka = stack.enter_context(KafkaEngine(folder.root / "kafka", credentials=folder.secrets))
         asyncio.run(schema.bootstrap(folder.secrets, postgres.port))
         replace = ("--clean", "--if-exists", "--create", "--exit-on-error", "--dbname=postgres", str(file))
         _run(folder, postgres.port, "pg_restore", *replace)
         asyncio.run(schema.bootstrap(folder.secrets, postgres.port))
-        settings = KafkaSettings(
-            bootstrap=kafka.bootstrap, user=PRINCIPAL, password_file=kafka.password_file(PRINCIPAL)
-        )
-        return asyncio.run(settle(schema.settings(folder.secrets, postgres.port, "owner"), settings))
+        owner = schema.settings(folder.secrets, postgres.port, "owner")
+        return asyncio.run(settle(owner, _broker(folder, stack)))
+
+
+def _broker(folder: StateFolder, stack: ExitStack) -> KafkaSettings | None:
+    """Kafka for the moment. None: this platform runs without it and never had one, so there are no topics."""
+    chosen = layout.selected(discovery.required(), layout.Wishes(only=control.kept(folder)))
+    if "kafka" not in chosen.engines and not (folder.root / "kafka").is_dir():
+        return None
+    kafka = stack.enter_context(KafkaEngine(folder.root / "kafka", credentials=folder.secrets))
+    return KafkaSettings(bootstrap=kafka.bootstrap, user=PRINCIPAL, password_file=kafka.password_file(PRINCIPAL))
 
 
 def is_backup(file: Path) -> bool:
@@ -85,9 +91,9 @@ def is_backup(file: Path) -> bool:
         return opened.read(len(MAGIC)) == MAGIC
 
 
-async def settle(owner: PostgresSettings, kafka: KafkaSettings) -> Restored:
-    """The epoch rule: what a log that came back must do before its writers start."""
-    found = await restored.ends(kafka)
+async def settle(owner: PostgresSettings, kafka: KafkaSettings | None) -> Restored:
+    """The epoch rule: what a log that came back must do before its writers start. Without Kafka no topic has any."""
+    found = {} if kafka is None else await restored.ends(kafka)
     connection = await pool.connect(owner, command_timeout=None)
     try:
         epoch = await state.new_epoch(connection)

@@ -97,6 +97,26 @@ def up(folder: StateFolder, wishes: Wishes, watch: Watcher, checked: Checker = l
     return _start(folder.open(), wishes, watch)
 
 
+def kept(folder: StateFolder) -> tuple[str, ...]:
+    """The services that the last start was asked for; empty: all, or there was none."""
+    try:
+        found = json.loads(folder.run_file.read_text())["only"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
+    return tuple(str(name) for name in found) if isinstance(found, list) else ()
+
+
+def require_engine(folder: StateFolder, engine: str) -> RunState:
+    """The state of the platform that is up with this engine. EnvironmentBroken when it runs without."""
+    state = require_running(folder)
+    if engine not in state.ports:
+        raise EnvironmentBroken(
+            f"{engine.capitalize()} does not run: only {', '.join(state.only)} and what they need were chosen.",
+            next_step="`signalink down`, then `signalink up --only all`",
+        )
+    return state
+
+
 def require_running(folder: StateFolder) -> RunState:
     """The state of the platform that is up. EnvironmentBroken when none is."""
     _check_version(folder)
@@ -208,6 +228,8 @@ class Report:
     events: list[dict[str, object]]
     settings: dict[str, str]
     faults: bool
+    only: list[str]
+    off: dict[str, str]
     state_folder: str
 
     @property
@@ -246,6 +268,8 @@ def report(folder: StateFolder) -> Report:
         events=list(state.events),
         settings=state.settings,
         faults=state.faults,
+        only=state.only,
+        off=state.off if alive else {},
         state_folder=str(folder.root),
     )
 

@@ -12,25 +12,29 @@ from signalink_core.errors import ConfigurationError
 from signalink_core.manifest import ServiceManifest
 from signalink_stacks.lib import environment
 from signalink_stacks.lib.environment import Places
+from signalink_stacks.local import choice
+from signalink_stacks.local.choice import ENGINES, Off
 from signalink_stacks.local.credentials import Credentials
 from signalink_stacks.local.ports import LOOPBACK
 from signalink_stacks.local.problems import EnvironmentBroken
 
 ENGINE_PORTS: Final = {"postgres": 5432, "valkey": 6379, "kafka": 9092, "kafka-controller": 9093}
 INSTANCE_STEP: Final = 10
-ENGINES: Final = {"postgres": "postgres", "redis": "valkey", "kafka": "kafka"}
-"""What a manifest needs -> the engine that serves it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What was asked for. `settings`: SIGNALINK_ keys without the prefix; `packages`: only these services (tests)."""
+    """What was asked for. `settings`: SIGNALINK_ keys without the prefix; `packages`: only these services (tests).
+
+    `only`: names of services; with those they need, and their engines, nothing else runs. Empty: everything.
+    """
 
     instances: Mapping[str, int] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
     faults: bool = False
     free_ports: bool = False
     packages: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,12 @@ class Layout:
     engine_ports: dict[str, int]
     services: list[ServiceProcess]
     urls: dict[str, str]
+    off: tuple[Off, ...] = ()
+
+    @property
+    def engines(self) -> list[str]:
+        """Engines that run, in the order in which they are started."""
+        return [engine for engine in choice.ALL_ENGINES if engine in self.engine_ports]
 
     def ports(self) -> dict[str, int]:
         """Every port that must be free -> its number; names for messages."""
@@ -69,14 +79,25 @@ class Layout:
         return result
 
 
-def engine_ports(wishes: Wishes, take: Callable[[], int]) -> dict[str, int]:
-    return {name: take() if wishes.free_ports else port for name, port in ENGINE_PORTS.items()}
+def selected(manifests: Sequence[ServiceManifest], wishes: Wishes) -> choice.Chosen:
+    """What is to run of all. EnvironmentBroken for a service that is not there."""
+    try:
+        return choice.select(manifests, wishes.only)
+    except ConfigurationError as error:
+        raise _broken(error) from error
+
+
+def engine_ports(wishes: Wishes, engines: Sequence[str], take: Callable[[], int]) -> dict[str, int]:
+    """Name -> port, for everything those engines bind."""
+    wanted = {name: port for name, port in ENGINE_PORTS.items() if name.partition("-")[0] in engines}
+    return {name: take() if wishes.free_ports else port for name, port in wanted.items()}
 
 
 def fixed_ports(manifests: list[ServiceManifest], wishes: Wishes) -> dict[str, int]:
     """Every port of a start on the manifests' own ports -> its number; names for messages."""
-    result = dict(ENGINE_PORTS)
-    for manifest in manifests:
+    chosen = selected(manifests, wishes)
+    result = engine_ports(wishes, chosen.engines, lambda: 0)
+    for manifest in chosen.services:
         for index, (http, metrics) in enumerate(_placed(manifest, wishes, lambda: 0)):
             result |= {} if http is None else {f"{manifest.name}-{index} http": http}
             result[f"{manifest.name}-{index} metrics"] = metrics
@@ -87,11 +108,10 @@ def design(
     manifests: list[ServiceManifest], wishes: Wishes, credentials: Credentials, take: Callable[[], int]
 ) -> Layout:
     """`take()` gives a free port; it is asked only with `--ports free`."""
-    unknown = sorted(set(wishes.instances) - {manifest.name for manifest in manifests})
-    if unknown:
-        raise EnvironmentBroken(f"There is no service {', '.join(unknown)}.", next_step="`signalink status`")
-    ports = engine_ports(wishes, take)
-    placed = [(manifest, _placed(manifest, wishes, take)) for manifest in in_order(manifests)]
+    chosen = selected(manifests, wishes)
+    _check_counted(manifests, chosen.services, wishes)
+    ports = engine_ports(wishes, chosen.engines, take)
+    placed = [(manifest, _placed(manifest, wishes, take)) for manifest in in_order(chosen.services)]
     urls = _urls({manifest.name: places[0] for manifest, places in placed}, {m.name: m for m in manifests})
     places = _places(ports, credentials, urls, _every_socket(placed))
     services = [
@@ -105,7 +125,19 @@ def design(
         for manifest, found in placed
         for index, (http, metrics) in enumerate(found)
     ]
-    return Layout(ports, services, urls)
+    return Layout(ports, services, urls, chosen.off)
+
+
+def _check_counted(known: list[ServiceManifest], run: list[ServiceManifest], wishes: Wishes) -> None:
+    unknown = sorted(set(wishes.instances) - {manifest.name for manifest in known})
+    if unknown:
+        raise EnvironmentBroken(f"There is no service {', '.join(unknown)}.", next_step="`signalink status`")
+    several = {name for name, count in wishes.instances.items() if count > 1}
+    if idle := sorted(several - {manifest.name for manifest in run}):
+        raise EnvironmentBroken(
+            f"More than one process of {', '.join(idle)} was asked for, but only {', '.join(wishes.only)} is to run.",
+            next_step=f"choose it too: `signalink up --only {','.join((*wishes.only, *idle))}`",
+        )
 
 
 def ports_of(engine: str, plan: Layout) -> dict[str, int]:

@@ -39,14 +39,16 @@ class Job:
 
 
 def engines(folder: StateFolder, ports: dict[str, int]) -> dict[str, Engine]:
+    """Those that have a port."""
     root, secrets = folder.root, folder.secrets
-    return {
-        "postgres": PostgresEngine(root / "postgres", ports["postgres"], credentials=secrets),
-        "valkey": ValkeyEngine(root / "valkey", ports["valkey"], credentials=secrets),
-        "kafka": KafkaEngine(
+    made: dict[str, Callable[[], Engine]] = {
+        "postgres": lambda: PostgresEngine(root / "postgres", ports["postgres"], credentials=secrets),
+        "valkey": lambda: ValkeyEngine(root / "valkey", ports["valkey"], credentials=secrets),
+        "kafka": lambda: KafkaEngine(
             root / "kafka", ports["kafka"], credentials=secrets, controller_port=ports["kafka-controller"]
         ),
     }
+    return {name: make() for name, make in made.items() if name in ports}
 
 
 def hung_seconds(settings: Mapping[str, str]) -> float:

@@ -6,9 +6,9 @@ A node begins when those it waits for are ready, never after a fixed time. Leave
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, Final
+from typing import Any
 
-from signalink_stacks.local import logfiles, recipes
+from signalink_stacks.local import choice, logfiles, recipes
 from signalink_stacks.local.engines import jars
 from signalink_stacks.local.layout import Layout
 from signalink_stacks.local.managed import Managed, exit_words, spawn
@@ -16,7 +16,8 @@ from signalink_stacks.local.problems import StartFailed
 from signalink_stacks.local.recipes import Job
 from signalink_stacks.local.state import RunState, StateFolder, Step
 
-ENGINE_NAMES: Final = ("postgres", "valkey", "kafka")
+Node = tuple[str, list[str], Coroutine[Any, Any, None]]
+"""Name, names of earlier nodes it waits for, what it does."""
 
 
 def stop_stages(plan: Layout, made: dict[str, Managed]) -> list[list[Managed]]:
@@ -29,7 +30,7 @@ def stop_stages(plan: Layout, made: dict[str, Managed]) -> list[list[Managed]]:
         stages.append([made[process.name] for process in plan.services if process.manifest.name in free])
         for name in free:
             del left[name]
-    return [*stages, [made[name] for name in ENGINE_NAMES]]
+    return [*stages, [made[name] for name in plan.engines]]
 
 
 class Start:
@@ -50,28 +51,39 @@ class Start:
             for name, after, work in self._order():
                 self._nodes[name] = group.create_task(self._node(name, after, work))
 
-    def _order(self) -> Iterable[tuple[str, list[str], Coroutine[Any, Any, None]]]:
-        """(name, names of earlier nodes it waits for, what it does); each name appears before it is waited for."""
-        secrets, settings = self.folder.secrets, self._topic_settings()
+    def _order(self) -> Iterable[Node]:
+        """Each name appears before it is waited for. Who needs an engine waits for the last node of it."""
         yield "signing-keys", [], self._job(recipes.keys(self.folder))
-        yield "postgres", [], self.made["postgres"].start()
-        yield "valkey", [], self.made["valkey"].start()
-        if not (jars.is_complete() and jars.aot_cache().exists()):
-            yield "kafka-runtime", [], self._job(recipes.runtime(self.folder))
-        yield "kafka", ["kafka-runtime"], self.made["kafka"].start()
-        yield "postgres-roles", ["postgres"], self._job(recipes.roles(self.folder))
-        migrated = "postgres-roles"
-        for job in recipes.migrations(self.plan, secrets):
-            yield job.name, [migrated], self._job(job)
-            migrated = job.name
-        yield "kafka-access", ["kafka"], self._job(recipes.access(self.folder, settings))
-        yield "topics", ["kafka-access"], self._job(recipes.topics(self.plan, secrets, settings))
-        serves = {"postgres": [migrated], "redis": ["valkey"], "kafka": ["topics"]}
+        serves: dict[str, list[str]] = {}
+        for need, nodes in (("postgres", self._postgres()), ("redis", self._valkey()), ("kafka", self._kafka())):
+            if choice.ENGINES[need] in self.plan.engines:
+                for node in nodes:
+                    yield node
+                    serves[need] = [node[0]]
         for process in self.plan.services:
             serves.setdefault(process.manifest.name, []).append(process.name)
         for process in self.plan.services:
             after = [node for need in process.manifest.needs for node in serves[need]]
             yield process.name, [*after, "signing-keys"], self.made[process.name].start()
+
+    def _postgres(self) -> Iterable[Node]:
+        yield "postgres", [], self.made["postgres"].start()
+        yield "postgres-roles", ["postgres"], self._job(recipes.roles(self.folder))
+        migrated = "postgres-roles"
+        for job in recipes.migrations(self.plan, self.folder.secrets):
+            yield job.name, [migrated], self._job(job)
+            migrated = job.name
+
+    def _valkey(self) -> Iterable[Node]:
+        yield "valkey", [], self.made["valkey"].start()
+
+    def _kafka(self) -> Iterable[Node]:
+        secrets, settings = self.folder.secrets, self._topic_settings()
+        if not (jars.is_complete() and jars.aot_cache().exists()):
+            yield "kafka-runtime", [], self._job(recipes.runtime(self.folder))
+        yield "kafka", ["kafka-runtime"], self.made["kafka"].start()
+        yield "kafka-access", ["kafka"], self._job(recipes.access(self.folder, settings))
+        yield "topics", ["kafka-access"], self._job(recipes.topics(self.plan, secrets, settings))
 
     def _topic_settings(self) -> dict[str, str]:
         return {key: value for key, value in self.state.settings.items() if key == "TOPIC_PREFIX"}

@@ -51,7 +51,7 @@ def estimate(folder: StateFolder, wishes: Wishes) -> Estimate:
 def shape(wishes: Wishes) -> str:
     """What must be equal for one start to tell of another."""
     counts = {name: count for name, count in sorted(wishes.instances.items()) if count != 1}
-    return json.dumps([counts, sorted(wishes.packages)])
+    return json.dumps([counts, sorted(wishes.packages), *([sorted(wishes.only)] if wishes.only else [])])
 
 
 def _read(folder: StateFolder) -> list[dict[str, Any]]:

@@ -51,7 +51,10 @@ class ProcessRecord:
 
 @dataclass(slots=True)
 class RunState:
-    """What is: written by the supervisor, read by everybody. `problem` has code, detail, next_step."""
+    """What is: written by the supervisor, read by everybody. `problem` has code, detail, next_step.
+
+    `only`: the services that were chosen, empty for all; `off`: each part that does not run -> what is missing.
+    """
 
     version: str = VERSION
     phase: Phase = "starting"
@@ -65,6 +68,8 @@ class RunState:
     urls: dict[str, str] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
     faults: bool = False
+    only: list[str] = field(default_factory=list)
+    off: dict[str, str] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
     events: list[dict[str, Any]] = field(default_factory=list)
     problem: dict[str, str] | None = None

@@ -46,6 +46,7 @@ class Supervisor:
             began=time.time(),
             settings=dict(wishes.settings),
             faults=wishes.faults,
+            only=list(wishes.only),
         )
         self.managed: list[Managed] = []
         self.stages: list[list[Managed]] = []
@@ -101,8 +102,9 @@ class Supervisor:
         manifests = discovery.required(self.wishes.packages)
         plan = layout.design(manifests, self.wishes, self.folder.secrets, ports.free_port)
         self.state.ports, self.state.urls = plan.engine_ports, plan.urls
+        self.state.off = {each.name: each.purpose for each in plan.off}
         self.state.processes = [
-            *(ProcessRecord(name, "engine", ports=layout.ports_of(name, plan)) for name in start.ENGINE_NAMES),
+            *(ProcessRecord(name, "engine", ports=layout.ports_of(name, plan)) for name in plan.engines),
             *(ProcessRecord(each.name, "service", ports=each.ports()) for each in plan.services),
         ]
         return plan
