@@ -108,7 +108,7 @@ DAMAGES = [
     library(
         "H12",
         "bindings",
-        "  value: /run/secrets/signalink/redis-{{ $name }}",
+        "  value: /run/secrets/signalink/{{ $what }}-{{ index . 2 }}",
         "  valueFrom: {secretKeyRef: {name: x, key: y}}",
     ),
     Damage(
