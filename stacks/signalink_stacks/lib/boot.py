@@ -117,6 +117,7 @@ WorkingDirectory={FOLDER}
 ExecStart={FOLDER}/.venv/bin/signalink up{only}{_addresses(boot)}
 ExecStop={FOLDER}/.venv/bin/signalink down
 TimeoutStartSec=900
+LimitNOFILE=65536
 NoNewPrivileges=yes
 ProtectSystem=full
 PrivateTmp=no

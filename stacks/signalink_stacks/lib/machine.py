@@ -1,4 +1,4 @@
-"""Owns what one small machine runs (`aws-lite`): parts by its memory. Pure; the script that installs them is `boot`'s."""
+"""Owns what one small machine runs (`aws-lite`): parts by its memory. Pure; their script is `boot`'s."""
 
 import re
 from dataclasses import dataclass
