@@ -1,4 +1,4 @@
-"""Runs on the machine: a new user opens the page, posts a message and hears it. Arguments: address, socket's address."""
+"""Runs on the machine: a new user opens the page, posts a message and hears it. Arguments: address, socket address."""
 
 import asyncio
 import secrets
