@@ -33,6 +33,7 @@ PLANTED = [
     ("plans", "signalink_operator/plans/topic.py", "import time"),
     ("plans", "signalink_operator/plans/topic.py", "from pathlib import Path"),
     ("cloud", "signalink_stacks/doctor/a.py", "import boto3"),
+    ("cloud", "signalink_core/settings.py", "import botocore"),
     ("stacks", "signalink_stacks/lib/a.py", "from signalink_stacks.components import contracts"),
     ("stacks", "signalink_stacks/components/contracts.py", "from signalink_stacks.layers import apps"),
     ("pulumi", "signalink_stacks/lib/a.py", "import pulumi"),

@@ -1,8 +1,8 @@
-"""Tokens for brokers with OAUTHBEARER: kept and renewed, given to every client, clear errors when one is missing."""
+"""Tokens for brokers with OAUTHBEARER: given to every client, clear errors when one is missing."""
 
-import asyncio
 import sys
-import threading
+import time
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,40 +12,29 @@ from aiokafka.abc import AbstractTokenProvider
 from aiokafka.conn import OAuthAuthenticator
 
 from signalink_core.errors import ConfigurationError
-from signalink_core.kafka.tokens import Tokens
 from signalink_core.settings import KafkaSettings
+from signalink_core.signin import aws
+from signalink_core.signin.tokens import Sign
 
 SETTINGS = {"bootstrap": "127.0.0.1:1", "security": "aws_msk_iam"}
 
 
 @pytest.fixture
-def signer(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Stands for the package of the extra `aws`; the regions it was asked for."""
+def signer(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Stands for the role of this process; the regions it was asked for."""
     asked: list[str] = []
 
-    def generate_auth_token(region: str) -> tuple[str, int]:
-        asked.append(region)
-        return f"token {len(asked)}", 4_000_000_000_000
+    def kafka(region: str) -> Sign:
+        def sign() -> tuple[str, float]:
+            asked.append(region)
+            return f"token {len(asked)}", 4_000_000_000.0
 
-    provider = SimpleNamespace(generate_auth_token=generate_auth_token)
-    monkeypatch.setitem(sys.modules, "aws_msk_iam_sasl_signer", SimpleNamespace(MSKAuthTokenProvider=provider))
-    return asked
+        return sign
 
-
-async def test_a_token_is_kept_until_a_minute_before_it_ends_and_signed_off_the_loop() -> None:
-    now, threads = 1000.0, []
-
-    def sign() -> tuple[str, float]:
-        threads.append(threading.current_thread())
-        return f"t{len(threads)}", now + 900
-
-    tokens = Tokens(sign, clock=lambda: now)
-    assert await asyncio.gather(*(tokens.token() for _ in range(5))) == ["t1"] * 5
-    now += 839
-    assert await tokens.token() == "t1"
-    now += 2
-    assert await tokens.token() == "t2"
-    assert threading.main_thread() not in threads
+    monkeypatch.setattr(aws, "role", lambda: SimpleNamespace(kafka=kafka, clock=time.time))
+    aws.kafka.cache_clear()
+    yield asked
+    aws.kafka.cache_clear()
 
 
 async def test_producer_and_consumer_are_given_the_token_of_the_role(signer: list[str]) -> None:
@@ -74,6 +63,7 @@ def test_a_missing_region_is_said(signer: list[str]) -> None:
 
 
 def test_a_missing_extra_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    aws.kafka.cache_clear()
     monkeypatch.setitem(sys.modules, "aws_msk_iam_sasl_signer", None)
     with pytest.raises(ConfigurationError, match="signer is not installed") as refused:
         KafkaSettings(**SETTINGS, aws_region="eu-central-1").client_kwargs()

@@ -42,8 +42,53 @@
 {{- $binding := include "signalink-lib.binding" (list $top "postgres") | fromYaml -}}
 - name: SIGNALINK_POSTGRES_DSN
   value: {{ printf "postgresql://%s@%s:%d/%s" (index . 2) (include "signalink-lib.bindingHost" (list $top "postgres" "postgres")) (int $binding.port) $binding.database | quote }}
-- name: SIGNALINK_POSTGRES_PASSWORD_FILE
-  value: /run/secrets/signalink/postgres-{{ index . 1 }}
+{{- include "signalink-lib.env.signin" (list $top "postgres" (index . 1)) }}
+{{- if $binding.tls }}
+- name: SIGNALINK_POSTGRES_TLS
+  value: "on"
+{{- end }}
+{{- end }}
+
+{{/* How a principal proves who it is: (list . "postgres" principal). What iam needs is asked for here. */}}
+{{- define "signalink-lib.env.signin" -}}
+{{- $top := index . 0 -}}
+{{- $what := index . 1 -}}
+{{- $binding := include "signalink-lib.binding" (list $top $what) | fromYaml -}}
+{{- $key := printf "global.bindings.%s" $what -}}
+{{- if eq $binding.auth "iam" }}
+{{- if eq $binding.provider "chart" }}{{ fail (printf "%s.auth is iam: the %s of our own chart knows passwords only; name another provider" $key $what) }}{{ end }}
+{{- if not $binding.tls }}{{ fail (printf "%s.tls is false: with auth iam tokens would travel in clear; set it to true" $key) }}{{ end }}
+{{- if not $binding.awsRegion }}{{ fail (printf "%s.awsRegion is missing: with auth iam name the region, such as eu-central-1" $key) }}{{ end }}
+{{- if and (eq $what "redis") (not $binding.cache) }}{{ fail (printf "%s.cache is missing: with auth iam name the cache, which tokens are for" $key) }}{{ end }}
+- name: SIGNALINK_{{ upper $what }}_AUTH
+  value: iam
+- name: SIGNALINK_{{ upper $what }}_AWS_REGION
+  value: {{ $binding.awsRegion }}
+{{- with $binding.cache }}
+- name: SIGNALINK_{{ upper $what }}_CACHE
+  value: {{ . }}
+{{- end }}
+{{- else }}
+- name: SIGNALINK_{{ upper $what }}_PASSWORD_FILE
+  value: /run/secrets/signalink/{{ $what }}-{{ index . 2 }}
+{{- end }}
+{{- include "signalink-lib.env.ca" (list $top $what) }}
+{{- end }}
+
+{{/* Where the certificates of a server's authority are: (list . "postgres") */}}
+{{- define "signalink-lib.env.ca" -}}
+{{- $binding := include "signalink-lib.binding" . | fromYaml -}}
+{{- if $binding.caConfigMap.name }}
+- name: SIGNALINK_{{ index . 1 | upper }}_CA_FILE
+  value: /run/secrets/signalink/{{ index . 1 }}-ca.pem
+{{- end }}
+{{- end }}
+
+{{/* Who signs in as the owner of the schemas has an account of its own where its role says so: (list . suffix) */}}
+{{- define "signalink-lib.ownerAccount" -}}
+{{- $top := index . 0 -}}
+{{- $iam := eq (include "signalink-lib.binding" (list $top "postgres") | fromYaml).auth "iam" -}}
+{{ ternary (printf "%s%s" (include "signalink-lib.fullname" $top) (index . 1)) (include "signalink-lib.serviceAccountName" $top) (and $iam $top.Values.serviceAccount.create) }}
 {{- end }}
 
 {{- define "signalink-lib.env.redis" -}}
@@ -51,8 +96,7 @@
 {{- $binding := include "signalink-lib.binding" (list . "redis") | fromYaml -}}
 - name: SIGNALINK_REDIS_URL
   value: {{ printf "%s://%s@%s:%d/%d" (ternary "rediss" "redis" $binding.tls) ($binding.user | default $name) (include "signalink-lib.bindingHost" (list . "redis" "valkey")) (int $binding.port) (int $binding.database) | quote }}
-- name: SIGNALINK_REDIS_PASSWORD_FILE
-  value: /run/secrets/signalink/redis-{{ $name }}
+{{- include "signalink-lib.env.signin" (list . "redis" $name) }}
 {{- end }}
 
 {{- define "signalink-lib.env.kafka" -}}
@@ -68,6 +112,7 @@
 - name: SIGNALINK_KAFKA_PASSWORD_FILE
   value: /run/secrets/signalink/kafka-{{ $name }}
 {{- end }}
+{{- include "signalink-lib.env.ca" (list . "kafka") }}
 {{- with $binding.awsRegion }}
 - name: SIGNALINK_KAFKA_AWS_REGION
   value: {{ . }}

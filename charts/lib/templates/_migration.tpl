@@ -3,6 +3,15 @@
 {{- $s := include "signalink-lib.service" . | fromYaml -}}
 {{- if and $s.database (ne .Values.migrations.mode "off") -}}
 {{- $spec := include "signalink-lib.migrationSpec" . -}}
+{{- $account := include "signalink-lib.ownerAccount" (list . "-migrate") -}}
+{{- if ne $account (include "signalink-lib.serviceAccountName" .) -}}
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  {{- include "signalink-lib.metadata" (list . (printf "%s-migrate" (include "signalink-lib.name" .)) "-migrate") | nindent 2 }}
+automountServiceAccountToken: false
+---
+{{ end -}}
 apiVersion: batch/v1
 kind: Job
 metadata:
@@ -35,7 +44,7 @@ template:
     annotations:
       signalink.dev/schema-head: {{ $s.database.head | quote }}
   spec:
-    {{- include "signalink-lib.pod" . | nindent 4 }}
+    {{- set (include "signalink-lib.pod" . | fromYaml) "serviceAccountName" (include "signalink-lib.ownerAccount" (list . "-migrate")) | toYaml | nindent 4 }}
     restartPolicy: OnFailure
     initContainers:
       {{- include "signalink-lib.migrationContainer" (list . "wait-for-owner" (list "wait" (printf "--timeout=%d" (int .Values.waitForSchema.timeoutSeconds))) $s.before) | nindent 6 }}
@@ -49,7 +58,7 @@ template:
         projected:
           defaultMode: 0440
           sources:
-            {{- include "signalink-lib.secretSource" (list . $m.database.passwordSecret "postgres" "postgres-owner") | nindent 12 }}
+            {{- include "signalink-lib.ownerSources" (list . $m.database.passwordSecret) | trim | default "[]" | nindent 12 }}
 {{- end }}
 
 {{/* (list . name command schemas) */}}

@@ -183,7 +183,7 @@ template:
         projected:
           defaultMode: 0440
           sources:
-            {{- include "signalink-lib.secretSource" (list $top $m.database.passwordSecret "postgres" "postgres-owner") | nindent 12 }}
+            {{- include "signalink-lib.ownerSources" (list $top $m.database.passwordSecret) | trim | default "[]" | nindent 12 }}
       - name: auth-keys
         secret:
           secretName: {{ include "signalink-lib.authKeysName" $top }}

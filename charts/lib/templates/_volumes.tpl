@@ -76,9 +76,11 @@
 {{- range $need, $chart := dict "postgres" "postgres" "redis" "valkey" "kafka" "kafka" }}
 {{- if has $need $s.needs }}
 {{- $binding := include "signalink-lib.binding" (list $top $need) | fromYaml }}
-{{- if not (and (eq $need "kafka") (not (hasPrefix "sasl" $binding.security))) }}
+{{- $words := ternary (hasPrefix "sasl" ($binding.security | default "")) (ne ($binding.auth | default "") "iam") (eq $need "kafka") }}
+{{- if $words }}
 {{ include "signalink-lib.secretSource" (list $top $binding.passwordSecret $chart (printf "%s-%s" $need $s.name)) }}
 {{- end }}
+{{- include "signalink-lib.caSource" (list $top $need) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -90,6 +92,27 @@
     items:
       - key: {{ (index . 1).key | default (index . 3) }}
         path: {{ index . 3 }}
+{{- end }}
+
+{{/* Certificates of a server's authority, in the same folder: (list . "postgres") */}}
+{{- define "signalink-lib.caSource" -}}
+{{- $binding := include "signalink-lib.binding" . | fromYaml -}}
+{{- if $binding.caConfigMap.name }}
+- configMap:
+    name: {{ $binding.caConfigMap.name }}
+    items:
+      - key: {{ $binding.caConfigMap.key }}
+        path: {{ index . 1 }}-ca.pem
+{{- end }}
+{{- end }}
+
+{{/* What signs in to Postgres as the owner of the schemas: (list . passwordSecret) */}}
+{{- define "signalink-lib.ownerSources" -}}
+{{- $top := index . 0 -}}
+{{- if ne (include "signalink-lib.binding" (list $top "postgres") | fromYaml).auth "iam" }}
+{{ include "signalink-lib.secretSource" (list $top (index . 1) "postgres" "postgres-owner") }}
+{{- end }}
+{{- include "signalink-lib.caSource" (list $top "postgres") }}
 {{- end }}
 
 {{/* The token of the service account as a volume, for the few that speak to the Kubernetes API. */}}

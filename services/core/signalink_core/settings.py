@@ -5,6 +5,7 @@ picks up a rotated file.
 """
 
 import ssl
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import unquote, urlsplit
@@ -17,9 +18,13 @@ from signalink_core.errors import ConfigurationError
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
+    from signalink_core.signin.redis import Login
+
 PREFIX = "SIGNALINK_"
 REDIS_TIMEOUT_SECONDS = 0.5
 Limit = Annotated[int, Field(ge=1)]
+Auth = Literal["password", "iam"]
+"""How a service proves who it is: by the word in its file, or by a token of the AWS role that its process has."""
 
 
 def _configured(prefix: str) -> SettingsConfigDict:
@@ -67,6 +72,17 @@ def read_secret(path: Path | None, purpose: str) -> str | None:
     return secret
 
 
+def tls_context(ca_file: Path | None, purpose: str) -> ssl.SSLContext:
+    """Certificate and host name are checked, by the system's authorities or by those of `ca_file`."""
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:  # ssl.SSLError is one
+        raise ConfigurationError(
+            f"The certificates of {purpose}'s authority, {ca_file}, cannot be read: {error.strerror or error}.",
+            next_step="give a file with PEM certificates, or correct the ..._CA_FILE setting.",
+        ) from error
+
+
 class PostgresSettings(SettingsGroup):
     model_config = _configured("POSTGRES_")
 
@@ -74,6 +90,14 @@ class PostgresSettings(SettingsGroup):
     """`postgresql://user@host:port/database`, without a password."""
     password_file: Path | None = None
     """File that holds the password of the user in the DSN."""
+    auth: Auth = "password"
+    """`password`, or `iam`: a token of the process's AWS role for each connection, over TLS alone."""
+    tls: Literal["off", "on"] = "off"
+    """`on`: TLS or nothing; the server's certificate and name are checked."""
+    ca_file: Path | None = None
+    """PEM certificates of the server's authority; empty takes the system's."""
+    aws_region: str = ""
+    """Region of the RDS instance; for `iam`."""
 
     @field_validator("dsn")
     @classmethod
@@ -84,7 +108,7 @@ class PostgresSettings(SettingsGroup):
         return _without_password(dsn)
 
     def connect_kwargs(self) -> dict[str, Any]:
-        """host, port, user, database and (with a file) password, for `asyncpg.connect` and `create_pool`."""
+        """For `asyncpg.connect` and `create_pool`; the password is a text, a coroutine function, or not there."""
         parts = urlsplit(self.dsn)
         kwargs: dict[str, Any] = {
             "host": parts.hostname,
@@ -92,8 +116,19 @@ class PostgresSettings(SettingsGroup):
             "user": unquote(parts.username or "signalink_api"),
             "database": unquote(parts.path.strip("/")),
         }
+        if self.tls == "on":
+            kwargs["ssl"] = tls_context(self.ca_file, "Postgres")
+        if self.auth == "iam":
+            return kwargs | {"password": self._token(kwargs)}
         password = read_secret(self.password_file, "Postgres")
         return kwargs if password is None else {**kwargs, "password": password}
+
+    def _token(self, where: dict[str, Any]) -> Callable[[], Awaitable[str]]:
+        """What the driver calls whenever it opens a connection."""
+        from signalink_core.signin import aws
+
+        _only_over_tls("SIGNALINK_POSTGRES", self.tls == "on", "set SIGNALINK_POSTGRES_TLS=on")
+        return aws.postgres(where["host"], where["port"], where["user"], self.aws_region).token
 
 
 class RedisSettings(SettingsGroup):
@@ -103,6 +138,14 @@ class RedisSettings(SettingsGroup):
     """`redis://user@host:port/db` (`rediss://` for TLS), without a password."""
     password_file: Path | None = None
     """File that holds the password of the user in the URL."""
+    auth: Auth = "password"
+    """`password`, or `iam`: a token of the process's AWS role, over TLS alone, renewed before 12 h."""
+    ca_file: Path | None = None
+    """PEM certificates of the server's authority, with `rediss://`; empty takes the system's."""
+    aws_region: str = ""
+    """Region of the ElastiCache cache; for `iam`."""
+    cache: str = ""
+    """Name of the ElastiCache cache (its replication group), which a token is for; for `iam`."""
 
     @field_validator("url")
     @classmethod
@@ -110,6 +153,16 @@ class RedisSettings(SettingsGroup):
         if urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
             raise ValueError("must look like redis://user@host:port/0")
         return _without_password(url)
+
+    def login(self) -> "Login | None":
+        """Who signs in by tokens; None where a password is asked for. Raises ConfigurationError."""
+        if self.auth == "password":
+            return None
+        from signalink_core.signin import aws, redis
+
+        _only_over_tls("SIGNALINK_REDIS", self.url.startswith("rediss://"), "give rediss:// in SIGNALINK_REDIS_URL")
+        user = unquote(urlsplit(self.url).username or "default")
+        return redis.Login(user, aws.redis(self.cache, user, self.aws_region).token)
 
     def client(self, **kwargs: Any) -> "Redis":
         """A client with 0.5 s timeouts and no retries of its own; keyword arguments override."""
@@ -122,6 +175,13 @@ class RedisSettings(SettingsGroup):
             "socket_connect_timeout": REDIS_TIMEOUT_SECONDS,
             "retry": Retry(NoBackoff(), 0),
         }
+        if self.ca_file is not None and self.url.startswith("rediss://"):
+            tls_context(self.ca_file, "Redis")  # says what is wrong with it now, not at each connection
+            defaults["ssl_ca_certs"] = str(self.ca_file)
+        if (login := self.login()) is not None:
+            from signalink_core.signin import redis
+
+            return redis.client(self.url, login, **{**defaults, **kwargs})
         password = read_secret(self.password_file, "Redis")
         if password is not None:
             defaults["password"] = password
@@ -141,6 +201,8 @@ class KafkaSettings(SettingsGroup):
     """How clients prove who they are; SASL means SCRAM-SHA-512, `aws_msk_iam` TLS and a token of the AWS role."""
     aws_region: str = ""
     """Region of the Amazon MSK cluster; for `aws_msk_iam`."""
+    ca_file: Path | None = None
+    """PEM certificates of the brokers' authority, with TLS; empty takes the system's."""
     topic_prefix: str = ""
     """Put before every topic and group name."""
 
@@ -164,7 +226,7 @@ class KafkaSettings(SettingsGroup):
             "security_protocol": "SASL_SSL" if iam else self.security.upper(),
         }
         if self.security in {"sasl_ssl", "aws_msk_iam"}:
-            kwargs["ssl_context"] = ssl.create_default_context()
+            kwargs["ssl_context"] = tls_context(self.ca_file, "Kafka")
         if iam:
             from signalink_core.kafka import tokens
 
@@ -284,6 +346,13 @@ class LimitSettings(SettingsGroup):
     sockets_per_user: Limit = 10
     commands_per_second_per_socket: Limit = 20
     subscriptions_per_socket: Limit = 500
+
+
+def _only_over_tls(key: str, spoken: bool, fix: str) -> None:
+    if not spoken:
+        raise ConfigurationError(
+            f"{key}_AUTH is iam but TLS is off: tokens would travel in clear.", next_step=f"{fix}."
+        )
 
 
 def _without_password(url: str) -> str:

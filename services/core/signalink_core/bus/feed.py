@@ -44,6 +44,7 @@ class Feed(lifecycle.Lifecycle):
         self._changes: dict[bytes, None] = {}
         self._scheduled = False
         self._connection: wire.Connection | None = None
+        self._signing: asyncio.Task[bool] | None = None
 
     @property
     def connected(self) -> bool:
@@ -116,6 +117,9 @@ class Feed(lifecycle.Lifecycle):
         loop = asyncio.get_running_loop()
         heard = loop.time()
         while True:
+            if connection.due() and (self._signing is None or self._signing.done()):
+                # Beside the reading, which goes on; the answer is no list, or an error that ends the connection.
+                self._signing = self.spawn(connection.sign_in_again(), "bus-feed-signin")
             try:
                 async with asyncio.timeout(PING_SECONDS):
                     replies = await connection.read()

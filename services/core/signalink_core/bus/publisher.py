@@ -175,6 +175,7 @@ class Publisher(lifecycle.Lifecycle):
         try:
             if self._connection is None:
                 self._connection = await Connection.open(self._settings)
+            await self._connection.stay()
             async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
                 await self._connection.publish(messages)
         except BaseException:

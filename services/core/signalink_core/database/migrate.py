@@ -6,6 +6,7 @@ Owns the running; the revisions live in each package's `migrations` folder, whos
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import asyncpg
 from alembic import command, context, op
 from alembic.config import Config
-from sqlalchemy import URL, Connection, text
+from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from signalink_core.database import revisions, serving
@@ -23,6 +24,7 @@ from signalink_core.settings import PostgresSettings
 from signalink_core.telemetry.logging import get_logger
 
 LOCK_WAIT_SECONDS = 60.0
+DIALECT = "postgresql+asyncpg://"
 CONNECTION, SCHEMA = "connection", "schema"
 log = get_logger(__name__)
 
@@ -34,7 +36,7 @@ async def upgrade(
 
     A schema at a revision that the package does not know was made by a newer version: it is left as it is.
     """
-    engine = create_async_engine(_url(settings.connect_kwargs()), connect_args={"timeout": 2.0})
+    engine = create_async_engine(DIALECT, async_creator=partial(_connect, settings))
     try:
         async with _only_one(settings, schema):
             found = await revision(settings, schema=schema)
@@ -110,15 +112,9 @@ def _config(package: str) -> Config:
     return config
 
 
-def _url(kwargs: dict[str, Any]) -> URL:
-    return URL.create(
-        "postgresql+asyncpg",
-        username=kwargs["user"],
-        password=kwargs.get("password"),
-        host=kwargs["host"],
-        port=kwargs["port"],
-        database=kwargs["database"],
-    )
+async def _connect(settings: PostgresSettings) -> asyncpg.Connection:
+    """By the driver's own arguments: a password may be a token that is made for each connection."""
+    return await asyncpg.connect(**settings.connect_kwargs(), timeout=2.0)  # type: ignore[no-any-return]
 
 
 @asynccontextmanager

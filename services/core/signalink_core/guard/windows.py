@@ -19,9 +19,12 @@ from redis.exceptions import RedisError
 from signalink_core.bus.wire import address
 from signalink_core.lifecycle import Lifecycle
 from signalink_core.settings import REDIS_TIMEOUT_SECONDS, RedisSettings
+from signalink_core.signin.redis import Renewal
+from signalink_core.telemetry import logging
 
 MOST_CALLS = 10_000
 """Calls that wait for an answer; above it a call fails at once."""
+log = logging.get_logger(__name__)
 SCRIPT = f"""
 local function acquire(KEYS, ARGV)
 {RedisBridge.SCRIPT_ACQUIRE_SLIDING_WINDOW.decode()}
@@ -84,7 +87,21 @@ class Windows(Lifecycle):
         wire = self._wire
         if wire is None or wire.lost:
             wire = await self._connected()
+        if wire.renewal is not None and wire.renewal.due():
+            wire.renewal.begun()
+            self.spawn(self._sign_in_again(wire, wire.renewal), "limits-signin")
         return await wire.call(windows)
+
+    async def _sign_in_again(self, wire: "_Wire", renewal: Renewal) -> None:
+        """Calls go on meanwhile; without a token it is due again in a minute."""
+        try:
+            words = await renewal.login.words()
+        except OSError as error:
+            log.warning("redis_token_missing", reason=str(error) or type(error).__name__)
+            return
+        if not wire.lost:
+            wire.greet(*words)
+            renewal.done()
 
     async def _connected(self) -> "_Wire":
         """Callers that come while a connection is being made share it, or its failure."""
@@ -99,12 +116,14 @@ class Windows(Lifecycle):
         where = address(self._redis)
         loop = asyncio.get_running_loop()
         try:
+            words = await where.words()
             async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
-                _, wire = await loop.create_connection(_Wire, where["host"], where["port"], ssl=where["ssl"])
+                _, wire = await loop.create_connection(_Wire, where.host, where.port, ssl=where.ssl)
         except (OSError, TimeoutError) as error:
             return error
-        if where["password"]:
-            wire.greet(where["username"] or "default", where["password"])
+        if words:
+            wire.greet(*words)
+        wire.renewal = Renewal(where.login) if where.login is not None else None
         self._wire = wire
         return wire
 
@@ -118,6 +137,7 @@ class _Wire(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.lost = False
+        self.renewal: Renewal | None = None
         self._transport = cast(asyncio.Transport, None)
         self._replies = hiredis.Reader()
         self._unsent: list[bytes] = []

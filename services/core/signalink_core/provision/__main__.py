@@ -37,7 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _postgres(chosen: argparse.Namespace) -> str:
-    asyncio.run(servers.postgres(PostgresSettings.from_env(), SecretFiles(chosen.secrets), chosen.timeout))
+    settings, secrets = PostgresSettings.from_env(), SecretFiles(chosen.secrets)
+    asyncio.run(servers.postgres(settings, secrets, chosen.timeout, chosen.admin_secret))
     return "roles and database are there"
 
 
@@ -79,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m signalink_core.provision")
     commands = parser.add_subparsers(dest="command", required=True)
     made = {
-        "postgres": commands.add_parser("postgres", help="roles and database, as the super user"),
+        "postgres": commands.add_parser("postgres", help="roles and database, as the administrator"),
         "redis-acl": commands.add_parser("redis-acl", help="write the server's ACL file"),
         "kafka-format": commands.add_parser("kafka-format", help="write properties, and arguments for the format tool"),
         "kafka-access": commands.add_parser("kafka-access", help="access rights, as the super user"),
@@ -87,6 +88,8 @@ def _parser() -> argparse.ArgumentParser:
     for command in made.values():
         command.add_argument("--secrets", type=Path, default=secretfiles.FOLDER, help="folder of secret files")
         command.add_argument("--timeout", type=float, default=PATIENCE_SECONDS, help="seconds to wait for the server")
+    said = "with SIGNALINK_POSTGRES_AUTH=iam: the administrator's secret in AWS Secrets Manager"
+    made["postgres"].add_argument("--admin-secret", default="", metavar="ARN", help=said)
     made["redis-acl"].add_argument("--out", type=Path, required=True, help="the file")
     formatting = made["kafka-format"]
     for command in (made["redis-acl"], formatting):
