@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from test_aws_graph import STACKS, recorded
 
 from signalink_stacks.delivery import permissions, trust
 from signalink_stacks.delivery.permissions import Place
+from signalink_stacks.graph.recording import Registration
 
+pytestmark = pytest.mark.timeout(900)
 HERE = Place("123456789012", "us-east-1", "eks", state="acme-state", key="0a1b2c3d")
 GOLDEN = Path(__file__).parent / "golden"
 Policies = Mapping[str, Mapping[str, Any]]
@@ -30,10 +33,16 @@ def allowed(role: trust.Role) -> set[str]:
     return {action for statement in statements(role) for action in statement["Action"]}
 
 
+@cache
+def graph(stack: str) -> list[Registration]:
+    """Recorded once: a graph takes ten seconds, on a busy machine a minute."""
+    return recorded(STACKS[stack])
+
+
 def types_of_graphs() -> set[str]:
     """AWS types of the golden lists, and of graphs with a zone, an address for alarms, and Auto Mode."""
     lines = {line.split()[0] for path in GOLDEN.glob("*.txt") for line in path.read_text().splitlines() if line}
-    more = {each.type for stack in STACKS.values() for each in recorded(stack) if each.custom}
+    more = {each.type for stack in STACKS for each in graph(stack) if each.custom}
     return {name for name in lines | more if name.startswith("aws:") and not name.startswith(NO_CALL)}
 
 
@@ -139,8 +148,8 @@ def test_a_role_of_another_stack_can_be_neither_handed_on_nor_changed() -> None:
 def test_what_the_program_attaches_may_be_attached_and_nothing_else() -> None:
     attached = {
         each.inputs["policyArn"].rpartition(":policy/")[2]
-        for stack in STACKS.values()
-        for each in recorded(stack)
+        for stack in STACKS
+        for each in graph(stack)
         if each.type.endswith(":RolePolicyAttachment")
     }
     assert attached <= set(permissions.ATTACHABLE)

@@ -21,6 +21,7 @@ from signalink_stacks.lib.grants import Statement
 FILE: Final = Path(__file__).with_name("actions.toml")
 MOST_CHARACTERS: Final = 6144
 """Of one managed policy, white space not counted."""
+Conditions = Mapping[str, Mapping[str, str | list[str]]]
 GLOBAL: Final = ("budgets", "iam", "route53", "sts", "freetier", "servicequotas")
 """Services that answer from one region, whichever a stack is in."""
 REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
@@ -197,7 +198,7 @@ def deploy(place: Place) -> list[Statement]:
 
 
 def _by_service(
-    sid: str, place: Place, calls: Iterable[str], condition: Mapping[str, Any] | None, *, made_only: bool = False
+    sid: str, place: Place, calls: Iterable[str], condition: Conditions | None, *, made_only: bool = False
 ) -> list[Statement]:
     found: dict[str, list[str]] = {}
     for call in sorted(calls):
@@ -252,10 +253,10 @@ def _places(place: Place, service: str, *, made_only: bool) -> tuple[str, ...]:
 def _special(place: Place) -> list[Statement]:
     """What no tag and no name of a thing says: other people's images, roles that are handed on, AWS's own roles."""
     roles = (place.arn("iam", f"role/{place.prefix}*"),)
-    ready = {"ArnEquals": {"iam:PolicyARN": [f"arn:aws:iam::aws:policy/{name}" for name in ATTACHABLE]}}
-    handed = {"StringEquals": {"iam:PassedToService": list(PASSED_TO)}}
-    linked = {"StringEquals": {"iam:AWSServiceName": [f"{name}.amazonaws.com" for name in LINKED]}}
-    keys = {**_condition("aws:ResourceTag", place), "Bool": {"kms:GrantIsForAWSResource": "true"}}
+    ready: Conditions = {"ArnEquals": {"iam:PolicyARN": [f"arn:aws:iam::aws:policy/{name}" for name in ATTACHABLE]}}
+    handed: Conditions = {"StringEquals": {"iam:PassedToService": list(PASSED_TO)}}
+    linked: Conditions = {"StringEquals": {"iam:AWSServiceName": [f"{name}.amazonaws.com" for name in LINKED]}}
+    keys: Conditions = {**_condition("aws:ResourceTag", place), "Bool": {"kms:GrantIsForAWSResource": "true"}}
     return [
         Statement(
             "StartFromAnyImage",
@@ -311,9 +312,9 @@ def _any(place: Place, call: str) -> tuple[str, ...]:
     return tuple(place.arn(service, kind) for kind in kinds)
 
 
-def _here(place: Place) -> Mapping[str, Mapping[str, str]]:
+def _here(place: Place) -> Conditions:
     return {"StringEquals": {"aws:RequestedRegion": place.region}}
 
 
-def _condition(key: str, place: Place) -> dict[str, Mapping[str, str]]:
+def _condition(key: str, place: Place) -> Conditions:
     return {"StringEquals": {f"{key}/{tags.STACK}": place.stack}}

@@ -87,8 +87,9 @@ def _fetch(boot: Boot) -> str:
     """Detached at what the revision names, on the first run and on a later one."""
     return f"""apt-get update -q
 apt-get install -q -y --no-install-recommends git make python3-venv ca-certificates
-id signalink >/dev/null 2>&1 || useradd --system --create-home --shell /usr/sbin/nologin signalink
-as() {{ runuser -u signalink -- env HOME=/home/signalink "$@"; }}
+id signalink >/dev/null 2>&1 ||
+  useradd --system --create-home --home-dir /var/lib/signalink --shell /usr/sbin/nologin signalink
+as() {{ runuser -u signalink -- env HOME=/var/lib/signalink "$@"; }}
 if [ ! -d {FOLDER}/.git ]; then
   install -d -o signalink -g signalink {FOLDER}
   as git clone --quiet {boot.source} {FOLDER}

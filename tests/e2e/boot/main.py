@@ -7,6 +7,7 @@ and an image of Debian or Ubuntu (SIGNALINK_BOOT_BASE); without says so and ends
 """
 
 import argparse
+import asyncio
 import json
 import os
 import secrets
@@ -18,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from signalink_core.testing import eventually
 from signalink_stacks.lib import boot, machine
 
 HERE: Final = Path(__file__).resolve().parent
@@ -32,7 +34,7 @@ printf '[Manager]\nDefaultEnvironment=%s\n' "$(env | grep -E '^(SSL_CERT_FILE|RE
 """Services trust whom the image trusts: a network that reads along has an authority of its own."""
 PYTHON: Final = f"{boot.FOLDER}/.venv/bin/python"
 SIGNALINK: Final = f"{boot.FOLDER}/.venv/bin/signalink"
-AS: Final = ("runuser", "-u", "signalink", "--", "env", "HOME=/home/signalink")
+AS: Final = ("runuser", "-u", "signalink", "--", "env", "HOME=/var/lib/signalink")
 
 
 class Failed(Exception):
@@ -88,10 +90,7 @@ class Box:
         self.do("sh", "-c", f"cat > {path} && chmod {mode} {path}", given=text)
 
     def await_systemd(self) -> None:
-        deadline = time.monotonic() + 60
-        while "running" not in self._state():
-            expect(time.monotonic() < deadline, f"systemd did not come up: {self._state()}")
-            time.sleep(0.5)
+        asyncio.run(eventually(lambda: "running" in self._state(), within=60))
 
     def _state(self) -> str:
         done = subprocess.run(
@@ -122,7 +121,7 @@ def main() -> int:
         revision = run(["git", "-C", str(ROOT), "rev-parse", "HEAD"]).strip()
         try:
             told = [prove(image, gib, source, revision) for gib in sizes]
-        except Failed as error:
+        except (Failed, AssertionError) as error:
             say(f"FAILED: {error}")
     verdict = "ok" if len(told) == len(sizes) else "failed"
     say(f"boot: {'; '.join(told) or 'nothing'}; k3s (8 GiB) not run: {verdict}")
@@ -156,14 +155,14 @@ def prove(image: str, gib: int, source: Path, revision: str) -> str:
         box.do("systemctl", "daemon-reexec")
         box.do("touch", "/swapfile")  # the kernel is everybody's: no swap is switched on from here
         box.write("/usr/local/bin/certbot", (HERE / "certbot.sh").read_text(), "0755")
-        box.write("/root/boot.sh", boot.script(wanted), "0700")
+        box.write("/usr/local/sbin/boot", boot.script(wanted), "0700")
         began = time.monotonic()
-        box.do("/root/boot.sh", within=900)
+        box.do("/usr/local/sbin/boot", within=900)
         first = time.monotonic() - began
         say(f"{gib} GiB: up {first:.0f} s after the first boot began")
         pss = checked(box, wanted)
         began = time.monotonic()
-        box.do("/root/boot.sh", within=300)
+        box.do("/usr/local/sbin/boot", within=300)
         checked(box, wanted)
         say(f"{gib} GiB: a second run took {time.monotonic() - began:.0f} s and left all as it was")
         box.do("systemctl", "start", "--no-block", "signalink-end.service")
