@@ -132,10 +132,10 @@ docs: $(VENV)/.dev ## Write the generated files again: metric names, docs/metric
 	@$(BIN)/python -m signalink_gateway.asyncapi docs/api/asyncapi.yaml
 	@$(BIN)/python -m signalink_stacks.containers.compose compose.yaml
 
-charts: $(VENV)/.dev ## Write the charts' generated files again, and whole charts into dist/charts
+charts: $(VENV)/.dev ## Write the charts' generated files again, and whole charts into dist/charts (SCORES=1|all: their scores, all: others' too)
 	@$(BIN)/python -m signalink_stacks.charts write
 	@$(BIN)/python tests/charts/rendering.py
-	@$(if $(SCORES),$(BIN)/python tests/charts/scoring.py)
+	@$(if $(SCORES),$(BIN)/python tests/charts/scoring.py $(filter all,$(SCORES)))
 	@$(BIN)/python -m signalink_stacks.charts vendor
 
 # Go checks what it fetches against the public log of checksums; the second is named by its commit, its tags are no versions of Go.

@@ -61,7 +61,9 @@ async def test_without_postgres_answers_are_fast_503_and_end_when_it_is_back(wor
         assert all(int(answer.headers["retry-after"]) >= 1 for answer in answers)
         assert (await world.http.get("/.well-known/jwks.json")).status_code == 200
         await eventually(lambda: state(world, "postgres") == "down", within=5)
-        assert not world.api.readiness.ready
+        world.api.readiness.start()
+        assert world.api.readiness.ready, "every replica sees the same outage: clients must hear 503, not be refused"
+        assert not world.api.readiness.whole
     finally:
         database.engine.start()
     await eventually(lambda: state(world, "postgres") == "ok", within=10)

@@ -160,6 +160,38 @@ async def test_sigterm_under_load_loses_no_acknowledged_post_and_exits_zero(
     assert len(stored) == len(set(stored)) == last["last_seq"]
 
 
+async def test_during_an_outage_it_keeps_its_place_in_the_service_and_answers_503(
+    environment: Environment, database: Database
+) -> None:
+    async with running(environment()) as process:
+        public, internal = await process.started()
+        await eventually(lambda: ready(internal), within=15)
+        database.engine.stop()
+        try:
+            async with httpx.AsyncClient(base_url=internal) as http:
+
+                async def noticed() -> bool:
+                    return (await http.get("/readyz?all")).status_code == 503
+
+                await eventually(noticed, within=10)
+                answer = await http.get("/readyz")
+                assert (answer.status_code, answer.json()["whole"]) == (200, False)
+                assert answer.json()["dependencies"]["postgres"]["state"] == "down"
+            async with httpx.AsyncClient(base_url=public, timeout=6) as http:
+                refused = await http.post("/v1/auth/login", json={"username": "ann", "password": PASSWORD})
+            assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
+            assert refused.headers["content-type"] == "application/problem+json"
+            assert int(refused.headers["retry-after"]) >= 1
+        finally:
+            database.engine.start()
+        async with httpx.AsyncClient(base_url=internal) as http:
+
+            async def whole() -> bool:
+                return (await http.get("/readyz?all")).status_code == 200
+
+            await eventually(whole, within=15)
+
+
 async def test_it_starts_before_its_database_and_becomes_ready_with_it(
     environment: Environment, database: Database
 ) -> None:

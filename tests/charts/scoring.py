@@ -1,6 +1,7 @@
-"""`python tests/charts/scoring.py`: counts what checkov says of each chart and writes the table of charts/README.md.
+"""`python tests/charts/scoring.py [all]`: counts what checkov says of each chart, writes the table of charts/README.md.
 
-Needs checkov on PATH. Our rows are counted here; the others were counted once, with their defaults.
+Needs checkov on PATH. Our rows are counted each time. With `all` the charts of others are fetched by helm and counted
+by the same call (`others`); one that cannot be had keeps its last figure and the day of it, and is named.
 """
 
 import functools
@@ -14,6 +15,7 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import others
 import yaml
 from charting import ALL, ENGINES, ROOT, UMBRELLA, Object, render
 from checklist_renders import TOKENS
@@ -23,21 +25,6 @@ README = ROOT / "charts/README.md"
 BEGIN, END = "<!-- scores: make charts SCORES=1 -->\n", "<!-- end of scores -->\n"
 NOT_OURS = (*FOREIGN, OURS)
 SECONDS = 110
-OTHERS: dict[str, tuple[int, int]] = {
-    "strimzi operator": (168, 5),
-    "stakater/application": (306, 10),
-    "valkey-operator": (124, 5),
-    "CloudPirates kafka": (87, 5),
-    "CloudPirates redis": (86, 5),
-    "CloudNativePG operator": (106, 7),
-    "CloudPirates valkey, postgres": (84, 7),
-    "valkey-helm": (84, 9),
-    "grafana": (94, 11),
-    "tempo": (79, 12),
-    "otel-collector": (78, 15),
-    "podinfo": (75, 15),
-    "`helm create`": (75, 17),
-}
 
 
 @dataclass(frozen=True)
@@ -81,13 +68,40 @@ def ours() -> dict[str, Score]:
 
 
 def table() -> str:
-    """Best first; ours in bold."""
-    rows = [(f"**signalink {chart}**", score.passed, len(score.failed)) for chart, score in ours().items()]
-    rows += [(name, passed, failed) for name, (passed, failed) in OTHERS.items()]
+    """Best first; ours in bold, counted now."""
+    rows = [(f"**signalink {chart}**", score.passed, len(score.failed), "", "") for chart, score in ours().items()]
+    rows += [(name, one.passed, one.failed, one.version, _counted(one)) for name, one in others.figures().items()]
     rows.sort(key=lambda row: (-row[1] / (row[1] + row[2]), row[0]))
-    lines = ["| chart | passed | failed | % |", "|---|---|---|---|"]
-    lines += [f"| {name} | {good} | {bad} | {100 * good / (good + bad):.1f} |" for name, good, bad in rows]
+    lines = ["| chart | version | passed | failed | % | counted |", "|---|---|---|---|---|---|"]
+    lines += [f"| {name} | {version} | {good} | {bad} | {100 * good / (good + bad):.1f} | {day or 'now'} |"
+              for name, good, bad, version, day in rows]  # fmt: skip
     return "".join(f"{line}\n" for line in lines)
+
+
+def _counted(figure: others.Figure) -> str:
+    return f"{figure.day}, {figure.by}" if figure.by else f"{figure.day} or before, version not written down"
+
+
+def version() -> str:
+    done = subprocess.run(["checkov", "--version"], capture_output=True, text=True, timeout=SECONDS, check=False)
+    return f"checkov {done.stdout.strip()}"
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+
+
+def count_others() -> int:
+    """How many could not be had."""
+    found, missing = others.measured([*others.SOURCES, others.CREATE], checkov, version())
+    known = others.figures()
+    others.write(known | found)
+    for name, figure in found.items():
+        say(f"{name} {figure.version}: {figure.passed} passed, {figure.failed} failed")
+    for name, why in missing.items():
+        say(f"{name} could not be had, its figure of {known[name].day} stays: {why}")
+    say(f"{len(found)} charts of others counted, {len(missing)} not to be had")
+    return len(missing)
 
 
 def with_table(text: str) -> str:
@@ -98,10 +112,12 @@ def with_table(text: str) -> str:
     return f"{before}{BEGIN}{table()}{END}{after}"
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
+    if arguments == ["all"]:
+        count_others()
     README.write_text(with_table(README.read_text(encoding="utf-8")), encoding="utf-8")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

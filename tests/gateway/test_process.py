@@ -13,6 +13,7 @@ import httpx
 import orjson
 import pytest
 
+from signalink_core import ids
 from signalink_core.errors import SignalinkError
 from signalink_core.testing import eventually
 from signalink_gateway import app
@@ -93,6 +94,31 @@ async def test_without_postgres_it_is_live_and_not_ready(start: Start) -> None:
     process.send_signal(signal.SIGTERM)
     async with asyncio.timeout(15):
         assert await process.wait() == 0
+
+
+async def test_a_node_that_knew_postgres_stays_ready_without_it(platform: Any, start: Start) -> None:
+    """Sockets and the live feed go on, and no other node has a Postgres either."""
+    process = await start()
+
+    async def whole() -> bool:
+        return await ready(process, "/readyz?all") == 200
+
+    await eventually(whole, within=20, every=0.1)
+    client = await platform.connect(Port(process), await platform.user())
+    platform.database.engine.stop()
+    try:
+        async with httpx.AsyncClient(trust_env=False, timeout=2) as http:
+
+            async def noticed() -> bool:
+                answer = await http.get(f"http://127.0.0.1:{process.ports[1]}/readyz")
+                assert answer.status_code == 200
+                return bool(answer.json()["dependencies"]["postgres"]["state"] != "ok")
+
+            await client.subscribe(ids.uuid7())
+            await eventually(noticed, within=15)
+        assert client.closed is None
+    finally:
+        platform.database.engine.start()
 
 
 async def test_a_missing_setting_is_one_line_and_exit_code_64(start: Start) -> None:

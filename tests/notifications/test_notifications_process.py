@@ -208,6 +208,34 @@ async def test_it_lives_without_kafka_and_says_so_and_people_can_still_change_th
         assert await process.ended() == 0
 
 
+async def test_while_postgres_is_stopped_it_keeps_its_place_in_the_service_and_answers_503(stage: Stage) -> None:
+    engine = stage.talk.database.engine
+    async with stage.run() as process:
+        await eventually(process.ready, within=WITHIN)
+
+        async def whole() -> bool:
+            return bool((await process.readiness())["whole"])
+
+        async def away() -> bool:
+            return not await whole()
+
+        await eventually(whole, within=WITHIN)
+        engine.stop()
+        try:
+            await eventually(away, within=WITHIN)
+            assert await process.ready(), "no replica has a Postgres now: clients must hear 503, not be refused"
+            token = TokenSigner(stage.ring, "signalink").access(uuid7(), uuid7())
+            async with httpx.AsyncClient(base_url=await process.address(1), timeout=6) as http:
+                answer = await http.get("/v1/preferences", headers={"Authorization": f"Bearer {token}"})
+            assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert int(answer.headers["retry-after"]) >= 1
+        finally:
+            engine.start()
+        await eventually(whole, within=WITHIN)
+    assert not process.events("task_crashed")
+
+
 async def test_without_postgres_a_request_is_told_so_at_once(stage: Stage) -> None:
     async with stage.run(SIGNALINK_POSTGRES_DSN="postgresql://x@127.0.0.1:1/x") as process:
         token = TokenSigner(stage.ring, "signalink").access(uuid7(), uuid7())

@@ -20,7 +20,7 @@ from signalink_core.kafka.consumer import ConsumerLimits, KafkaConsumerManager
 from signalink_core.kafka.offsets import PostgresOffsets
 from signalink_core.kafka.producer import KafkaProducer
 from signalink_core.lifecycle import Lifecycle, until_stopped
-from signalink_core.readiness import Readiness, State
+from signalink_core.readiness import Readiness
 from signalink_core.telemetry import logging
 
 log = logging.get_logger(__name__)
@@ -32,13 +32,12 @@ class Analytics(Lifecycle):
     def __init__(self, settings: Settings, public: PublicGroups | None = None) -> None:
         super().__init__()
         self.settings = settings
-        self.readiness = Readiness(("postgres", "kafka"))
+        self.readiness = Readiness(("postgres", "kafka"), own=None if public is None else ())
         self.letters = KafkaProducer(settings.kafka, client_id=settings.process.node)
         self.effect = WindowEffect(rules_of(settings.windows))
         self._internal = InternalServer(settings.process, self.readiness)
         self.public = None if public is None else PublicSide(public, self.readiness)
         self._figures: HttpServer | None = None
-        self._joined = False
 
     @property
     def port(self) -> int:
@@ -95,17 +94,8 @@ class Analytics(Lifecycle):
             dead_letters=self.letters,
             node=settings.process.node,
             limits=limits,
-            report=self.report,
+            report=self.readiness.set,
         )
-
-    def report(self, dependency: str, state: State, detail: str) -> None:
-        """Of the consumer. Figures can be told without Kafka: they grow old and say so, so what serves them stays
-        ready once it was."""
-        if dependency == "kafka":
-            self._joined = self._joined or state == "ok"
-            if state == "down" and self._joined and self.public is not None:
-                state = "degraded"
-        self.readiness.set(dependency, state, detail)
 
 
 def rules_of(windows: WindowSettings) -> Rules:

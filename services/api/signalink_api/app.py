@@ -77,7 +77,7 @@ class Api(Lifecycle):
     def __init__(self, settings: Settings) -> None:
         super().__init__()
         self.settings = settings
-        self.readiness = Readiness([POSTGRES])
+        self.readiness = Readiness([POSTGRES], own=())
         self.readiness.set(REDIS, "degraded", "not checked yet")
         self.keys = load_keys(settings)
         self.rules = Rules.of(settings.limits)

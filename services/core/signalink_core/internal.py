@@ -1,5 +1,7 @@
 """The internal port: /metrics, /healthz, /readyz; /faults where faults are on; /debug/NAME with its token; else 404.
 
+/readyz is for load balancers: may it get traffic. /readyz?all is for those who watch: does all it needs answer.
+
 It is a small ASGI app of its own, so that it answers even when the public app is broken.
 """
 
@@ -98,7 +100,8 @@ class InternalApp:
                 why = self._unwell()
                 return (200, JSON, b'{"live":true}') if why is None else (503, JSON, _not_live(why))
             case "GET" | "HEAD", "/readyz":
-                return 200 if self._readiness.ready else 503, JSON, orjson.dumps(self._readiness.snapshot())
+                good = self._readiness.whole if scope["query_string"] == b"all" else self._readiness.ready
+                return 200 if good else 503, JSON, orjson.dumps(self._readiness.snapshot())
             case method, "/faults" if self._token is not None:
                 _authenticate(headers, self._token, "Fault control")
                 return await self._faults(method, scope["query_string"], receive)

@@ -102,7 +102,7 @@ class App(lifecycle.Lifecycle):
     def __init__(self, settings: Settings) -> None:
         super().__init__()
         process = settings.process.named("gateway")
-        self.readiness = Readiness(["postgres", "redis"])
+        self.readiness = Readiness(["postgres", "redis"], own=("canary",))
         self.gateway = Gateway(
             node=process.node,
             limits=settings.limits,

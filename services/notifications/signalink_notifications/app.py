@@ -54,7 +54,7 @@ class Notifications(Lifecycle):
         settings.delivery.check(settings.process)
         self.settings = settings
         self.readiness = Readiness(
-            (POSTGRES, f"{OUTBOX}_kafka", f"{OUTBOX}_log", f"{PLANNER}_kafka", f"{DISPATCHER}_kafka")
+            (POSTGRES, f"{OUTBOX}_kafka", f"{OUTBOX}_log", f"{PLANNER}_kafka", f"{DISPATCHER}_kafka"), own=()
         )
         self.database = Database(settings.postgres, connections=settings.notifications.connections)
         self.producer = KafkaProducer(settings.kafka, client_id=settings.process.node)

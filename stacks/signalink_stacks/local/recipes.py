@@ -92,7 +92,7 @@ def _in_thread(ready: Callable[[], bool]) -> Callable[[], Awaitable[bool]]:
 
 def service(process: ServiceProcess, logs: Path, hung_seconds: float = HUNG_SECONDS) -> Recipe:
     async def ready() -> bool:
-        return await probes.http_ok(process.metrics_port, process.manifest.health.ready)
+        return await probes.http_ok(process.metrics_port, f"{process.manifest.health.ready}?all")
 
     async def alive() -> bool:
         return await probes.http_ok(process.metrics_port, process.manifest.health.live, LIVE_SECONDS)

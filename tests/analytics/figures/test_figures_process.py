@@ -138,13 +138,14 @@ async def test_figures_are_told_without_kafka_once_it_was_there(
         for dependency in ("postgres", "redis"):
             process.readiness.set(dependency, "ok")
         process.readiness.start()
-        process.report("kafka", "down", "not in the group yet")
+        process.readiness.set("kafka", "down", "not in the group yet")
         assert not process.readiness.ready
-        process.report("kafka", "ok", "")
+        process.readiness.set("kafka", "ok")
         assert process.readiness.ready
-        process.report("kafka", "down", "gone")
+        process.readiness.set("kafka", "down", "gone")
     assert told.readiness.ready
-    assert told.readiness.snapshot()["dependencies"]["kafka"] == {"state": "degraded", "detail": "gone"}
+    assert not told.readiness.whole
+    assert told.readiness.snapshot()["dependencies"]["kafka"] == {"state": "down", "detail": "gone"}
     assert not counting.readiness.ready
 
 
