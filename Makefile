@@ -92,7 +92,7 @@ publish: $(VENV)/.dev ## Build our images, push them to REGISTRY, sign them with
 	@test -n "$(REGISTRY)" || { echo "make publish: which registry? Next: make publish REGISTRY=HOST" >&2; exit 64; }
 	@case "$(REGISTRY)" in *.amazonaws.com*) \
 	  aws ecr get-login-password | docker login --username AWS --password-stdin "$(firstword $(subst /, ,$(REGISTRY)))" ;; esac
-	@mkdir -p dist && $(BIN)/signalink images build && $(BIN)/signalink images push --registry "$(REGISTRY)"
+	@mkdir -p dist && $(BIN)/signalink images build --extra aws && $(BIN)/signalink images push --registry "$(REGISTRY)"
 	@test -z "$$GITHUB_OUTPUT" || echo "images=$$($(BIN)/python -c 'import json; print(json.dumps(json.load(open("dist/images.json"))))')" >> "$$GITHUB_OUTPUT"
 
 preview: $(VENV)/.dev $(PROGRAM)/.stacks ## Show what STACK would become and what that costs: dist/preview.json, dist/preview.md; exit 1 over its limit
