@@ -40,7 +40,7 @@ class Statement:
     sid: str
     actions: tuple[str, ...]
     resources: tuple[str, ...]
-    conditions: Mapping[str, Mapping[str, str]] | None = None
+    conditions: Mapping[str, Mapping[str, str | list[str]]] | None = None
 
     def json(self) -> dict[str, Any]:
         body: dict[str, Any] = {
