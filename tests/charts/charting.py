@@ -115,10 +115,9 @@ def _keep(folder: tempfile.TemporaryDirectory[str]) -> tempfile.TemporaryDirecto
 
 def show_notes(notes: Path) -> None:
     """`helm template` prints no notes: a template beside them does, as an object of kind Notes."""
-    body = notes.read_text(encoding="utf-8").strip()
-    found = re.fullmatch(r"\{\{ include (\S+) \. \}\}", body)
-    assert found, f"{notes} is not one include"
-    shown = f"apiVersion: x/v1\nkind: Notes\ntext: {{{{ include {found[1]} . | toJson }}}}\n"
+    chart, body = notes.parents[1].name, notes.read_text(encoding="utf-8").strip()
+    shown = f'apiVersion: x/v1\nkind: Notes\nchart: {chart}\ntext: {{{{ include "notes-{chart}" . | toJson }}}}\n'
+    shown += f'{{{{- define "notes-{chart}" }}}}{body}{{{{ end }}}}\n'
     notes.with_name("zz-notes.yaml").write_text(shown, encoding="utf-8")
 
 
@@ -167,7 +166,7 @@ def _rendered(chart: str, templates: list[tuple[str, str]]) -> Rendered:
             if found is None:
                 continue
             if found["kind"] == "Notes":
-                notes += found["text"]
+                notes += found["text"] if found["chart"] == chart else ""
                 continue
             objects.append(found)
             manifests.append((source, number, f"# Source: {source}\n{part.strip()}\n"))

@@ -108,7 +108,7 @@ DAMAGES = [
     library(
         "H12",
         "bindings",
-        "  value: /run/secrets/signalink/redis-{{ $name }}",
+        "  value: /run/secrets/signalink/{{ $what }}-{{ index . 2 }}",
         "  valueFrom: {secretKeyRef: {name: x, key: y}}",
     ),
     Damage(
@@ -126,7 +126,7 @@ DAMAGES = [
     library("H14", "image", '{{ $image.pullPolicy | default "Always" }}', "IfNotPresent"),
     library("H15", "labels", "namespace: {{ $top.Release.Namespace }}\n", ""),
     library("H15", "labels", "app.kubernetes.io/part-of: signalink\n", ""),
-    library("H16", "notes", "Address: {{ index", "At: {{ index"),
+    library("H16", "notes", "Address: {{ $url }} after", "At: {{ $url }} after"),
     library(
         "H16",
         "ingress",

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from signalink_core.errors import ConfigurationError
-from signalink_stacks.delivery import trust
+from signalink_stacks.delivery import permissions, trust
+from signalink_stacks.delivery.__main__ import main
+from signalink_stacks.delivery.permissions import Place
 
+Captured = pytest.CaptureFixture[str]
 ACCOUNT, HERE = "123456789012", "acme/signalink"
 PROD = f"repo:{HERE}:environment:prod"
 
@@ -78,3 +81,31 @@ def test_the_command_prints_the_policy_and_refuses_a_bad_account() -> None:
     assert json.loads(done.stdout) == trust.policy("deploy", HERE, ACCOUNT)
     bad = subprocess.run([*words, "12"], capture_output=True, text=True, timeout=60, check=False)
     assert (bad.returncode, "twelve digits" in bad.stderr) == (64, True)
+
+
+PLACE = ["--account", ACCOUNT, "--region", "us-east-1", "--stack", "eks"]
+
+
+def test_the_command_prints_what_a_role_may_do_each_policy_by_its_name() -> None:
+    words = [sys.executable, "-m", "signalink_stacks.delivery", "permissions", "push", *PLACE]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
+    assert json.loads(done.stdout) == permissions.policies("push", Place(ACCOUNT, "us-east-1", "eks"))
+    assert list(json.loads(done.stdout)) == ["signalink-push-1"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [("--account", "12", "'12' is no account"), ("--region", "us", "'us' is no region"),
+     ("--stack", "E*", "'E*' is no stack"), ("--state", "a*", "'a*' is no state"), ("--key", "*", "'*' is no key")],
+)  # fmt: skip
+def test_a_place_that_could_mean_more_is_refused(key: str, value: str, said: str, capsys: Captured) -> None:
+    assert main(["permissions", "deploy", *PLACE, key, value]) == 64
+    assert said in capsys.readouterr().err
+
+
+def test_without_a_bucket_there_is_no_right_on_one() -> None:
+    for role in ("preview", "deploy"):
+        assert "s3:" not in json.dumps(permissions.policies(role, Place(ACCOUNT, "us-east-1", "eks")))
+    mine = json.dumps(permissions.policies("preview", Place(ACCOUNT, "us-east-1", "eks", state="acme-state")))
+    assert "s3:GetObject" in mine
+    assert "s3:PutObject" not in mine

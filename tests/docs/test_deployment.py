@@ -195,6 +195,7 @@ async def look(seen: Seen) -> None:
     await talk(seen, "after the restore")
 
 
+@pytest.mark.timeout(400)  # four graphs are recorded: 140 s in all where everything else runs too
 async def test_the_commands_of_the_stacks_environment_work(folder: Path, environment: dict[str, str]) -> None:
     if not (ROOT / graph.ENVIRONMENT).exists():
         pytest.skip(f"{graph.ENVIRONMENT} is not there: make stacks")

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import yaml
 from rig import say
 
 from signalink_core.testing import eventually
@@ -105,6 +106,9 @@ class Ground:
     def helm(self, *words: str, seconds: float = 1200.0) -> str:
         return ask(self.access.helm(*words, f"--namespace={self.namespace}"), seconds)
 
+    def promises(self, release: str = plan.RELEASE) -> set[str]:
+        return shown(self.helm, release)
+
     def document(self, *words: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.kubectl("get", *words, "--output=json"))
         return found
@@ -136,9 +140,25 @@ class Ground:
         return time.monotonic() - began
 
 
-def kept(printed: str) -> int:
-    """How many promises `helm test` says were kept."""
-    return len(re.findall(r"^Phase:\s+Succeeded$", printed, re.MULTILINE))
+def shown(helm: Callable[..., str], release: str) -> set[str]:
+    """Have a release show its promises; the names of those that were kept. Missed when one was not, or there is none.
+
+    `helm` runs its words in the release's namespace.
+    """
+    hooks = yaml.safe_load_all(helm("get", "hooks", release))
+    wanted = {each["metadata"]["name"] for each in hooks if each and each["kind"] == "Job"}
+    printed = helm("test", release, "--timeout=5m")
+    if missing := wanted - kept(printed):
+        raise Missed(f"helm test does not say that these were kept: {sorted(missing)}\n{printed[-1500:]}")
+    if not wanted:
+        raise Missed(f"the release {release} shows no promise")
+    return wanted
+
+
+def kept(printed: str) -> set[str]:
+    """The names of which `helm test` says that all went well; what they need is told of as they are."""
+    found = re.findall(r"^TEST SUITE:\s+(\S+)$.*?^Phase:\s+(\S+)$", printed, re.MULTILINE | re.DOTALL)
+    return {name for name, _ in found} - {name for name, phase in found if phase != "Succeeded"}
 
 
 def _pod(item: Mapping[str, Any]) -> Pod:

@@ -130,9 +130,55 @@ def test_a_chart_alone_gets_what_the_umbrella_would_give_it_and_where_the_rest_i
     assert found["replicaCount"] == 1
     assert "api" not in found
     assert found["global"]["imageMap"] == {"postgres": "mirror/postgres"}
-    assert found["global"]["serviceUrls"] == {"api": "http://one-api.signalink-alone-api.svc.cluster.local:8000"}
+    assert found["global"]["serviceUrls"] == {
+        "api": "http://one-api.signalink-alone-api.svc.cluster.local:8000",
+        "analytics": "http://one-analytics.signalink-alone-analytics.svc.cluster.local:8003",
+    }
     assert found["global"]["bindings"]["kafka"]["brokers"] == ["one-kafka.signalink-alone.svc.cluster.local:9092"]
     assert set(alone.ORDER) == {manifest.name for manifest in matrix.manifests()}
+
+
+HOOKS = """
+kind: Job
+metadata: {name: chat-api-test-answers}
+---
+kind: Job
+metadata: {name: chat-relay-test-published}
+---
+kind: Service
+metadata: {name: chat-relay-test}
+"""
+PRINTED = """NAME: chat
+STATUS: deployed
+TEST SUITE:     chat-relay-test
+Last Started:   Sat Nov 28 07:30:01 2026
+Phase:          Succeeded
+TEST SUITE:     chat-api-test-answers
+Last Started:   Sat Nov 28 07:30:01 2026
+Phase:          Succeeded
+TEST SUITE:     chat-relay-test-published
+Last Started:   Sat Nov 28 07:30:01 2026
+Phase:          {phase}
+"""
+
+
+@pytest.mark.parametrize(
+    ("hooks", "phase", "says"),
+    [(HOOKS, "Failed", "chat-relay-test-published"), (HOOKS, "Unknown", "kept: "), ("", "Succeeded", "no promise")],
+)
+def test_promises_are_counted_by_name_and_a_silent_one_is_missed(hooks: str, phase: str, says: str) -> None:
+    def helm(*words: str) -> str:
+        return hooks if words[0] == "get" else PRINTED.format(phase=phase)
+
+    with pytest.raises(cluster.Missed, match=says):
+        cluster.shown(helm, "chat")
+
+
+def test_what_a_promise_needs_is_none() -> None:
+    def helm(*words: str) -> str:
+        return HOOKS if words[0] == "get" else PRINTED.format(phase="Succeeded")
+
+    assert cluster.shown(helm, "chat") == {"chat-api-test-answers", "chat-relay-test-published"}
 
 
 @pytest.mark.parametrize("name", ["kind", "upgrade", "pods", "alone", "target"])

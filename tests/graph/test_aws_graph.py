@@ -171,6 +171,89 @@ def test_a_service_has_a_role_of_its_own_with_what_its_bindings_need(graphs: dic
     assert "kafka-cluster:ReadData" not in said
 
 
+LOGINS = ("rds-db:connect", "elasticache:Connect", "secretsmanager:GetSecretValue")
+ROLE_OF = {
+    **{name: name for name in principals.PRINCIPALS if name not in ("owner", "operator")},
+    **dict.fromkeys(("api-migrate", "analytics-migrate", "notifications-migrate", "api-tokens"), "owner"),
+}
+"""Part that has a role -> the principal it signs in as."""
+
+
+@pytest.mark.parametrize("stack", ON_EKS)
+def test_a_role_signs_in_as_its_own_principal_and_as_nobody_else(graphs: dict[str, Graph], stack: str) -> None:
+    graph = graphs[stack]
+    for part, principal in ROLE_OF.items():
+        table = principals.PRINCIPALS[principal]
+        found = logins(graph, part)
+        (account,) = found["rds-db:connect"]
+        assert account.rpartition("/")[2] == table.postgres_role, part
+        users = [arn for arn in found.get("elasticache:Connect", ()) if ":user:" in arn]
+        assert len(users) == (table.redis_acl is not None), part
+        assert all(arn.endswith(f"-{principal}") for arn in users), part
+        assert "secretsmanager:GetSecretValue" not in found
+    assert not logins(graph, "operator")
+    (account,) = logins(graph, "postgres-bootstrap")["rds-db:connect"]
+    assert account.endswith("/signalink_root")
+    assert set(logins(graph, "postgres-bootstrap")) == {"rds-db:connect", "secretsmanager:GetSecretValue"}
+
+
+def logins(graph: Graph, part: str) -> dict[str, list[str]]:
+    """Action that lets somebody in -> what it is for."""
+    (found,) = [each for each in of(graph, "RolePolicy") if each.name == f"role-{part}-policy"] or [None]
+    statements = rights.statements(found.inputs["policy"]) if found else []
+    return {
+        action: list(statement["Resource"])
+        for statement in statements
+        for action in statement["Action"]
+        if action in LOGINS
+    }
+
+
+@pytest.mark.parametrize("stack", ON_EKS)
+def test_pods_find_their_role_and_rds_its_roles_when_they_start(graphs: dict[str, Graph], stack: str) -> None:
+    """A pod is told of its role when it starts, and never again."""
+    graph = graphs[stack]
+    name_of = {each.urn: each.name for each in graph}
+    for service in ("api", "relay", "gateway", "analytics", "notifications", "prober", "operator"):
+        (chart,) = [each for each in of(graph, "Chart") if each.name == f"{service}-chart"]
+        before = {name_of[urn] for urn in needs(graph, chart)}
+        assert f"role-{service}" in before, service
+        parts = {part.removesuffix("-chart") for part in before}
+        assert {f"role-{part}" for part in ROLE_OF if part.startswith(f"{service}-")} <= parts, service
+        if service != "operator":
+            assert {"postgres-bootstrap", "postgres-authority"} <= before, service
+
+
+@pytest.mark.parametrize("stack", ON_EKS)
+def test_charts_are_told_how_services_sign_in(graphs: dict[str, Graph], stack: str) -> None:
+    (chart,) = [each for each in of(graphs[stack], "Chart") if each.name == "gateway-chart"]
+    told = chart.inputs["values"]["global"]["bindings"]
+    assert (told["postgres"]["auth"], told["postgres"]["tls"], told["redis"]["auth"]) == ("iam", True, "iam")
+    assert told["redis"]["cache"] and told["redis"]["awsRegion"] == told["postgres"]["awsRegion"] == "us-east-1"
+    assert told["postgres"]["caConfigMap"]["name"] == "signalink-postgres-authority"
+    assert not any("passwordSecret" in told[engine] for engine in ("postgres", "redis"))
+    user = chart.inputs["values"]["bindings"]["redis"]["user"]
+    assert user in {each.inputs["userName"] for each in of(graphs[stack], "User")} and user.endswith("-gateway")
+
+
+@pytest.mark.parametrize("stack", ON_EKS)
+def test_rds_is_prepared_by_its_administrator_without_a_password_in_the_stack(
+    graphs: dict[str, Graph], stack: str
+) -> None:
+    graph = graphs[stack]
+    (job,) = [each for each in of(graph, "Job") if each.name == "postgres-bootstrap-job"]
+    pod = job.inputs["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert pod["serviceAccountName"] == "signalink-postgres-bootstrap"
+    assert any(word.startswith("--admin-secret=arn:") for word in container["args"])
+    assert not any("PASSWORD" in each["name"] for each in container["env"])
+    (volume,) = [each for each in pod["volumes"] if each["name"] == "secrets"]
+    (source,) = volume["projected"]["sources"]
+    (authority,) = [each for each in of(graph, "ConfigMap") if each.name == "postgres-authority-certificates"]
+    assert source["configMap"]["name"] == authority.inputs["metadata"]["name"]
+    assert authority.inputs["data"]["ca.pem"].count("BEGIN CERTIFICATE") == 1
+
+
 def actions(graph: Graph, name: str) -> set[str]:
     (found,) = [each for each in of(graph, "RolePolicy") if each.name == name]
     return {action for statement in rights.statements(found.inputs["policy"]) for action in statement["Action"]}

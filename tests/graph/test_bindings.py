@@ -17,6 +17,17 @@ KEYS = {
     "redis": {"SIGNALINK_REDIS_URL", "SIGNALINK_REDIS_PASSWORD_FILE"},
     "kafka": {"SIGNALINK_KAFKA_BOOTSTRAP", "SIGNALINK_KAFKA_PASSWORD_FILE"},
 }
+ADDRESS = {
+    "postgres": "SIGNALINK_POSTGRES_DSN",
+    "redis": "SIGNALINK_REDIS_URL",
+    "kafka": "SIGNALINK_KAFKA_BOOTSTRAP",
+}
+ROLE_KEYS = {"postgres": ("AUTH", "TLS", "CA_FILE"), "redis": ("AUTH", "CACHE"), "kafka": ("SECURITY",)}
+BY_ROLE = {
+    engine: {address, *(f"SIGNALINK_{engine.upper()}_{key}" for key in ("AWS_REGION", *ROLE_KEYS[engine]))}
+    for engine, address in ADDRESS.items()
+}
+"""With a role there is no password, and so no file of one."""
 CELLS: list[tuple[Engine, str]] = [
     *(("postgres", provider) for provider in ("embedded", "chart", "operator", "external", "aws")),
     *(("redis", provider) for provider in ("embedded", "chart", "external", "aws")),
@@ -71,11 +82,13 @@ def _aws(engine: Engine) -> Any:
 def test_every_provider_keeps_the_contract(engine: Engine, provider: str, monkeypatch: pytest.MonkeyPatch) -> None:
     binding, env = bound(engine, provider, monkeypatch)
     assert (binding.kind, binding.provider) == (engine, provider)
-    assert set(env) == KEYS[engine]
+    by_role = binding.auth == "iam"
+    assert set(env) == (BY_ROLE[engine] if by_role else KEYS[engine])
     assert all(graphs.CANARY not in value for value in env.values()), "a secret in clear"
     files = [value for key, value in env.items() if key.endswith("_FILE")]
-    assert files == [f"/run/secrets/signalink/{engine}-relay"]
-    address = next(value for key, value in env.items() if not key.endswith("_FILE"))
+    ours = [f"/run/secrets/signalink/{engine}-relay"]
+    assert files == (["/run/secrets/signalink/postgres-ca.pem"] if engine == "postgres" else []) if by_role else ours
+    address = env[ADDRESS[engine]]
     assert ":" not in address.partition("://")[2].partition("@")[0], "a password in an address"
     if provider == "aws":
         assert binding.tls.mode == "on" and binding.auth == "iam"

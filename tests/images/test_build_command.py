@@ -82,3 +82,30 @@ def test_a_build_that_fails_shows_the_engine_s_last_lines(tmp_path: Path, monkey
     catalogue = images.load()
     with pytest.raises(DependencyUnavailable, match=r"(?s)image api could not be built.*no space left"):
         build.run([catalogue.named("api")], catalogue, SOURCE, tag="t", say=lambda _: None)
+
+
+def test_an_image_signs_in_at_aws_where_it_is_asked_to_and_else_holds_nothing_for_it() -> None:
+    assert "EXTRA=aws" in words(extra=build.extra_of("aws"))
+    assert not [word for word in words(extra=build.extra_of("")) if word.startswith("EXTRA")]
+    with pytest.raises(ConfigurationError, match="no extra 'dev'"):
+        build.extra_of("dev")
+
+
+@pytest.mark.parametrize("name", [image.name for image in images.load().services()])
+def test_what_is_added_for_aws_is_of_the_same_versions_as_what_is_there(name: str) -> None:
+    """Both locks go into one environment, whose list of contents would else depend on their order."""
+
+    def pinned(lock: str) -> dict[str, str]:
+        text = (images.root() / f"requirements/{lock}.txt").read_text(encoding="utf-8")
+        lines = [line.split(";")[0].split("\\")[0].strip() for line in text.splitlines() if "==" in line]
+        return dict(line.split("==", 1) for line in lines if not line.startswith("-"))
+
+    own, extra = pinned(name), pinned("aws")
+    assert {"botocore", "aws-msk-iam-sasl-signer-python"} <= extra.keys()
+    assert {each: own[each] for each in own.keys() & extra.keys()} == {
+        each: extra[each] for each in own.keys() & extra.keys()
+    }
+
+
+def test_what_the_registry_gets_signs_in_at_aws() -> None:
+    assert "images build --extra aws && " in (images.root() / "Makefile").read_text(encoding="utf-8")

@@ -1,7 +1,10 @@
 """One machine runs what fits into its memory, says what does not, and ends by itself."""
 
+import base64
+import json
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signalink_core.errors import ConfigurationError
-from signalink_stacks.lib import machine
+from signalink_stacks.lib import boot, machine
 
-BOOT = machine.Boot(
+BOOT = boot.Boot(
     parts=machine.parts(1),
     source="https://git.example/signalink.git",
     revision="v1",
@@ -65,7 +68,7 @@ def test_less_than_a_gibibyte_is_refused() -> None:
 @pytest.mark.parametrize("domain", ["", "chat.example.org"])
 def test_the_script_of_the_first_boot_is_shell(gib: float, domain: str, tmp_path: Path) -> None:
     script = tmp_path / "boot.sh"
-    script.write_text(machine.user_data(replace(BOOT, parts=machine.parts(gib), domain=domain)), encoding="utf-8")
+    script.write_text(boot.script(replace(BOOT, parts=machine.parts(gib), domain=domain)), encoding="utf-8")
     subprocess.run(["bash", "-n", script], check=True)
     assert len(script.read_bytes()) < 16_384, "EC2 takes 16 KiB"
     if shellcheck := shutil.which("shellcheck"):
@@ -73,9 +76,41 @@ def test_the_script_of_the_first_boot_is_shell(gib: float, domain: str, tmp_path
 
 
 def test_the_script_says_what_is_missing_and_ends_the_machine() -> None:
-    text = machine.user_data(BOOT)
+    text = boot.script(BOOT)
     assert "up --only api,gateway" in text
     assert "kafka, relay, analytics, notifications, prober do not: they need 4 GiB" in text
     assert "OnBootSec=12h" in text
-    assert "--only" not in machine.user_data(replace(BOOT, parts=machine.parts(4)))
-    assert "certbot" not in machine.user_data(replace(BOOT, domain=""))
+    assert "up --only all " in boot.script(replace(BOOT, parts=machine.parts(4)))
+    assert "certbot" not in boot.script(replace(BOOT, domain=""))
+
+
+def test_pods_come_from_the_registry_by_digest_and_its_password_is_renewed() -> None:
+    host = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
+    pods = replace(
+        BOOT, parts=machine.parts(8), registry=f"{host}/signalink", values={"imageRegistry": f"{host}/signalink"}
+    )
+    text = boot.script(pods)
+    values = json.loads(text.partition("<<'VALUES'\n")[2].partition("\nVALUES\n")[0])
+    assert values["global"] == {"imageRegistry": f"{host}/signalink", "imagePullSecrets": [boot.PULL_SECRET]}
+    assert "OnUnitActiveSec=6h" in text
+    assert "--values /etc/signalink-values.json" in text
+    elsewhere = boot.script(replace(pods, registry="registry.example/signalink"))
+    assert "get-login-password" not in elsewhere
+    assert "imagePullSecrets" not in elsewhere
+
+
+def test_nginx_knows_the_services_that_run_and_no_other() -> None:
+    assert "analytics" not in boot.site(BOOT)
+    everything = boot.site(replace(BOOT, parts=machine.parts(4)))
+    assert "127.0.0.1:8003" in everything and "127.0.0.1:8004" in everything
+    assert "ANALYTICS_URL=https://chat.example.org" in boot.script(replace(BOOT, parts=machine.parts(4)))
+
+
+def test_the_embedded_program_for_the_registry_is_python(tmp_path: Path) -> None:
+    text = boot.script(replace(BOOT, parts=machine.parts(8), registry="1.dkr.ecr.us-east-1.amazonaws.com"))
+    program = text.partition("python3 -c '\n")[2].partition("' | kubectl apply")[0]
+    done = subprocess.run([sys.executable, "-c", program], input="word\n", capture_output=True, text=True, check=True)
+    secret = json.loads(done.stdout)
+    kept = json.loads(secret["stringData"][".dockerconfigjson"])["auths"]["1.dkr.ecr.us-east-1.amazonaws.com"]["auth"]
+    assert base64.b64decode(kept) == b"AWS:word"
+    assert secret["metadata"] == {"name": boot.PULL_SECRET, "namespace": boot.NAMESPACE}

@@ -1,16 +1,35 @@
+{{/* How people reach a service, and what still stands in their way. */}}
+{{- define "signalink-lib.address" -}}
+{{- $name := include "signalink-lib.fullname" . -}}
+{{- $service := .Values.service -}}
+{{- $url := index .Values.global.publicUrls (include "signalink-lib.service" . | fromYaml).name | default (printf "http://localhost:%d" (int .Values.ports.http)) -}}
+{{- if ne .Values.ingress.mode "none" -}}
+Address: {{ if .Values.ingress.tlsSecret }}https{{ else }}http{{ end }}://{{ .Values.ingress.host }}{{ .Values.ingress.path }}
+{{- else if ne $service.type "ClusterIP" -}}
+Address: {{ $url }} is what people are told; the port that leads there:
+  kubectl --namespace {{ .Release.Namespace }} get service {{ $name }}-public
+{{- else -}}
+Address: {{ $url }} after
+  kubectl --namespace {{ .Release.Namespace }} port-forward service/{{ $name }} {{ .Values.ports.http }}
+{{- end }}
+{{- if and (ne $service.type "ClusterIP") .Values.networkPolicy.enabled (not (contains "ipBlock" (toJson .Values.networkPolicy.httpFrom))) }}
+
+WARNING: nobody comes in by {{ $service.type }} where policies are enforced, for who does is no pod and has the address of
+{{ if eq $service.externalTrafficPolicy "Local" }}their own machine{{ else }}a node{{ end }}. Let them in by values of the chart {{ .Chart.Name }}:
+  networkPolicy:
+    httpFrom:
+      - namespaceSelector: {}
+      - ipBlock: {cidr: ADDRESSES/BITS}
+{{- end }}
+{{- end }}
+
 {{- define "signalink-lib.notes" -}}
 {{- $s := include "signalink-lib.service" . | fromYaml -}}
 {{- $name := include "signalink-lib.fullname" . -}}
 {{ .Chart.Name }} {{ .Chart.AppVersion }} is release {{ .Release.Name }} in namespace {{ .Release.Namespace }}.
-{{- if (.Values.ports.http) }}
-{{- if ne .Values.ingress.mode "none" }}
+{{- if .Values.ports.http }}
 
-Address: {{ if .Values.ingress.tlsSecret }}https{{ else }}http{{ end }}://{{ .Values.ingress.host }}{{ .Values.ingress.path }}
-{{- else }}
-
-Address: {{ index .Values.global.publicUrls $s.name | default (printf "http://localhost:%d" (int .Values.ports.http)) }} after
-  kubectl --namespace {{ .Release.Namespace }} port-forward service/{{ $name }} {{ .Values.ports.http }}
-{{- end }}
+{{ include "signalink-lib.address" . }}
 {{- end }}
 
 Watch it start:

@@ -218,13 +218,16 @@ spec:
 {{- end }}
 {{- end }}
 
+{{- define "signalink-lib.observerAddress" -}}
+{{- $port := (include "signalink-lib.service" . | fromYaml).port -}}
+Address: http://localhost:{{ $port }} after
+  kubectl --namespace {{ .Release.Namespace }} port-forward service/{{ include "signalink-lib.fullname" . }} {{ $port }}
+{{- end }}
+
 {{- define "signalink-lib.observerNotes" -}}
-{{- $s := include "signalink-lib.service" . | fromYaml -}}
-{{- $name := include "signalink-lib.fullname" . -}}
 {{ .Chart.Name }} {{ .Chart.AppVersion }} is release {{ .Release.Name }} in namespace {{ .Release.Namespace }}.
 
-Address: http://localhost:{{ $s.port }} after
-  kubectl --namespace {{ .Release.Namespace }} port-forward service/{{ $name }} {{ $s.port }}
+{{ include "signalink-lib.observerAddress" . }}
 
 Release test: helm --namespace {{ .Release.Namespace }} test {{ .Release.Name }}
 {{- end }}

@@ -143,6 +143,7 @@ metadata:
   annotations:
     helm.sh/hook: test
     helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+    helm.sh/hook-output-log-policy: hook-failed
 spec:
   backoffLimit: 0
   activeDeadlineSeconds: {{ $p.timeoutSeconds }}

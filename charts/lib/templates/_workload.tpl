@@ -99,11 +99,13 @@ kind: Service
 metadata:
   {{- include "signalink-lib.metadata" (list .) | nindent 2 }}
   {{- with .Values.service.annotations }}
+  {{- if eq $.Values.service.type "ClusterIP" }}
   annotations:
     {{- toYaml . | nindent 4 }}
   {{- end }}
+  {{- end }}
 spec:
-  type: {{ .Values.service.type }}
+  type: ClusterIP
   selector:
     {{- include "signalink-lib.selector" (list . $name) | nindent 4 }}
   ports:
@@ -113,6 +115,34 @@ spec:
     - name: metrics
       port: {{ .Values.ports.metrics }}
       targetPort: metrics
+{{- if ne .Values.service.type "ClusterIP" }}
+---
+{{ include "signalink-lib.publicService" . }}
+{{- end }}
+{{- end }}
+
+{{/* What people outside the cluster reach: the http port and no other. */}}
+{{- define "signalink-lib.publicService" -}}
+apiVersion: v1
+kind: Service
+metadata:
+  {{- include "signalink-lib.metadata" (list . "" "-public") | nindent 2 }}
+  {{- with .Values.service.annotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+spec:
+  type: {{ .Values.service.type }}
+  externalTrafficPolicy: {{ .Values.service.externalTrafficPolicy }}
+  selector:
+    {{- include "signalink-lib.selector" (list . (include "signalink-lib.name" .)) | nindent 4 }}
+  ports:
+    - name: http
+      port: {{ .Values.ports.http }}
+      targetPort: http
+      {{- with .Values.service.nodePort }}
+      nodePort: {{ . }}
+      {{- end }}
 {{- end }}
 
 {{/* Objects of the user's own; a text is a template. */}}

@@ -42,6 +42,7 @@ def build(
     names: Names = None,
     tag: Annotated[str, typer.Option(help="The tag; else the commit.")] = "",
     base_image: Annotated[str, typer.Option(help="Another base than charts/images.yaml's.")] = "",
+    extra: Annotated[str, typer.Option(help="`aws`: also what signs in to RDS, ElastiCache and MSK.")] = "",
     as_json: output.Json = False,
 ) -> None:
     """Build our images with the Docker Engine that is here."""
@@ -49,7 +50,13 @@ def build(
     source = building.source(images.root())
     say = (lambda _: None) if as_json else output.text
     made = building.run(
-        building.chosen(catalogue, names or []), catalogue, source, tag=tag or source.tag, base=base_image, say=say
+        building.chosen(catalogue, names or []),
+        catalogue,
+        source,
+        tag=tag or source.tag,
+        base=base_image,
+        extra=building.extra_of(extra),
+        say=say,
     )
     sizes = {reference: building.size(reference) for reference in made}
     if as_json:

@@ -58,10 +58,22 @@ class SecretRef:
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """off, or on; `ca` names the authority: empty is the system's, else a key of a ConfigMap or a bundle's address."""
+    """off, or on. `ca`: certificates of the server's authority, PEM; empty: the system's authorities."""
 
     mode: Literal["off", "on"] = "off"
     ca: str = ""
+    config_map: str = ""
+    """The ConfigMap in which services find `ca`, by the key ca.pem."""
+
+
+@dataclass(frozen=True, slots=True)
+class Administrator:
+    """Who prepares an engine of a cloud, where nobody is its super user: a Job with a role of its own."""
+
+    user: str
+    secret: Text
+    """Where the cloud keeps its password: an address, not a secret."""
+    statements: tuple[Statement, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +104,8 @@ class Binding:
     """Principal -> user, where names are not theirs alone (ElastiCache: one account, many stacks)."""
     cache: str = ""
     """Of ElastiCache: the replication group, whose name a login token carries."""
+    administrator: Administrator | None = None
+    """None where the engine comes with its accounts, or is somebody else's."""
     depends_on: tuple[pulumi.Resource, ...] = ()
     """What must be there before a service can use it, and goes after it."""
 
@@ -102,15 +116,26 @@ class Binding:
         address = pulumi.Output.concat(self.host, ":", str(self.port))
         if self.kind == "postgres":
             found = {"POSTGRES_DSN": pulumi.Output.concat("postgresql://", user, "@", address, "/", self.database)}
-            found["POSTGRES_PASSWORD_FILE"] = pulumi.Output.from_input(file)
         elif self.kind == "redis":
             scheme = "rediss" if self.tls.mode == "on" else "redis"
             found = {"REDIS_URL": pulumi.Output.concat(scheme, "://", user, "@", address, "/", self.database or "0")}
-            found["REDIS_PASSWORD_FILE"] = pulumi.Output.from_input(file)
         else:
             brokers = pulumi.Output.all(*self.endpoints).apply(lambda every: ",".join(str(one) for one in every))
-            found = {"KAFKA_BOOTSTRAP": brokers, "KAFKA_PASSWORD_FILE": pulumi.Output.from_input(file)}
+            found = {"KAFKA_BOOTSTRAP": brokers}
+        found |= {
+            f"{self.kind.upper()}_{key}": pulumi.Output.from_input(text) for key, text in self._signin(file).items()
+        }
         return {f"SIGNALINK_{key}": value for key, value in found.items()}
+
+    def _signin(self, file: str) -> dict[str, str]:
+        """How a principal proves who it is: by the word in a file, or by its role and without one."""
+        if self.auth != "iam":
+            return {"PASSWORD_FILE": file}
+        said = {"AWS_REGION": self.region}
+        if self.kind == "kafka":
+            return said | {"SECURITY": self.security}
+        said |= {"AUTH": "iam"} | ({"TLS": "on"} if self.kind == "postgres" else {"CACHE": self.cache})
+        return said | ({"CA_FILE": f"{MOUNT}/{self.kind}-ca.pem"} if self.tls.ca else {})
 
 
 class BackingService(Protocol):

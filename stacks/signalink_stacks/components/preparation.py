@@ -3,7 +3,8 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import pulumi
 import pulumi_kubernetes as kubernetes
@@ -14,17 +15,23 @@ from signalink_stacks.components.platform import SKIP
 
 @dataclass(frozen=True, slots=True)
 class PreparationArgs:
-    """`words` are arguments of `python -m signalink_core.provision`; `secret` is mounted as files."""
+    """`words` are arguments of `python -m signalink_core.provision`; `secret` is mounted as files.
+
+    `account`: a service account that is made for it, for what a role of the cloud lets in. `authority`: a ConfigMap of
+    certificates, which are found beside the secrets.
+    """
 
     namespace: str
     name: str
     image: str
     pull: str
-    words: tuple[str, ...]
-    env: Mapping[str, str]
-    secret: str
+    words: tuple[pulumi.Input[str], ...]
+    env: Mapping[str, pulumi.Input[str]]
     labels: Mapping[str, str]
     wait: bool
+    secret: str = ""
+    authority: str = ""
+    account: str = ""
 
 
 class Preparation(pulumi.ComponentResource):
@@ -32,25 +39,58 @@ class Preparation(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: PreparationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("signalink:backing:Preparation", name, None, opts)
-        digest = hashlib.sha256(json.dumps(asdict(args), sort_keys=True).encode()).hexdigest()[:8]
+        own = ObjectMetaArgs(name=args.account, namespace=args.namespace, labels=dict(args.labels))
+        accounts = [_account(name, own, self)] if args.account else []
         kubernetes.batch.v1.Job(
             f"{name}-job",
             metadata=ObjectMetaArgs(
-                name=f"{args.name}-{digest}",
+                name=pulumi.Output.concat(args.name, "-", pulumi.Output.from_input(_content(args)).apply(_digest)),
                 namespace=args.namespace,
                 labels=dict(args.labels),
                 annotations=None if args.wait else SKIP,
             ),
             spec=_spec(args),
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=accounts),
         )
         self.register_outputs({})
+
+
+def _content(args: PreparationArgs) -> dict[str, Any]:
+    found = {each.name: getattr(args, each.name) for each in fields(args)}
+    return found | {"words": list(args.words), "env": dict(args.env)}
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def _account(name: str, meta: ObjectMetaArgs, parent: pulumi.Resource) -> pulumi.Resource:
+    return kubernetes.core.v1.ServiceAccount(
+        f"{name}-account",
+        metadata=meta,
+        automount_service_account_token=False,
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
+
+
+def _secrets(args: PreparationArgs) -> kubernetes.core.v1.VolumeArgs:
+    """One folder of what it reads."""
+    core = kubernetes.core.v1
+    sources = []
+    if args.secret:
+        sources.append(core.VolumeProjectionArgs(secret=core.SecretProjectionArgs(name=args.secret)))
+    if args.authority:
+        sources.append(core.VolumeProjectionArgs(config_map=core.ConfigMapProjectionArgs(name=args.authority)))
+    return core.VolumeArgs(
+        name="secrets", projected=core.ProjectedVolumeSourceArgs(default_mode=0o440, sources=sources)
+    )
 
 
 def _spec(args: PreparationArgs) -> kubernetes.batch.v1.JobSpecArgs:
     core = kubernetes.core.v1
     pod = core.PodSpecArgs(
         restart_policy="OnFailure",
+        service_account_name=args.account or None,
         automount_service_account_token=False,
         security_context=core.PodSecurityContextArgs(
             run_as_non_root=True,
@@ -62,9 +102,7 @@ def _spec(args: PreparationArgs) -> kubernetes.batch.v1.JobSpecArgs:
         containers=[_container(args)],
         volumes=[
             core.VolumeArgs(name="tmp", empty_dir=core.EmptyDirVolumeSourceArgs(size_limit="64Mi")),
-            core.VolumeArgs(
-                name="secrets", secret=core.SecretVolumeSourceArgs(secret_name=args.secret, default_mode=0o440)
-            ),
+            _secrets(args),
         ],
     )
     template = core.PodTemplateSpecArgs(metadata=ObjectMetaArgs(labels=dict(args.labels)), spec=pod)

@@ -54,8 +54,13 @@ def binding_values(binding: Binding) -> dict[str, Any]:
         found |= {"host": "" if own else binding.host, "port": binding.port}
     if binding.kind == "postgres":
         found["database"] = binding.database
-    if binding.kind == "redis":
+    if binding.kind != "kafka":
         found["tls"] = binding.tls.mode == "on"
+        found |= {"auth": "iam", "awsRegion": binding.region} if binding.auth == "iam" else {}
+    if binding.cache:
+        found["cache"] = binding.cache
+    if binding.tls.config_map:
+        found["caConfigMap"] = {"name": binding.tls.config_map}
     if binding.user:
         found["user"] = binding.user
     if binding.secret_ref is not None:

@@ -15,6 +15,8 @@ from signalink_stacks.lib.images import Catalogue, Image
 DOCKERFILE: Final = "services/Dockerfile"
 MIRRORS: Final = ("PIP_INDEX_URL", "NPM_CONFIG_REGISTRY", "PIP_DEFAULT_TIMEOUT")
 """Settings of this shell that the build is told, when they are set."""
+EXTRAS: Final = ("", "aws")
+"""What an image may hold besides its service; aws is what signs in to RDS, ElastiCache and MSK."""
 BUILD_SECONDS: Final = 1800.0
 GIT_SECONDS: Final = 10.0
 Say = Callable[[str], None]
@@ -56,9 +58,16 @@ def _git(root: Path, *arguments: str) -> str:
 
 
 def command(
-    image: Image, catalogue: Catalogue, source: Source, *, tag: str, base: str = "", environment: Mapping[str, str]
+    image: Image,
+    catalogue: Catalogue,
+    source: Source,
+    *,
+    tag: str,
+    base: str = "",
+    extra: str = "",
+    environment: Mapping[str, str],
 ) -> list[str]:
-    """The engine's command for one image. `base`: another base than the catalogue's."""
+    """The engine's command for one image. `base`: another base than the catalogue's. `extra`: what is in it besides."""
     arguments = {
         "SERVICE": image.name,
         "BASE_IMAGE": base or catalogue.base.reference,
@@ -66,11 +75,19 @@ def command(
         "VERSION": source.version,
         "REVISION": source.revision,
         "SOURCE_DATE_EPOCH": str(source.epoch),
+        **({"EXTRA": extra} if extra else {}),
         **{name: environment[name] for name in MIRRORS if environment.get(name)},
     }
     options = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
     place = ["--file", str(source.root / DOCKERFILE), "--tag", f"{image.repository}:{tag}"]
     return ["docker", "build", *place, *options, str(source.root)]
+
+
+def extra_of(name: str) -> str:
+    """The name; ConfigurationError for an extra that images cannot have."""
+    if name not in EXTRAS:
+        raise ConfigurationError(f"There is no extra {name!r} for images.", next_step=f"one of: {', '.join(EXTRAS)}.")
+    return name
 
 
 def chosen(catalogue: Catalogue, names: Sequence[str]) -> tuple[Image, ...]:
@@ -82,13 +99,20 @@ def chosen(catalogue: Catalogue, names: Sequence[str]) -> tuple[Image, ...]:
 
 
 def run(
-    wanted: Sequence[Image], catalogue: Catalogue, source: Source, *, tag: str, base: str = "", say: Say
+    wanted: Sequence[Image],
+    catalogue: Catalogue,
+    source: Source,
+    *,
+    tag: str,
+    base: str = "",
+    extra: str = "",
+    say: Say,
 ) -> list[str]:
     """Build each; the references that are now in the engine. DependencyUnavailable with the engine's last lines."""
     made = []
     for image in wanted:
         say(f"building {image.repository}:{tag}")
-        _build(command(image, catalogue, source, tag=tag, base=base, environment=os.environ), image.name)
+        _build(command(image, catalogue, source, tag=tag, base=base, extra=extra, environment=os.environ), image.name)
         made.append(f"{image.repository}:{tag}")
     return made
 

@@ -1,5 +1,6 @@
-"""`python -m signalink_stacks.delivery`: `trust ROLE ...` prints the trust policy of one of the pipeline's roles.
+"""`python -m signalink_stacks.delivery trust|permissions ROLE ...`: policies of one of the pipeline's roles, as JSON.
 
+`trust` prints who may take the role, `permissions` what it may do: one document with each policy under its name.
 `pulumi STACK WORDS ...` runs Pulumi on a stack where it is: made by `signalink up` from this state folder, else the
 checkout's. The engine takes this process's place: its exit code is the answer.
 """
@@ -8,10 +9,12 @@ import argparse
 import json
 import os
 import sys
+from typing import Any
 
 from signalink_core.errors import ConfigurationError
 from signalink_stacks.clusters import project
-from signalink_stacks.delivery import trust
+from signalink_stacks.delivery import permissions, trust
+from signalink_stacks.delivery.permissions import Place
 from signalink_stacks.lib import images
 from signalink_stacks.local.state import StateFolder
 
@@ -21,18 +24,12 @@ def main(arguments: list[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     if given[:1] == ["pulumi"] and len(given) > 2:
         return engine(given[1], given[2:])
-    parser = argparse.ArgumentParser(prog="python -m signalink_stacks.delivery")
-    verbs = parser.add_subparsers(required=True, metavar="VERB")
-    asked = verbs.add_parser("trust", help="print a role's trust policy")
-    asked.add_argument("role", choices=sorted(trust.SUBJECTS))
-    asked.add_argument("--repository", required=True, metavar="OWNER/NAME")
-    asked.add_argument("--account", required=True, metavar="NUMBER")
-    verbs.add_parser("pulumi", help="STACK WORDS ...: run Pulumi on a stack where it is")
-    options = parser.parse_args(given)
-    if not hasattr(options, "role"):
-        parser.error("pulumi takes STACK and what it shall do, as `pulumi eks preview`")
+    made = parser()
+    options = made.parse_args(given)
+    if options.verb == "pulumi":
+        made.error("pulumi takes STACK and what it shall do, as `pulumi eks preview`")
     try:
-        found = trust.policy(options.role, options.repository, options.account)
+        found = document(options)
     except ConfigurationError as error:
         sys.stderr.write(f"{error}\n")
         return 64
@@ -52,6 +49,31 @@ def engine(stack: str, words: list[str]) -> int:
             f"pulumi cannot be run ({error.strerror}). Next: install it, https://www.pulumi.com/docs/install/\n"
         )
     return 3
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="python -m signalink_stacks.delivery")
+    verbs = made.add_subparsers(required=True, metavar="VERB", dest="verb")
+    who = verbs.add_parser("trust", help="print a role's trust policy")
+    who.add_argument("role", choices=sorted(trust.SUBJECTS))
+    who.add_argument("--repository", required=True, metavar="OWNER/NAME")
+    who.add_argument("--account", required=True, metavar="NUMBER")
+    what = verbs.add_parser("permissions", help="print a role's permission policies")
+    what.add_argument("role", choices=sorted(trust.SUBJECTS))
+    what.add_argument("--account", required=True, metavar="NUMBER")
+    what.add_argument("--region", required=True, metavar="REGION")
+    what.add_argument("--stack", required=True, metavar="STACK")
+    what.add_argument("--state", default="", metavar="BUCKET", help="bucket of the stacks' state")
+    what.add_argument("--key", default="", metavar="ID", help="id of the KMS key of the stacks' secrets")
+    verbs.add_parser("pulumi", help="STACK WORDS ...: run Pulumi on a stack where it is")
+    return made
+
+
+def document(options: argparse.Namespace) -> dict[str, Any]:
+    if options.verb == "trust":
+        return trust.policy(options.role, options.repository, options.account)
+    place = Place(options.account, options.region, options.stack, options.state, options.key)
+    return permissions.policies(options.role, place)
 
 
 if __name__ == "__main__":

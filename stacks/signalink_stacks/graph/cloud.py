@@ -75,6 +75,7 @@ COMPUTED: Final[Mapping[str, Callable[[str, Inputs], dict[str, Any]]]] = {
     "aws:ecr/repository:Repository": lambda name, inputs: {
         "repositoryUrl": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{inputs['name']}"
     },
+    "aws:kms/key:Key": lambda name, inputs: {"arn": _arn("kms", f"key/{name}")},
     "aws:elasticache/user:User": lambda name, inputs: {"arn": _arn("elasticache", f"user:{inputs['userId']}")},
     "aws:lb/targetGroup:TargetGroup": lambda name, inputs: {
         "arn": _arn("elasticloadbalancing", f"targetgroup/{name}/0123456789abcdef")
@@ -90,7 +91,9 @@ COMPUTED: Final[Mapping[str, Callable[[str, Inputs], dict[str, Any]]]] = {
     "aws:rds/instance:Instance": lambda name, inputs: {
         "address": f"{inputs['identifier']}.0.{REGION}.rds.amazonaws.com",
         "resourceId": "db-GRAPH",
-        "masterUserSecrets": [{"secretArn": "arn:aws:secretsmanager:graph", "secretStatus": "active"}],
+        "masterUserSecrets": [
+            {"secretArn": _arn("secretsmanager", "secret:rds!db-graph-AbCdEf"), "secretStatus": "active"}
+        ],
     },
     "aws:acm/certificateValidation:CertificateValidation": lambda name, inputs: {},
     "aws:lb/loadBalancer:LoadBalancer": lambda name, inputs: {

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from signalink_stacks.components import cloud
+from signalink_stacks.components import administered, cloud
 from signalink_stacks.components.backing import ChartService, ExternalService
 from signalink_stacks.components.contracts import BackingService, Binding
 from signalink_stacks.components.operated import OperatorService
@@ -14,7 +14,7 @@ Bindings = Mapping[Engine, Binding]
 
 def deploy(site: Site) -> Bindings:
     return {
-        engine: service(engine, settings.provider, site).provision(site.cluster, site.config)
+        engine: administered.ready(site, service(engine, settings.provider, site).provision(site.cluster, site.config))
         for engine, settings in site.config.bindings.items()
     }
 

@@ -50,16 +50,23 @@ def public_urls(config: Config) -> dict[str, str]:
     return {"api": base, "gateway": socket, "analytics": base, "notifications": base}
 
 
+def images(config: Config) -> Values:
+    """Of the table `global`: where images come from."""
+    found = config.images
+    return {
+        "imageRegistry": found.registry,
+        "imageMap": dict(found.map),
+        "imageDigests": dict(found.digests),
+        "imageTag": found.tag,
+        "devImages": found.dev,
+    }
+
+
 def shared(config: Config, bindings: Mapping[str, Any]) -> Values:
     """The table `global` of every chart."""
-    images = config.images
     return {
         "environment": config.environment,
-        "imageRegistry": images.registry,
-        "imageMap": dict(images.map),
-        "imageDigests": dict(images.digests),
-        "imageTag": images.tag,
-        "devImages": images.dev,
+        **images(config),
         "publicUrls": public_urls(config),
         "bindings": dict(bindings),
         "serviceTokens": True,

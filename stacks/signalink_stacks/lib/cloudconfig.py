@@ -6,6 +6,7 @@ Owns which of its keys may stand together; `config` puts it beside the others.
 import ipaddress
 from typing import Final
 
+from signalink_stacks.lib import authorities
 from signalink_stacks.lib.reading import Section
 from signalink_stacks.lib.settings import Aws, Nodes, Profile, Target
 
@@ -44,10 +45,13 @@ def read(section: Section, target: Target, profile: Profile) -> Aws | None:
         source=section.text("source", None if lite else "", form=SOURCE, expected="https:// address of a repository"),
         revision=section.text("revision", "main", form=REVISION, expected="a branch, tag or commit"),
         admins=section.texts("admins", form=ROLE, expected="the ARN of a role or user"),
+        ca_file=section.text("caFile", "", form=r"\S+", expected="a file with PEM certificates"),
         controller_chart=section.text("controllerChart", "", form=r"\S+", expected="a folder or address of a chart"),
     )
     section.close()
     _networks(section, found)
+    if found.region and not lite and (wrong := authorities.fault(found.region, found.ca_file)):
+        section.refuse("caFile", *wrong)
     if found.zone and not found.domain:
         section.refuse("domain", "the domain of that zone, with zone", "set it")
     return found

@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any, Final, cast
 
 from signalink_core.errors import ConfigurationError
-from signalink_stacks.lib import cloudconfig
+from signalink_stacks.lib import cloudconfig, machine
 from signalink_stacks.lib.reading import Fault, Section, nearest, shown
 from signalink_stacks.lib.settings import (
     ENGINES,
@@ -82,8 +82,30 @@ def read(stack: str, raw: Mapping[str, Any], *, charts: Sequence[str] = ()) -> t
     )
     if not in_cloud and raw.get("aws"):
         top.refuse("aws", f"nothing with target {target}", "remove it, or set target to eks or aws-lite")
+    if target == "aws-lite" and config.aws:
+        _machine(config, faults)
     top.close()
     return config, faults
+
+
+def _machine(config: Config, faults: list[Fault]) -> None:
+    """From 8 GiB on the parts of one machine are pods, so a registry must have their images."""
+    instance = config.aws.instance if config.aws else ""
+    try:
+        pods = machine.parts(machine.memory_gib(instance)).way == "k3s"
+    except ConfigurationError as error:
+        faults.append(
+            Fault("aws.instance", shown(instance), "a machine with 1 GiB or more", error.next_step or error.detail)
+        )
+        return
+    if pods and not (config.images.registry and config.images.digests):
+        fix = "`signalink images push` writes both to dist/images.json; or choose a machine below 8 GiB"
+        expected = f"images.registry and images.digests: {instance} runs pods"
+        faults.append(
+            Fault(
+                "images", "no registry with our images" if not config.images.registry else "no digests", expected, fix
+            )
+        )
 
 
 def _secrets(top: Section, raw: Mapping[str, Any]) -> frozenset[str]:

@@ -40,7 +40,7 @@ class Statement:
     sid: str
     actions: tuple[str, ...]
     resources: tuple[str, ...]
-    conditions: Mapping[str, Mapping[str, str]] | None = None
+    conditions: Mapping[str, Mapping[str, str | list[str]]] | None = None
 
     def json(self) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -77,8 +77,12 @@ def postgres(principal: str, *, region: str, account: str, resource_id: str) -> 
     role = principals.PRINCIPALS[principal].postgres_role
     if role is None:
         return ()
-    arn = f"arn:{_partition(region)}:rds-db:{region}:{account}:dbuser:{resource_id}/{role}"
-    return (Statement("PostgresLogin", ("rds-db:connect",), (arn,)),)
+    return (Statement("PostgresLogin", ("rds-db:connect",), (database_user(region, account, resource_id, role),)),)
+
+
+def database_user(region: str, account: str, resource_id: str, role: str) -> str:
+    """The ARN of one role on one instance."""
+    return f"arn:{_partition(region)}:rds-db:{region}:{account}:dbuser:{resource_id}/{role}"
 
 
 def redis(principal: str, *, cache_arn: str, user_arn: str) -> tuple[Statement, ...]:

@@ -129,6 +129,8 @@ class Aws:
     """aws-lite: branch, tag or commit of it."""
     admins: tuple[str, ...] = ()
     """ARNs of roles and users that administer the cluster, besides who made it."""
+    ca_file: str = ""
+    """PEM file with the authority of RDS, where the region's is not known here; empty: it is."""
     controller_chart: str = ""
     """Folder or address of the AWS Load Balancer Controller's chart, for mirrors; empty: the public one."""
 

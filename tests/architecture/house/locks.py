@@ -3,6 +3,7 @@
 Works offline on the committed files and the installed metadata; `make lock` is what renews them.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -26,6 +27,8 @@ class OnlyLocked(abc.MetaPathFinder):
         hidden = owner and "signalink" not in owner and not owner & set(locked)
         return None if hidden else machinery.PathFinder.find_spec(name, path, target)
 sys.meta_path[sys.meta_path.index(machinery.PathFinder)] = OnlyLocked()
+"""
+EVERY_MODULE = """
 inside = pkgutil.walk_packages(importlib.import_module(package).__path__, package + ".")
 for name in (module.name for module in inside):
     apart = {"testing", "migrations", "__main__", "components", "layers", "graph", "pack"}
@@ -34,6 +37,10 @@ for name in (module.name for module in inside):
             importlib.import_module(name)
         except ModuleNotFoundError as error:
             sys.exit(f"{error.name} is not in the lock")
+"""
+PROMISE = """
+from signalink_core.testing import promise
+sys.exit(promise.main([package, "--timeout=5"]))
 """
 
 
@@ -93,7 +100,16 @@ def import_with_only(lock: Path, package: str) -> str:
     Returns what went wrong, empty when nothing did. Left out: `testing` needs pytest, `migrations` are loaded by
     Alembic, `__main__` would start the process; the Pulumi program is imported in its own environment by tests/graph.
     """
-    ran = subprocess.run(
-        [sys.executable, "-c", ONLY_LOCKED, package, *sorted(pins(lock))], capture_output=True, text=True, timeout=60
-    )
+    ran = _only_locked(EVERY_MODULE, lock, package)
     return "" if ran.returncode == 0 else ran.stderr.strip().splitlines()[-1]
+
+
+def promise_with_only(lock: Path, promise: str) -> str:
+    """Shows a promise in such a process, without any address; its last line."""
+    return _only_locked(PROMISE, lock, promise).stderr.strip().splitlines()[-1]
+
+
+def _only_locked(program: str, lock: Path, what: str) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-c", ONLY_LOCKED + program, what, *sorted(pins(lock))]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("SIGNALINK_")}
+    return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60, check=False)

@@ -8,6 +8,7 @@ _WS_ORIGINS, _ANALYTICS_URL, _PROMISE_URL, _PROMISE_METRICS_URL and _PROMISE_OTL
 import argparse
 import asyncio
 import importlib
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -20,13 +21,15 @@ from signalink_core.client import ApiClient, ClientError
 from signalink_core.errors import SignalinkError
 from signalink_core.events import Position
 from signalink_core.testing import eventually
-from signalink_core.testing.promising import Broken, address, enter, expect, follow, new_channel, reached
+from signalink_core.testing.promising import Broken, address, enter, expect, follow, let_in, new_channel, reached
 
 TIMEOUT: Final = httpx.Timeout(5.0)
 SERVER_ERRORS: Final = 500
 POSTS: Final = 3
 COUNTED_SECONDS: Final = 45.0
 """A second apart; analytics reads Kafka all the time."""
+LET_IN_SECONDS: Final = 10.0
+"""Most that is waited for a network to take a new pod's connections."""
 FIRST: Final = Position(epoch=1, seq=0)
 
 
@@ -149,6 +152,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 async def _within(promise: Callable[[], Awaitable[None]], seconds: float) -> None:
     async with asyncio.timeout(seconds):
+        await let_in(os.environ, min(LET_IN_SECONDS, seconds / 4))
         await promise()
 
 

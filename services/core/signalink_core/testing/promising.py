@@ -1,15 +1,32 @@
 """What the promises share: how one is broken, where addresses come from, an account, a channel and a socket."""
 
+import asyncio
 import os
 import secrets
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, suppress
 from functools import partial
-from typing import Any
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 from signalink_core.client import ApiClient, SocketClient
 from signalink_core.events import Position
 from signalink_core.testing import eventually
+
+ADDRESSES: Final = (
+    "API_URL",
+    "GATEWAY_URL",
+    "ANALYTICS_URL",
+    "PROMISE_URL",
+    "PROMISE_METRICS_URL",
+    "PROMISE_OTLP_URL",
+    "POSTGRES_DSN",
+    "REDIS_URL",
+    "KAFKA_BOOTSTRAP",
+)
+"""What a promise may be told of, without SIGNALINK_; a bootstrap list holds several."""
+PORTS: Final = {"https": 443, "wss": 443, "postgresql": 5432, "redis": 6379, "rediss": 6379}
+DIAL_SECONDS: Final = 1.0
 
 
 class Broken(Exception):
@@ -33,6 +50,34 @@ def address(key: str) -> str:
     if not found:
         raise Broken(f"SIGNALINK_{key} is not set")
     return found
+
+
+def places(environment: Mapping[str, str]) -> Iterator[tuple[str, int]]:
+    """Host and port of every address there; what is no address is left to the promise."""
+    told = [environment.get(f"SIGNALINK_{key}", "") for key in ADDRESSES]
+    for each in filter(None, ",".join(told).split(",")):
+        parts = urlsplit(each if "//" in each else f"//{each}")
+        with suppress(ValueError):
+            if parts.hostname:
+                yield parts.hostname, parts.port or PORTS.get(parts.scheme, 80)
+
+
+async def let_in(environment: Mapping[str, str], within: float) -> None:
+    """Wait until all that the environment names takes connections, `within` seconds at most; the promise says the rest.
+
+    Where network policies are enforced, nobody lets a new pod in before its address has got round.
+    """
+
+    async def open_to(place: tuple[str, int]) -> bool:
+        with suppress(OSError):
+            async with asyncio.timeout(DIAL_SECONDS):
+                _, writer = await asyncio.open_connection(*place)
+            writer.close()
+            return True
+        return False
+
+    waits = [until(partial(open_to, place), within) for place in dict.fromkeys(places(environment))]
+    await asyncio.gather(*waits, return_exceptions=True)
 
 
 async def enter(client: ApiClient) -> None:

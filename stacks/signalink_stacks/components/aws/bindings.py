@@ -10,8 +10,8 @@ import pulumi
 
 from signalink_core import principals
 from signalink_stacks.components.aws import elasticache, ground, msk, rds, watch
-from signalink_stacks.components.contracts import Binding, ClusterOutputs, Statement, Tls
-from signalink_stacks.lib import grants, names
+from signalink_stacks.components.contracts import Administrator, Binding, ClusterOutputs, Statement, Tls
+from signalink_stacks.lib import authorities, grants, names
 from signalink_stacks.lib.settings import Config, Engine
 
 SMALLEST: Final[Mapping[Engine, str]] = {"postgres": "db.t4g.micro", "redis": "cache.t4g.micro"}
@@ -55,7 +55,7 @@ class Postgres:
             host=made.host,
             port=rds.PORT,
             endpoints=(pulumi.Output.concat(made.host, f":{rds.PORT}"),),
-            tls=Tls("on", rds.CA_BUNDLE),
+            tls=Tls("on", authorities.of(ground.aws(config).region, ground.aws(config).ca_file)),
             auth="iam",
             user="",
             secret_ref=None,
@@ -63,6 +63,7 @@ class Postgres:
             grants=_postgres_grants(under, config, made),
             region=ground.aws(config).region,
             cidrs=(under.network.cidr,),
+            administrator=_administrator(under, config, made),
             depends_on=(made.instance,),
         )
 
@@ -177,6 +178,19 @@ def _postgres_grants(under: ground.Ground, config: Config, made: rds.Rds) -> dic
         )
         for principal in principals.postgres_roles()
     }
+
+
+def _administrator(under: ground.Ground, config: Config, made: rds.Rds) -> Administrator:
+    """By the password that AWS keeps, and by a token once that is what RDS asks for (decision 0121)."""
+    account = pulumi.Output.all(under.account, made.resource_id).apply(
+        lambda facts: grants.database_user(ground.aws(config).region, facts[0], facts[1], rds.ADMIN)
+    )
+    statements = (
+        _login("PostgresLogin", "rds-db:connect", account),
+        _login("AdministratorsPassword", "secretsmanager:GetSecretValue", made.admin_secret_arn),
+        _login("KeyOfThePassword", "kms:Decrypt", under.vault.key_arn),
+    )
+    return Administrator(rds.ADMIN, made.admin_secret_arn, statements)
 
 
 def _kafka_grants(arn: pulumi.Output[str]) -> dict[str, tuple[Statement, ...]]:

@@ -12,10 +12,11 @@ import pulumi
 import pulumi_aws as aws
 
 from signalink_stacks.components.aws.network import Network, NetworkArgs
-from signalink_stacks.lib import doors, grants, machine
+from signalink_stacks.lib import boot, doors, grants
 
 IMAGE: Final = "/aws/service/canonical/ubuntu/server/24.04/stable/current/{}/hvm/ebs-gp3/ami-id"
 """Parameter of AWS with the newest image of Ubuntu 24.04, which brings the agent of Session Manager."""
+PULL_POLICY: Final = "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly"
 SESSION_POLICY: Final = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
 DISK_GIB: Final = 20
 
@@ -30,7 +31,7 @@ class LiteArgs:
     zone_name: pulumi.Input[str]
     instance: str
     architecture: Literal["amd64", "arm64"]
-    boot: machine.Boot
+    boot: boot.Boot
     open_to: Sequence[str]
     expires: date | None
     tags: Mapping[str, str]
@@ -103,6 +104,10 @@ class Lite(pulumi.ComponentResource):
                 f"{self._name}-session", role=role.name, policy_arn=SESSION_POLICY, opts=inside
             )
         ]
+        if self._args.boot.registry:
+            before.append(
+                aws.iam.RolePolicyAttachment(f"{self._name}-pull", role=role.name, policy_arn=PULL_POLICY, opts=inside)
+            )
         if self._args.boot.zone:
             document = grants.document(certificate_by_dns(self._args.boot.zone, self._args.boot.domain))
             policy = pulumi.Output.json_dumps(document)
@@ -136,7 +141,7 @@ class Lite(pulumi.ComponentResource):
             root_block_device=aws.ec2.InstanceRootBlockDeviceArgs(
                 encrypted=True, volume_type="gp3", volume_size=DISK_GIB, delete_on_termination=True, tags=tags
             ),
-            user_data=machine.user_data(args.boot),
+            user_data=boot.script(args.boot),
             user_data_replace_on_change=True,
             tags=tags,
             opts=pulumi.ResourceOptions(parent=self, ignore_changes=["ami"]),

@@ -10,8 +10,6 @@ import pulumi_aws as aws
 VERSION: Final = "18"
 FAMILY: Final = f"postgres{VERSION}"
 AUTHORITY: Final = "rds-ca-rsa2048-g1"
-CA_BUNDLE: Final = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
-"""Where the certificates of RDS come from."""
 PORT: Final = 5432
 ADMIN: Final = "signalink_root"
 SETTINGS: Final = {
@@ -77,7 +75,7 @@ class Rds(pulumi.ComponentResource):
         self.host = self.instance.address
         self.resource_id = self.instance.resource_id
         self.arn = self.instance.arn
-        self.admin_secret_arn = self.instance.master_user_secrets.apply(lambda found: found[0].secret_arn)
+        self.admin_secret_arn = self.instance.master_user_secrets.apply(lambda found: found[0].secret_arn or "")
         self.register_outputs({"host": self.host})
 
 

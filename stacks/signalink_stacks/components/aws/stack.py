@@ -20,7 +20,7 @@ from signalink_stacks.components.aws.network import Network, NetworkArgs
 from signalink_stacks.components.aws.registry import Registry, RegistryArgs
 from signalink_stacks.components.aws.vault import Vault, VaultArgs
 from signalink_stacks.components.contracts import ClusterOutputs
-from signalink_stacks.lib import doors, images, machine, names, registry, routes, tags
+from signalink_stacks.lib import boot, chartvalues, doors, images, machine, names, registry, routes, tags
 from signalink_stacks.lib.settings import Config, Engine
 
 CREDENTIALS_ADDRESS: Final = "169.254.170.23/32"
@@ -140,7 +140,7 @@ def lite(config: Config) -> dict[str, pulumi.Input[Any]]:
     """The stack of one machine."""
     settings, mine = ground.aws(config), tags.tags(config)
     provider, budget, _ = _begin(config)
-    boot = machine.Boot(
+    first = boot.Boot(
         parts=machine.parts(machine.memory_gib(settings.instance)),
         source=settings.source,
         revision=settings.revision,
@@ -149,6 +149,8 @@ def lite(config: Config) -> dict[str, pulumi.Input[Any]]:
         zone=settings.zone,
         email=settings.alarm_email,
         hours=settings.destroy_after_hours,
+        registry=config.images.registry,
+        values=chartvalues.images(config) | {"publicUrls": chartvalues.public_urls(config)},
     )
     made = Lite(
         "lite",
@@ -159,7 +161,7 @@ def lite(config: Config) -> dict[str, pulumi.Input[Any]]:
             zone_name=_zones(provider, 1)[0],
             instance=settings.instance,
             architecture=settings.architecture,
-            boot=boot,
+            boot=first,
             open_to=settings.endpoint_cidrs,
             expires=config.expires,
             tags=mine,
