@@ -9,6 +9,8 @@ EXTRAS  := dev local api relay gateway analytics notifications prober topics ope
 PROOFS  := charts race replay kill nemesis browser up doctor poison exactly-once rolling notifications operator windows kind upgrade pods alone target graph pulumi pulumi-aws boot
 REAL    := kind upgrade pods alone pulumi boot
 STACK   ?= eks
+# Pulumi on a stack where it is: in the state folder of `signalink up --target`, else in this checkout.
+ENGINE   = $(BIN)/python -m signalink_stacks.delivery pulumi
 KUBE_LINTER := golang.stackrox.io/kube-linter/cmd/kube-linter@v0.7.4
 POLARIS     := github.com/fairwindsops/polaris@0ef08fcac300827d9fa218bb670225a1392fdf0b
 UI      := services/ui
@@ -78,6 +80,8 @@ bench: $(VENV)/.dev ## Measure one thing beside its limits and peers: NAME=fanou
 	@$(BIN)/python tests/bench/$(NAME)/main.py $(if $(SIZE),--size $(SIZE))
 
 real: $(VENV)/.dev $(PROGRAM)/.stacks ## Prove the platform on a kind cluster that is made for it and deleted, and on a real Pulumi engine
+	@for program in docker kind kubectl helm pulumi; do command -v $$program >/dev/null || \
+	  { echo "make real: $$program is not on PATH. Next: make e2e NAME=up needs none, or install it" >&2; exit 1; }; done
 	@set -e; name=signalink-real; tag=$$(git rev-parse --short=12 HEAD); export KUBECONFIG="$$(mktemp)"; \
 	trap 'kind delete cluster --name '$$name'; rm -f "$$KUBECONFIG"' EXIT; \
 	kind create cluster --name $$name --wait 180s; \
@@ -88,28 +92,31 @@ real: $(VENV)/.dev $(PROGRAM)/.stacks ## Prove the platform on a kind cluster th
 	    make --no-print-directory e2e NAME=$$proof SIZE=small; \
 	done
 
-publish: $(VENV)/.dev ## Build our images, push them to REGISTRY, sign them with their lists of contents; digests in dist/images.json
+publish: $(VENV)/.dev ## Build our images, push them to REGISTRY, sign them; digests in dist/images.json (BUILD, PUSH="--unsigned": options)
 	@test -n "$(REGISTRY)" || { echo "make publish: which registry? Next: make publish REGISTRY=HOST" >&2; exit 64; }
 	@case "$(REGISTRY)" in *.amazonaws.com*) \
 	  aws ecr get-login-password | docker login --username AWS --password-stdin "$(firstword $(subst /, ,$(REGISTRY)))" ;; esac
-	@mkdir -p dist && $(BIN)/signalink images build --extra aws && $(BIN)/signalink images push --registry "$(REGISTRY)"
+	@command -v docker >/dev/null || { echo "make publish: docker is not on PATH; it builds and pushes. Next: install Docker Engine" >&2; exit 1; }
+	@mkdir -p dist && $(BIN)/signalink images build --extra aws $(BUILD) && $(BIN)/signalink images push --registry "$(REGISTRY)" $(PUSH)
 	@test -z "$$GITHUB_OUTPUT" || echo "images=$$($(BIN)/python -c 'import json; print(json.dumps(json.load(open("dist/images.json"))))')" >> "$$GITHUB_OUTPUT"
 
 preview: $(VENV)/.dev $(PROGRAM)/.stacks ## Show what STACK would become and what that costs: dist/preview.json, dist/preview.md; exit 1 over its limit
-	@mkdir -p dist && pulumi preview --stack $(STACK) --non-interactive --json > dist/preview.json || { tail -n 30 dist/preview.json >&2; exit 1; }
+	@mkdir -p dist && $(ENGINE) $(STACK) preview --json > dist/preview.json || { tail -n 30 dist/preview.json >&2; exit 1; }
 	@verdict=0; $(BIN)/signalink cost -s $(STACK) --from dist/preview.json > dist/cost.txt || verdict=$$?; \
 	{ echo "### Stack $(STACK)"; echo '```'; cat dist/cost.txt; echo '```'; } > dist/preview.md; cat dist/preview.md; exit $$verdict
 
 comment: ## Put dist/preview.md under the pull request PULL_REQUEST, in place of an earlier one (in CI)
 	@test -f dist/preview.md || { echo "make comment: there is no preview. Next: make preview" >&2; exit 1; }
+	@test -n "$$PULL_REQUEST" || { echo "make comment: under which pull request? Next: PULL_REQUEST=NUMBER make comment" >&2; exit 64; }
+	@command -v gh >/dev/null || { echo "make comment: gh is not on PATH. Next: https://cli.github.com" >&2; exit 1; }
 	@gh pr comment "$$PULL_REQUEST" --body-file dist/preview.md --edit-last --create-if-none
 
 deploy: $(VENV)/.dev $(PROGRAM)/.stacks ## Bring STACK to this checkout: doctor, cost, preview, up, promises; back to the last good images on failure
 	@test -z "$$IMAGES" || { mkdir -p dist && printf '%s' "$$IMAGES" > dist/images.json; }
 	@$(BIN)/signalink deploy -s $(STACK) $(if $(wildcard dist/images.json)$(IMAGES),--images dist/images.json) $(DEPLOY)
 
-drift: $(PROGRAM)/.stacks ## Compare STACK with what is really there; exit 1 when somebody changed it by hand
-	@pulumi refresh --stack $(STACK) --preview-only --expect-no-changes --non-interactive
+drift: $(VENV)/.dev $(PROGRAM)/.stacks ## Compare STACK with what is really there; exit 1 when somebody changed it by hand
+	@$(ENGINE) $(STACK) refresh --preview-only --expect-no-changes
 
 sweep: $(VENV)/.dev ## List what expired stacks left in the AWS account; nothing is deleted (SWEEP="-s eks --delete" does)
 	@$(BIN)/signalink sweep $(or $(SWEEP),--expired)

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from signalink_core.errors import ConfigurationError
-from signalink_labs.cli import app
+from signalink_labs.cli import app, clusters, stacking
 from signalink_labs.cli import cost as command
 from signalink_stacks.cloud import graph
 from signalink_stacks.cloud.graph import Graph
+from signalink_stacks.clusters import run
 from signalink_stacks.lib import images, prices
 from signalink_stacks.lib.prices import Resource
 
@@ -33,7 +34,9 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> list[Resource]:
     """The recorded graph of every stack; tests put resources in."""
     resources = [NAT]
     monkeypatch.setattr(
-        graph, "record", lambda name, root, settings=(): Graph(name, "eks", "lite", tuple(resources), max_usd=350.0)
+        graph,
+        "record",
+        lambda name, root, settings=(), config=None: Graph(name, "eks", "lite", tuple(resources), max_usd=350.0),
     )
     return resources
 
@@ -61,11 +64,18 @@ def test_the_refusal_before_a_start_says_that_nothing_was_created(stack: list[Re
     assert "--max-usd 34" in str(caught.value.next_step)
 
 
-def test_up_refuses_before_anything_is_made(stack: list[Resource], capsys: Captured) -> None:
-    assert app.run(["up", "--target", "kind", "--max-usd", "10"]) == 1
-    printed = capsys.readouterr()
-    assert "Nothing was created: 32.85 USD a month is over the limit of 10" in printed.err
-    assert printed.out == ""
+@pytest.mark.parametrize("door", ["pulumi", "helm"])
+def test_up_refuses_before_anything_is_made(
+    stack: list[Resource], capsys: Captured, monkeypatch: pytest.MonkeyPatch, door: str
+) -> None:
+    made: list[object] = []
+    monkeypatch.setattr(clusters, "examine", lambda *_: None)
+    monkeypatch.setattr(stacking, "require_environment", lambda _: None)
+    monkeypatch.setattr(stacking, "configure", lambda _: None)
+    monkeypatch.setattr(run, "steps", lambda *given: made.append(given))
+    assert app.run(["up", "--target", "kind", "--by", door, "--max-usd", "10"]) == 1
+    assert "Nothing was created: 32.85 USD a month is over the limit of 10" in capsys.readouterr().err
+    assert made == []
 
 
 def test_what_has_no_price_is_refused_by_name(stack: list[Resource], capsys: Captured) -> None:

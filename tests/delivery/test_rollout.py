@@ -111,6 +111,33 @@ def test_without_an_earlier_good_one_it_says_so(engine: Engine) -> None:
     assert called(engine) == [set_to(NEW), "preview", "up"]
 
 
+@pytest.mark.parametrize("why", ["up", "promise"])
+def test_who_is_there_to_look_finds_it_as_it_failed(engine: Engine, why: str) -> None:
+    """`signalink up` on a cluster: nothing is taken back, and the text says what to do."""
+    if why == "up":
+        play(engine.root, up="always")
+    with pytest.raises(DependencyUnavailable, match="It is not as it should be") as failed:
+        rollout.deploy(
+            engine, NEW, lambda _: "api answers 503." if why == "promise" else "", lambda _: None, back=False
+        )
+    assert called(engine)[-1] == "up" and "kubectl get pods" in str(failed.value.next_step)
+
+
+def test_of_a_long_output_the_refusals_and_errors_are_told() -> None:
+    told = rollout.telling(
+        "Previewing:\n + a\n\nPolicies:\n  P07 x runs y\n\nDiagnostics:\n    error: no\n\nOutputs:\n  urls: {}\n"
+    )
+    assert told.splitlines() == ["Policies:", "  P07 x runs y", "Diagnostics:", "    error: no"]
+    assert rollout.telling("one\ntwo") == "one\ntwo"
+    assert len(rollout.telling("\n".join(map(str, range(100)))).splitlines()) == rollout.LINES
+
+
+def test_the_engine_is_told_what_its_project_says(engine: Engine) -> None:
+    (engine.root / "pulumi").write_text('#!/bin/sh\necho "$PULUMI_BACKEND_URL in $(pwd)"\n')
+    found = Engine("kind", engine.root, {"PULUMI_BACKEND_URL": "file:///x"})
+    assert found("preview").strip() == f"file:///x in {engine.root}"
+
+
 def test_going_back_can_fail_and_is_told(engine: Engine) -> None:
     play(engine.root, up="always")
     with pytest.raises(WentBack, match="Going back failed too: pulumi up failed"):

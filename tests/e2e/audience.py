@@ -54,6 +54,24 @@ class Socket(SocketClient):
             self._lost()
 
 
+class Absence:
+    """What a socket does between its end and the first channel that the next one resumed, in seconds."""
+
+    def __init__(self) -> None:
+        self.began = self._mark = time.monotonic()
+        self.parts = {"tries": 0.0, "paused": 0.0, "ticket": 0.0, "handshake": 0.0, "resumed": 0.0}
+
+    def step(self, part: str) -> None:
+        """What went on since the last step was this part."""
+        now = time.monotonic()
+        self.parts[part] += now - self._mark
+        self._mark = now
+
+    def told(self) -> dict[str, float]:
+        """The parts and all of it; a handshake that failed is in `paused` of the next try."""
+        return {name: round(each, 2) for name, each in self.parts.items()} | {"away": round(self._mark - self.began, 2)}
+
+
 class Reader:
     """One view: records each frame and follows its channels from seq 0."""
 
@@ -70,9 +88,9 @@ class Reader:
         followed = orders.follows.get(view, list(orders.channels))
         self.channels = {channel: Position(orders.channels[channel], 0) for channel in followed}
         self.begun: set[str] = set()
-        self.away: list[float] = []
-        """Seconds without a socket, each from its end to the first channel that the next one resumed."""
-        self._left: float | None = None
+        self.away: list[dict[str, float]] = []
+        """Times without a socket, each from its end to the first channel that the next one resumed."""
+        self._absence: Absence | None = None
 
     async def begin(self, username: str, password: str) -> None:
         self._user = str((await self._client.login(username, password))["id"])
@@ -82,7 +100,14 @@ class Reader:
         await self.socket.subscribe(self.channels)
 
     async def _ticket(self) -> str:
-        return await self._client.ticket(self._origin)
+        if absence := self._absence:
+            absence.step("paused")
+            absence.parts["tries"] += 1
+        try:
+            return await self._client.ticket(self._origin)
+        finally:
+            if absence:
+                absence.step("ticket")
 
     def _take(self, raw: bytes) -> None:
         frame = orjson.loads(raw)
@@ -93,17 +118,20 @@ class Reader:
             case "subscribed":
                 self._note("ok", "resume", frame["channel"], seq=frame["position"]["seq"])
                 self.begun.add(frame["channel"])
-                if self._left is not None:
-                    self.away.append(time.monotonic() - self._left)
-                    self._left = None
+                if self._absence:
+                    self._absence.step("resumed")
+                    self.away.append(self._absence.told())
+                    self._absence = None
             case "gap":
                 self._note("info", "resume", frame["channel"], seq=frame["position"]["seq"], code="gap")
             case "welcome":
                 self._node = frame["node"]
+                if self._absence:
+                    self._absence.step("handshake")
 
     def _lost(self) -> None:
-        if self._left is None and self.begun:
-            self._left = time.monotonic()
+        if self._absence is None and self.begun:
+            self._absence = Absence()
 
     def _note(self, outcome: Any, subject: Any, channel: str, **fields: Any) -> None:
         self._record(outcome, subject, user=self._user, view=self.view, ch=channel, node=self._node, **fields)
@@ -139,7 +167,7 @@ def sockets(readers: list[Reader]) -> dict[str, Any]:
         "connects": sum(socket.connects for socket in every),
         "holes": sum(socket.holes for socket in every),
         "ended": [str(socket.ended) for socket in every if socket.ended],
-        "away": sorted(round(seconds, 2) for reader in readers for seconds in reader.away),
+        "away": sorted((each for reader in readers for each in reader.away), key=lambda each: each["away"]),
     }
 
 

@@ -29,6 +29,8 @@ READERS = 20
 PROCESSES = 2
 ANSWER_BYTES = 1 << 20
 SETTLE_SECONDS = 120.0
+SLOWEST = 5
+"""Absences of sockets that are told of, part by part."""
 
 
 class Place(Protocol):
@@ -192,7 +194,10 @@ class Stage:
         subscriptions = sum(len(followed) for followed in self._followed().values())
         demands = Demands(acknowledged=demanded, stores=("postgres", "kafka"), views=subscriptions, **more)
         outcome = await self._judge(demands, connects, sum(answer["holes"] for answer in answers))
-        return replace(outcome, away=tuple(sorted(seconds for answer in answers for seconds in answer["away"])))
+        absences = sorted((each for answer in answers for each in answer["away"]), key=lambda each: each["away"])
+        for each in absences[-SLOWEST:]:
+            say("a socket was away: " + ", ".join(f"{name} {value:g}" for name, value in each.items()))
+        return replace(outcome, away=tuple(each["away"] for each in absences))
 
     async def _judge(self, demands: Demands, connects: int, holes: int) -> Outcome:
         began = time.monotonic()

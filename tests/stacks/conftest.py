@@ -17,7 +17,7 @@ if os.environ.get("SIGNALINK_FAKE_EXIT"):
     sys.exit(int(os.environ["SIGNALINK_FAKE_EXIT"]))
 class Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        ok = self.path == "/readyz" and not os.environ.get("SIGNALINK_FAKE_UNREADY")
+        ok = self.path.partition("?")[0] == "/readyz" and not os.environ.get("SIGNALINK_FAKE_UNREADY")
         self.send_response(200 if ok else 503)
         self.send_header("content-length", "0")
         self.end_headers()

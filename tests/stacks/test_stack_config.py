@@ -102,7 +102,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     (EXISTING | {"images": {"digests": {"a": "sha256:1"}}}, "images.digests.a: found 'sha256:1', expected sha256: and 64 hex digits; fix: copy it whole"),
     (EKS | {"images": {"dev": True}}, "images.dev: found True, expected false where machines pull their images"),
     (EXISTING | {"images": {"pull": "x"}}, "images.pull: found 'x', expected a known key"),
-    (EXISTING | {"values": {"apii": {}}}, "values.apii: found {}, expected a chart (alertmanager, analytics, api,"),
+    (EXISTING | {"values": {"apii": {}}}, "values.apii: found {}, expected global or a chart (alertmanager, analytics, api,"),
     (EXISTING | {"values": {"apii": {}}}, "fix: did you mean api?"),
     (EXISTING | {"values": {"api": 1}}, "values.api: found 1, expected a table of keys and values"),
     (EXISTING | {"secrets": "x"}, "secrets: found"),

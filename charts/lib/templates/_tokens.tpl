@@ -111,7 +111,6 @@ spec:
     matchLabels:
       {{- include "signalink-lib.selector" (list $top $component) | nindent 6 }}
   policyTypes: [Ingress, Egress]
-  ingress: []
   egress:
     {{- include "signalink-lib.dnsRule" $top | nindent 4 }}
     {{- include "signalink-lib.egressTo" (list $top "kubernetes") | nindent 4 }}

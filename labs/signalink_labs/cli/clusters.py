@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from signalink_core.errors import ConfigurationError
-from signalink_labs.cli import output
-from signalink_stacks.clusters import plan, run
+from signalink_labs.cli import cost, delivering, output, stacking
+from signalink_stacks.clusters import ownership, plan, run
 from signalink_stacks.clusters.plan import Built, Wishes
 from signalink_stacks.containers import build
 from signalink_stacks.doctor import checkup
@@ -30,6 +30,11 @@ class TargetChoice(StrEnum):
     EXISTING = "existing"
 
 
+class Door(StrEnum):
+    PULUMI = "pulumi"
+    HELM = "helm"
+
+
 Target = Annotated[TargetChoice, typer.Option(help="This machine, a kind cluster on it, or a cluster you name.")]
 Cluster = Annotated[str, typer.Option(help="Name of the kind cluster.")]
 Namespace = Annotated[str, typer.Option(help="Namespace of the release (kind, existing).")]
@@ -40,9 +45,10 @@ BaseImage = Annotated[str, typer.Option(help="Base of our images instead of char
 Values = Annotated[list[Path] | None, typer.Option(help="A file of chart values; repeatable.")]
 Load = Annotated[list[str] | None, typer.Option(help="A further image for the nodes of kind; repeatable.")]
 Tag = Annotated[str, typer.Option(help="Images of this tag are built already (kind).")]
+By = Annotated[Door, typer.Option(help="Who installs the charts on a cluster: a stack of Pulumi, or Helm alone.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Also on a cluster that is called like production.")]
-NOT_USED: frozenset[str] = frozenset({"pulumi"})
-"""Rules of the doctor's target that are about tools which the charts alone do without."""
+NOT_USED: frozenset[str] = frozenset({"pulumi", "pulumi-versions"})
+"""Rules of the doctor's target that are about tools which Helm alone does without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,47 +57,88 @@ class Options:
 
     tag: str = ""
     base_image: str = ""
+    by: Door = Door.PULUMI
+    max_usd: float | None = None
 
 
 def up(wishes: Wishes, options: Options, *, as_json: bool) -> None:
-    """Doctor, cluster, images, charts; a second call finds what is there."""
+    """Doctor, cluster, images, charts, by the door that was asked for; a second call finds what is there."""
     say: Say = (lambda _: None) if as_json else output.text
-    began, access, root = time.monotonic(), plan.check(wishes), images.root()
-    examine(wishes, say)
-    run.steps(plan.cluster(wishes, run.clusters()), root, say)
-    built = built_images(wishes, options, say)
-    run.steps([*plan.load(wishes, built), *plan.install(wishes, access, built)], root, say)
+    began, access = time.monotonic(), plan.check(wishes)
+    if options.by is Door.PULUMI:
+        ground = grounded(wishes, options, say)
+        stacking.up(stacking.Stacked(wishes, access, images.root()), ground, options.max_usd, say)
+    else:
+        _by_helm(wishes, access, options, say)
     commands = plan.addresses(wishes, access, public_ports())
     seconds = round(time.monotonic() - began, 1)
     if as_json:
-        output.document({"target": wishes.target, "context": access.context, "seconds": seconds, "reach": commands})
+        document = {"target": wishes.target, "context": access.context, "seconds": seconds, "reach": commands}
+        output.document(document | {"by": options.by.value})
         return
     output.text(f"Signalink is up on {access.context} after {seconds} s. To reach it, each in a shell of its own:")
     for command in commands:
         output.text(f"  {command}")
     again = " ".join(access.helm("test", plan.RELEASE, f"--namespace={wishes.namespace}"))
     which = f"--cluster {wishes.cluster}" if wishes.target == "kind" else f"--context {wishes.context}"
-    output.text(f"Then open http://localhost:8000. Next: `{again}`, `signalink down --target {wishes.target} {which}`")
+    which += "" if wishes.namespace == plan.RELEASE else f" --namespace {wishes.namespace}"
+    more = f"`{again}`, " if options.by is Door.HELM else ""
+    output.text(f"Then open http://localhost:8000. Next: {more}`signalink down --target {wishes.target} {which}`")
+
+
+def _by_helm(wishes: Wishes, access: plan.Access, options: Options, say: Say) -> None:
+    """One release of the umbrella chart."""
+    root = images.root()
+    examine(wishes, options.by, say)
+    if options.max_usd is not None:
+        cost.require(wishes.target, options.max_usd)
+    run.steps(plan.cluster(wishes, run.clusters()), root, say)
+    ownership.require(ownership.look(access, wishes.namespace), "helm", "", wishes)
+    built = built_images(wishes, options, say)
+    run.steps([*plan.load(wishes, built), *plan.install(wishes, access, built)], root, say)
 
 
 def down(wishes: Wishes, *, as_json: bool) -> None:
-    """The whole kind cluster, or of another one only what is ours."""
+    """The whole kind cluster, or of another one only what is ours, by the door that it came through."""
     say: Say = (lambda _: None) if as_json else output.text
-    run.steps(plan.remove(wishes, plan.check(wishes)), images.root(), say)
+    access, root = plan.check(wishes), images.root()
+    stacked = stacking.Stacked(wishes, access, root)
+    if wishes.target == "kind":
+        run.steps(plan.remove(wishes, access), root, say)
+        stacking.forget(stacked, say)
+    elif not stacking.down(stacked, ownership.look(access, wishes.namespace), say):
+        run.steps(plan.remove(wishes, access), root, say)
     if as_json:
         output.document({"target": wishes.target, "removed": True})
         return
     output.text("Signalink is gone from there.")
 
 
-def examine(wishes: Wishes, say: Say) -> None:
+def examine(wishes: Wishes, by: Door, say: Say) -> None:
     """What the doctor says of this target; a failure of a tool that is used here refuses the start."""
+    unused = NOT_USED if by is Door.HELM else frozenset[str]()
     checked = [
-        each for each in checkup.examine_here(wishes.target, StateFolder(), LocalWishes()) if each.name not in NOT_USED
+        each for each in checkup.examine_here(wishes.target, StateFolder(), LocalWishes()) if each.name not in unused
     ]
     for each in checkup.of(checked, Verdict.WARN):
         say(f"warning: {each.finding.what} Fix: {each.finding.fix}")
     checkup.require(checked)
+
+
+def grounded(wishes: Wishes, options: Options, say: Say) -> stacking.Ground:
+    """What a stack stands on: the doctor's word, then the cluster, then our images in it."""
+
+    def make() -> delivering.Images:
+        built = built_images(wishes, options, say)
+        run.steps(plan.load(wishes, built), images.root(), say)
+        return {"dev": True, "tag": built.tag} if built.tag else None
+
+    def cluster() -> bool:
+        steps = plan.cluster(wishes, run.clusters())
+        run.steps(steps, images.root(), say)
+        return bool(steps)
+
+    return stacking.Ground(lambda: examine(wishes, options.by, say), cluster, make)
 
 
 def built_images(wishes: Wishes, options: Options, say: Say) -> Built:

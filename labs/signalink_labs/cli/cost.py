@@ -12,8 +12,10 @@ from signalink_core.clock import utc_now
 from signalink_core.errors import ConfigurationError, SignalinkError
 from signalink_labs.cli import output
 from signalink_stacks.cloud import graph
+from signalink_stacks.clusters import project
 from signalink_stacks.lib import images, prices
 from signalink_stacks.lib.prices import Estimate
+from signalink_stacks.local.state import StateFolder
 
 Stack = Annotated[str, typer.Option("--stack", "-s", help="The stack: kind, existing, eks, aws-lite, or one of yours.")]
 MaxUsd = Annotated[float | None, typer.Option("--max-usd", min=0, help="The most it may cost, in USD a month.")]
@@ -54,10 +56,11 @@ def cost(
 
 
 def examine(
-    stack: str, preview: Path | None, max_usd: float | None, settings: Sequence[str] = ()
+    stack: str, preview: Path | None, max_usd: float | None, settings: Sequence[str] = (), config: Path | None = None
 ) -> tuple[Estimate, float, float | None]:
     """The estimate; the limit: what was asked for, else what the config says; of a preview also what is paid now."""
-    recorded, table, today = graph.record(stack, images.root(), settings), prices.load(), utc_now().date()
+    config = config or project.find(stack, StateFolder(), images.root())[1]
+    recorded, table, today = graph.record(stack, images.root(), settings, config), prices.load(), utc_now().date()
     limit = recorded.max_usd if max_usd is None else max_usd
     if preview is None:
         return prices.price(recorded.resources, table, today), limit, None
@@ -65,9 +68,9 @@ def examine(
     return prices.price(after, table, today), limit, prices.price(before, table, today).monthly
 
 
-def require(stack: str, max_usd: float | None) -> Estimate:
+def require(stack: str, max_usd: float | None, config: Path | None = None) -> Estimate:
     """OverBudget unless a month of the stack costs at most what it may; asked before anything is created."""
-    estimate, limit, _ = examine(stack, None, max_usd)
+    estimate, limit, _ = examine(stack, None, max_usd, config=config)
     refused = prices.refusal(estimate, limit)
     if refused:
         raise OverBudget(

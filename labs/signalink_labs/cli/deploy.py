@@ -7,10 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from signalink_core.errors import ConfigurationError
-from signalink_labs.cli import clusters, cost, output
+from signalink_labs.cli import clusters, cost, delivering, output
 from signalink_stacks.cloud import graph
-from signalink_stacks.clusters import words
-from signalink_stacks.delivery import promises, rollout
+from signalink_stacks.clusters import project
+from signalink_stacks.delivery import promises
 from signalink_stacks.doctor import checkup
 from signalink_stacks.doctor.host import Target
 from signalink_stacks.lib import images
@@ -31,24 +31,36 @@ def deploy(
     say: clusters.Say = (lambda _: None) if as_json else output.text
     root = images.root()
     wanted = read(given) if given else None
-    say("doctor")
-    checkup.require(checkup.examine_here(target_of(stack, root), StateFolder(), Wishes()))
-    estimate = cost.require(stack, max_usd)
-    say(f"cost: {estimate.monthly:.2f} USD a month")
-    if made := words.complete(stack, root):
-        say(f"made {len(made)} secrets")
-    outputs = rollout.deploy(rollout.Engine(stack, root), wanted, promises.answering(), say)
+    engine, config = project.find(stack, StateFolder(), root)
+    delivered = delivering.deliver(
+        delivering.Delivery(
+            engine=engine,
+            root=root,
+            config=config,
+            promise=lambda outputs: promises.of(graph.record(stack, root, config=config), say)(outputs),
+            examine=lambda: examine(target_of(stack, root, config)),
+            ground=lambda: wanted,
+        ),
+        max_usd,
+        say,
+    )
     if as_json:
-        output.document({"stack": stack, "monthly_usd": round(estimate.monthly, 2), "outputs": outputs})
+        monthly = round(delivered.estimate.monthly, 2)
+        output.document({"stack": stack, "monthly_usd": monthly, "outputs": delivered.outputs})
         return
-    for name, url in dict(outputs.get("urls") or {}).items():
+    for name, url in dict(delivered.outputs.get("urls") or {}).items():
         output.text(f"  {name:<16} {url}")
     output.text(f"{stack} is deployed.")
 
 
-def target_of(stack: str, root: Path) -> Target:
+def examine(target: Target) -> None:
+    """The doctor's rules of a target; EnvironmentBroken when one fails."""
+    checkup.require(checkup.examine_here(target, StateFolder(), Wishes()))
+
+
+def target_of(stack: str, root: Path, config: Path | None = None) -> Target:
     """Whose doctor's rules are asked."""
-    found = graph.record(stack, root).target
+    found = graph.record(stack, root, config=config).target
     return "eks" if found in {"eks", "aws-lite"} else "existing" if found == "existing" else "kind"
 
 

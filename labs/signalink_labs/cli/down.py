@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
+from signalink_core.errors import ConfigurationError
 from signalink_labs.cli import clusters, output
 from signalink_labs.cli.clusters import TargetChoice
-from signalink_stacks.clusters import plan
+from signalink_stacks.clusters import plan, project
 from signalink_stacks.local import control
 from signalink_stacks.local.state import StateFolder
 
@@ -29,6 +30,12 @@ def down(
         clusters.down(wanted, as_json=as_json)
         return
     folder, began = StateFolder(), time.monotonic()
+    if purge and (known := project.stacks(folder)):
+        raise ConfigurationError(
+            f"{folder.root} knows what the stack{'s' if len(known) > 1 else ''} {', '.join(known)} made on a cluster: "
+            "without it nobody could take that down.",
+            next_step="`signalink down --target kind` or `--target existing --context NAME` first.",
+        )
     ran = control.down(folder, purge=purge)
     seconds = round(time.monotonic() - began, 1)
     if as_json:

@@ -85,6 +85,7 @@ def up(
     tag: clusters.Tag = "",
     values: clusters.Values = None,
     load: clusters.Load = None,
+    by: clusters.By = clusters.Door.PULUMI,
     yes: clusters.Yes = False,
     max_usd: cost.MaxUsd = None,
     as_json: output.Json = False,
@@ -92,14 +93,12 @@ def up(
     """Start the whole platform, on this machine or on Kubernetes; a second call finds the first."""
     if target is not TargetChoice.LOCAL:
         chosen.require_local(only)
-        if max_usd is not None:
-            cost.require(target.value, max_usd)
         named = clusters.credentials(kubeconfig, target)
         wanted = plan.Wishes(
             clusters.known(target), cluster, namespace, named, context, node_image,
             clusters.files(values), tuple(settings or []), tuple(load or []), yes,
         )  # fmt: skip
-        clusters.up(wanted, clusters.Options(tag, base_image), as_json=as_json)
+        clusters.up(wanted, clusters.Options(tag, base_image, by, max_usd), as_json=as_json)
         return
     folder = StateFolder()
     wishes = Wishes(

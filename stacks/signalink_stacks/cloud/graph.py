@@ -31,8 +31,11 @@ class Graph:
     max_usd: float = 0.0
 
 
-def record(stack: str, root: Path, settings: Sequence[str] = ()) -> Graph:
-    """What the program would register; `settings` (KEY=VALUE) lie over its file. ConfigurationError in its words."""
+def record(stack: str, root: Path, settings: Sequence[str] = (), config: Path | None = None) -> Graph:
+    """What the program would register; `settings` (KEY=VALUE) lie over its file. ConfigurationError in its words.
+
+    `config`: the stack's file, if not in stacks/config.
+    """
     python = root / ENVIRONMENT
     if not python.exists():
         raise ConfigurationError(
@@ -41,7 +44,11 @@ def record(stack: str, root: Path, settings: Sequence[str] = ()) -> Graph:
         )
     try:
         done = subprocess.run(
-            [str(python), "-m", PROGRAM, stack, *(word for each in settings for word in ("--set", each))],
+            [
+                *(str(python), "-m", PROGRAM, stack),
+                *(word for each in settings for word in ("--set", each)),
+                *(["--config", str(config)] if config else []),
+            ],
             cwd=root,
             capture_output=True,
             text=True,
@@ -56,7 +63,7 @@ def record(stack: str, root: Path, settings: Sequence[str] = ()) -> Graph:
     if done.returncode:
         raise ConfigurationError(
             f"The stack {stack} has no graph: {done.stderr.strip() or f'exit {done.returncode}'}",
-            next_step=f"correct stacks/config/Pulumi.{stack}.yaml",
+            next_step=f"correct {config or f'stacks/config/Pulumi.{stack}.yaml'}",
         )
     return of_record(json.loads(done.stdout))
 

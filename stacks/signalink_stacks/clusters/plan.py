@@ -158,13 +158,16 @@ def remove(wishes: Wishes, access: Access) -> list[Step]:
         return [Step("cluster", words, about=f"deleting {wishes.cluster}")]
     namespace = f"--namespace={wishes.namespace}"
     return [
-        Step(
-            "topics",
-            access.kubectl("delete", "topics.signalink.dev", "--all", namespace, "--timeout=120s"),
-            about="deleting",
-        ),
+        release(wishes, access),
         Step("charts", access.helm("uninstall", RELEASE, namespace, "--ignore-not-found", "--wait"), about="removing"),
     ]
+
+
+def release(wishes: Wishes, access: Access) -> Step:
+    """Let go of Channels and Topics while the operator is there: without it nobody would, and the namespace stays."""
+    kinds = "channels.signalink.dev,topics.signalink.dev"
+    words = access.kubectl("delete", kinds, "--all", f"--namespace={wishes.namespace}", "--timeout=120s")
+    return Step("topics", words, about="deleting Channels and Topics")
 
 
 def addresses(wishes: Wishes, access: Access, ports: Sequence[tuple[str, int]]) -> list[str]:

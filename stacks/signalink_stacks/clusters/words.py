@@ -5,11 +5,13 @@ Values go to `pulumi config set --secret` by standard input: they stand on no co
 
 import argparse
 import json
+import os
 import secrets
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,13 +38,13 @@ def made(lacking: list[str]) -> dict[str, str]:
     return found
 
 
-def complete(stack: str, root: Path, folder: Path | None = None) -> list[str]:
-    """Make what `stack` lacks; the names. `folder`: where Pulumi.yaml is, if not in `root`.
+def complete(stack: str, root: Path, folder: Path | None = None, env: Mapping[str, str] | None = None) -> list[str]:
+    """Make what `stack` lacks; the names. `folder`: where Pulumi.yaml is, if not in `root`; `env`: for the engine.
 
     ConfigurationError when the stack's configuration is wrong otherwise.
     """
-    place = folder or root
-    everything = json.loads(_pulumi(place, "config", "--json", "--show-secrets", "-s", stack) or "{}")
+    place = partial(_pulumi, folder or root, env or {})
+    everything = json.loads(place("config", "--json", "--show-secrets", "-s", stack) or "{}")
     raw = {key.removeprefix(PREFIX): _value(entry) for key, entry in everything.items() if key.startswith(PREFIX)}
     settings, faults = config.read(stack, raw)
     if faults:
@@ -55,7 +57,7 @@ def complete(stack: str, root: Path, folder: Path | None = None) -> list[str]:
     lacking = words.missing(settings, root)
     if lacking:
         whole = {**raw.get("secrets", {}), **made(lacking)}
-        _pulumi(place, "config", "set", "-s", stack, "--secret", KEY, given=json.dumps(whole))
+        place("config", "set", "-s", stack, "--secret", KEY, given=json.dumps(whole))
     return lacking
 
 
@@ -66,12 +68,19 @@ def _value(entry: Mapping[str, Any]) -> Any:
     return json.loads(text) if isinstance(text, str) and text.startswith(("{", "[")) else text
 
 
-def _pulumi(folder: Path, *arguments: str, given: str = "") -> str:
+def _pulumi(folder: Path, env: Mapping[str, str], *arguments: str, given: str = "") -> str:
     """What pulumi prints. An error names the command, never what was given to it."""
     command = ["pulumi", "--non-interactive", *arguments]
     try:
         done = subprocess.run(
-            command, input=given, capture_output=True, text=True, timeout=PATIENCE, cwd=folder, check=False
+            command,
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            cwd=folder,
+            env=os.environ | dict(env),
+            check=False,
         )
     except FileNotFoundError as error:
         raise DependencyUnavailable("pulumi is not on PATH.", next_step="install Pulumi 3.259 or later.") from error

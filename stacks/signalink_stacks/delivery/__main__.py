@@ -1,21 +1,33 @@
 """`python -m signalink_stacks.delivery trust|permissions ROLE ...`: policies of one of the pipeline's roles, as JSON.
 
 `trust` prints who may take the role, `permissions` what it may do: one document with each policy under its name.
+`pulumi STACK WORDS ...` runs Pulumi on a stack where it is: made by `signalink up` from this state folder, else the
+checkout's. The engine takes this process's place: its exit code is the answer.
 """
 
 import argparse
 import json
+import os
 import sys
 from typing import Any
 
 from signalink_core.errors import ConfigurationError
+from signalink_stacks.clusters import project
 from signalink_stacks.delivery import permissions, trust
 from signalink_stacks.delivery.permissions import Place
+from signalink_stacks.lib import images
+from signalink_stacks.local.state import StateFolder
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0, or 64 with what is wrong on standard error."""
-    options = parser().parse_args(arguments)
+    """0, 3 without the engine, or 64 with what is wrong on standard error."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["pulumi"] and len(given) > 2:
+        return engine(given[1], given[2:])
+    made = parser()
+    options = made.parse_args(given)
+    if options.verb == "pulumi":
+        made.error("pulumi takes STACK and what it shall do, as `pulumi eks preview`")
     try:
         found = document(options)
     except ConfigurationError as error:
@@ -23,6 +35,20 @@ def main(arguments: list[str] | None = None) -> int:
         return 64
     sys.stdout.write(json.dumps(found, indent=2) + "\n")
     return 0
+
+
+def engine(stack: str, words: list[str]) -> int:
+    """Only comes back when Pulumi cannot be started."""
+    found, _ = project.find(stack, StateFolder(), images.root())
+    os.chdir(found.root)
+    command = ["pulumi", *words, "--stack", stack, "--non-interactive"]
+    try:
+        os.execvpe("pulumi", command, os.environ | dict(found.env))  # noqa: S606 - a word of this program
+    except OSError as error:
+        sys.stderr.write(
+            f"pulumi cannot be run ({error.strerror}). Next: install it, https://www.pulumi.com/docs/install/\n"
+        )
+    return 3
 
 
 def parser() -> argparse.ArgumentParser:
@@ -39,6 +65,7 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--stack", required=True, metavar="STACK")
     what.add_argument("--state", default="", metavar="BUCKET", help="bucket of the stacks' state")
     what.add_argument("--key", default="", metavar="ID", help="id of the KMS key of the stacks' secrets")
+    verbs.add_parser("pulumi", help="STACK WORDS ...: run Pulumi on a stack where it is")
     return made
 
 

@@ -4,9 +4,11 @@ Doctor and cost come first, from whoever calls. What runs is the engine on PATH;
 """
 
 import json
+import os
+import re
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +18,10 @@ IMAGES: Final = "signalink:images"
 POLICIES: Final = Path("stacks/policy")
 PATIENCE: Final = 3600.0
 LINES: Final = 30
+MOST: Final = 60
+HEADING: Final = re.compile(r"[A-Z][a-z]+:")
+WHY: Final = ("Policies:", "Diagnostics:")
+"""Sections of what the engine prints that say why."""
 Say = Callable[[str], None]
 Promise = Callable[[Mapping[str, Any]], str]
 """Looks at the stack's outputs; says what is wrong, nothing when all is well."""
@@ -30,16 +36,28 @@ class WentBack(SignalinkError):
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """`pulumi` for one stack, run in the checkout."""
+    """`pulumi` for one stack, run where its Pulumi.yaml is: the checkout, or a folder of `clusters.project`.
+
+    `env`: what it is told beside the environment.
+    """
 
     stack: str
     root: Path
+    env: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, *words: str) -> str:
         """What it printed. DependencyUnavailable with its last lines when it fails."""
         command = ["pulumi", *words, "--stack", self.stack, "--non-interactive"]
         try:
-            done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, timeout=PATIENCE, check=False)
+            done = subprocess.run(
+                command,
+                cwd=self.root,
+                env=os.environ | dict(self.env),
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE,
+                check=False,
+            )
         except FileNotFoundError as error:
             raise DependencyUnavailable(
                 "pulumi is not on PATH.", next_step="https://www.pulumi.com/docs/install/"
@@ -47,8 +65,9 @@ class Engine:
         except subprocess.TimeoutExpired as error:
             raise DependencyUnavailable(f"pulumi {words[0]} took longer than {PATIENCE:.0f} s.") from error
         if done.returncode:
-            last = "\n".join((done.stdout + done.stderr).strip().splitlines()[-LINES:])
-            raise DependencyUnavailable(f"pulumi {words[0]} failed (exit {done.returncode}):\n{last}")
+            raise DependencyUnavailable(
+                f"pulumi {words[0]} failed (exit {done.returncode}):\n{telling(done.stdout + done.stderr)}"
+            )
         return done.stdout
 
     def checked(self, *words: str) -> str:
@@ -57,10 +76,24 @@ class Engine:
         return self(*words, *pack)
 
 
-def deploy(engine: Engine, images: Mapping[str, Any] | None, promise: Promise, say: Say) -> Mapping[str, Any]:
+def telling(text: str) -> str:
+    """Of what the engine printed, that which says why it failed: refusals and errors, else its last lines."""
+    found, taken = [], False
+    for line in text.strip().splitlines():
+        if HEADING.fullmatch(line):
+            taken = line in WHY
+        if taken and line.strip():
+            found.append(line)
+    return "\n".join(found[:MOST] if found else text.strip().splitlines()[-LINES:])
+
+
+def deploy(
+    engine: Engine, images: Mapping[str, Any] | None, promise: Promise, say: Say, *, back: bool = True
+) -> Mapping[str, Any]:
     """The outputs of the new state. WentBack when it does not keep its promises; a refusal changes nothing.
 
-    `images`: what the stack's key `images` shall be; None leaves it.
+    `images`: what the stack's key `images` shall be; None leaves it. Without `back` a failure is left as it is, for
+    somebody who is there to look.
     """
     last = last_good(json.loads(engine("stack", "history", "--json") or "[]"))
     present = json.loads(engine("config", "--json") or "{}").get(IMAGES, {}).get("value")
@@ -79,10 +112,17 @@ def deploy(engine: Engine, images: Mapping[str, Any] | None, promise: Promise, s
         outputs: Mapping[str, Any] = json.loads(engine("stack", "output", "--json") or "{}")
         wrong = promise(outputs)
     except SignalinkError as error:
-        raise went_back(engine, last, error.detail, say) from error
+        raise went_back(engine, last, error.detail, say) if back else stopped(error.detail) from error
     if wrong:
-        raise went_back(engine, last, wrong, say)
+        raise went_back(engine, last, wrong, say) if back else stopped(wrong)
     return outputs
+
+
+def stopped(why: str) -> DependencyUnavailable:
+    """For who looks after it by hand."""
+    return DependencyUnavailable(
+        f"It is not as it should be: {why}", next_step="look (`kubectl get pods`), mend it, run the same command again."
+    )
 
 
 def last_good(history: Sequence[Mapping[str, Any]]) -> str | None:

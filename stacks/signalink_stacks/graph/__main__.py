@@ -15,6 +15,7 @@ import yaml
 
 from signalink_core.errors import ConfigurationError
 from signalink_stacks.graph.recording import record
+from signalink_stacks.layers import reading
 from signalink_stacks.lib import chartvalues, config, images, words
 from signalink_stacks.lib.settings import Config
 
@@ -48,7 +49,7 @@ def configuration(stack: str, path: Path | None, settings: list[str]) -> dict[st
     except OSError as error:
         known = ", ".join(sorted(each.name.split(".")[1] for each in path.parent.glob("Pulumi.*.yaml")))
         raise ConfigurationError(f"{path}: {error.strerror}.", next_step=f"name a stack: {known}") from error
-    raw = {key.removeprefix("signalink:"): value for key, value in document.get("config", {}).items()}
+    raw = reading.raw(document.get("config") or {})
     raw.pop("secrets", None)
     for each in settings:
         key, _, value = each.partition("=")

@@ -164,7 +164,7 @@ kubectl get namespace {NAMESPACE} >/dev/null 2>&1 || kubectl create namespace {N
 {_pull(boot)}cat > /etc/signalink-values.json <<'VALUES'
 {json.dumps({"global": {**boot.values, **_secret(boot)}}, indent=1)}
 VALUES
-as {FOLDER}/.venv/bin/signalink up --target existing --namespace {NAMESPACE} \
+as {FOLDER}/.venv/bin/signalink up --target existing --by helm --namespace {NAMESPACE} \
   --kubeconfig /etc/rancher/k3s/k3s.yaml --context default --values /etc/signalink-values.json
 """
 

@@ -23,6 +23,8 @@ ISSUER: Final = "api"
 """Made before the operator, which waits for the token that a Job of this chart issues."""
 SERVICES: Final = (ISSUER, "relay", "gateway", "analytics", "notifications", "prober")
 """Charts of services in the order they are made; the operator comes after the first and before the others."""
+GLOBAL: Final = "global"
+"""In a stack's key `values`: what every chart is given, as in the umbrella."""
 Values = dict[str, Any]
 
 
@@ -79,7 +81,7 @@ def of(
     """All values of one chart: `own` is what the program sets, over the profile; what people set lies on top."""
     profile = small.get(chart, {}) if config.profile == "small" else {}
     base = {"commonLabels": {tags.STACK: config.stack}, "global": shared(config, bindings)}
-    return merged(base, profile, own, config.values.get(chart, {}))
+    return merged(base, profile, own, {"global": config.values.get(GLOBAL, {})}, config.values.get(chart, {}))
 
 
 def of_service(config: Config, name: str, keys: Mapping[str, str]) -> Values:

@@ -261,8 +261,8 @@ def _values(section: Section, charts: Sequence[str]) -> dict[str, Mapping[str, A
     found: dict[str, Mapping[str, Any]] = {}
     for chart in sorted(section.values):
         table = section.mapping(chart)
-        if charts and chart not in charts:
+        if charts and chart not in (*charts, "global"):
             fix = nearest(chart, charts) or "remove it"
-            section.refuse(chart, f"a chart ({', '.join(charts)})", fix)
+            section.refuse(chart, f"global or a chart ({', '.join(charts)})", fix)
         found[chart] = table
     return found

@@ -10,6 +10,7 @@ from pulumi_policy.proxy import UnknownValueError
 
 from signalink_stacks.layers import reading
 from signalink_stacks.lib import config
+from signalink_stacks.lib.policy import workloads
 from signalink_stacks.lib.policy.table import RULES
 from signalink_stacks.lib.policy.thing import Facts, Rule, Thing
 from signalink_stacks.lib.settings import Config
@@ -109,7 +110,7 @@ class _Told(policy._PolicyAnalyzerServicer):
 
 def of(settings: Config, today: date) -> Facts:
     """What a configuration says to the rules."""
-    named = {registry.partition("/")[0] for registry in (settings.images.registry, *settings.images.map.values())}
+    named = {workloads.host_of(f"{place}/-") for place in (settings.images.registry, *settings.images.map.values())}
     return Facts(
         today=today,
         prod=settings.environment == "prod",

@@ -1,13 +1,27 @@
 """What must hold of a stack on a real engine, in order: each check says what it saw, or raises Missed."""
 
+import asyncio
+import base64
 import json
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
+import conversation
 from engine import NAMESPACE, STACK, Engine, Missed
+
+from signalink_stacks.delivery import promises
 
 SERVICES: Final = ("api", "relay", "gateway", "analytics", "notifications", "prober", "operator")
 TOPICS: Final = 8
+PROMISES: Final = 7
+"""Of the services at the least."""
+MESSAGES: Final = 20
+CHANNEL: Final = {
+    "apiVersion": "signalink.dev/v1",
+    "kind": "Channel",
+    "metadata": {"name": "proof", "namespace": NAMESPACE},
+    "spec": {"displayName": "Proof"},
+}
 
 
 def up_converges_after_a_kill(engine: Engine) -> str:
@@ -32,6 +46,50 @@ def everything_is_there(engine: Engine) -> str:
     if len(topics) != TOPICS:
         raise Missed(f"{len(topics)} Topics, {TOPICS} were to be made")
     return f"{len(found)} labelled objects, {len(topics)} of them Topics"
+
+
+def every_pod_is_ready(engine: Engine) -> str:
+    """`up` waited for them: nothing is waited for here."""
+    items = json.loads(engine.kubectl("get", "pods", "-n", NAMESPACE, "-o", "json"))["items"]
+    stays = [each for each in items if each["metadata"]["ownerReferences"][0]["kind"] != "Job"]
+    wrong = [each["metadata"]["name"] for each in stays if not ready(each)]
+    if wrong or len(stays) < len(SERVICES):
+        raise Missed(f"of {len(stays)} pods these are not ready: {', '.join(wrong)}")
+    topics = json.loads(engine.kubectl("get", "topics.signalink.dev", "-n", NAMESPACE, "-o", "json"))["items"]
+    made = [each["metadata"]["name"] for each in topics if ready(each)]
+    if len(made) < TOPICS:
+        raise Missed(f"of {TOPICS} Topics these are ready: {', '.join(made)}")
+    return f"{len(stays)} pods and {len(made)} Topics"
+
+
+def ready(thing: Mapping[str, Any]) -> bool:
+    """Whether its condition Ready holds."""
+    conditions = (thing.get("status") or {}).get("conditions") or []
+    return any(said["type"] == "Ready" and said["status"] == "True" for said in conditions)
+
+
+def its_operator_keeps_channels(engine: Engine) -> str:
+    """With the token that the api's Job gave it."""
+    engine.kubectl("apply", "--server-side", "-f", "-", given=json.dumps(CHANNEL))
+    engine.kubectl("wait", "channel/proof", "-n", NAMESPACE, "--for=condition=Ready", "--timeout=90s")
+    engine.kubectl("delete", "channel/proof", "-n", NAMESPACE, "--timeout=90s")
+    return "a Channel was made, Ready and gone"
+
+
+def its_charts_keep_their_promises(engine: Engine) -> str:
+    said: list[str] = []
+    if wrong := promises.of(engine.graph(), said.append)({}):
+        raise Missed(wrong)
+    if int(said[-1].split()[1]) < PROMISES:
+        raise Missed(said[-1])
+    return said[-1]
+
+
+def two_people_talk(engine: Engine) -> str:
+    seqs = asyncio.run(conversation.held(engine.access, NAMESPACE, MESSAGES))
+    if seqs != list(range(1, len(seqs) + 1)) or len(seqs) <= MESSAGES:
+        raise Missed(f"the second one read {seqs[:10]} ... of {MESSAGES} messages")
+    return f"{len(seqs)} events, each once, in order, over one absence"
 
 
 def a_second_preview_finds_no_difference(engine: Engine) -> str:
@@ -70,29 +128,53 @@ def no_secret_is_in_clear(engine: Engine) -> str:
     files = [path.read_text(encoding="utf-8", errors="replace") for path in engine.folder.glob("state/**/*.json*")]
     config = (engine.folder / f"config/Pulumi.{STACK}.yaml").read_text(encoding="utf-8")
     looked = [state, preview, config, *files, *engine.said]
-    for name, value in engine.words.items():
+    issued = (
+        json.loads(engine.kubectl("get", "secret", "signalink-operator-api-token", "-n", NAMESPACE, "-o", "json")).get(
+            "data"
+        )
+        or {}
+    )
+    if engine.nodes and not issued:
+        raise Missed("the api's Job gave the operator no token")
+    tokens = {key: base64.b64decode(value).decode() for key, value in issued.items()}
+    for name, value in (engine.words | tokens).items():
         first = value.splitlines()[1] if value.startswith("-----") else value
-        if any(first in text for text in looked):
+        forms = (first, base64.b64encode(value.encode()).decode())
+        if any(form in text for text in looked for form in forms):
             raise Missed(f"the value of {name} is readable")
     real = engine.kubectl("get", "secret", "signalink-postgres-auth", "-n", NAMESPACE, "-o", "json")
     if "postgres-api" not in json.loads(real)["data"]:
         raise Missed("the Secret in the cluster has no word of the api: nothing was looked for")
-    return f"{len(engine.words)} values looked for in {len(looked)} texts"
+    return f"{len(engine.words) + len(tokens)} values looked for in {len(looked)} texts"
 
 
 def destroy_leaves_nothing(engine: Engine) -> str:
     engine.run("destroy", "--yes", "--skip-preview", "-s", STACK)
     left = engine.left()
+    left += engine.claims()
     if left:
         raise Missed(f"{len(left)} objects are left: {', '.join(left[:5])}")
-    return "0 labelled objects"
+    return "0 labelled objects, 0 claims"
 
 
-ALL: Final[tuple[Callable[[Engine], str], ...]] = (
-    up_converges_after_a_kill,
-    everything_is_there,
-    a_second_preview_finds_no_difference,
-    a_drift_is_found_and_repaired,
-    no_secret_is_in_clear,
-    destroy_leaves_nothing,
+Check = Callable[[Engine], str]
+ALIVE: Final[tuple[Check, ...]] = (
+    every_pod_is_ready,
+    its_operator_keeps_channels,
+    its_charts_keep_their_promises,
+    two_people_talk,
 )
+"""What only pods can show."""
+
+
+def of(engine: Engine) -> tuple[Check, ...]:
+    """In their order; on a cluster without nodes those that need none."""
+    return (
+        up_converges_after_a_kill,
+        everything_is_there,
+        *(ALIVE if engine.nodes else ()),
+        a_second_preview_finds_no_difference,
+        a_drift_is_found_and_repaired,
+        no_secret_is_in_clear,
+        destroy_leaves_nothing,
+    )

@@ -16,15 +16,24 @@ import pluginthreads
 import psutil
 import yaml
 
+from signalink_stacks.cloud import graph
+from signalink_stacks.clusters import stacked
+from signalink_stacks.clusters.plan import Access, Wishes
+
 ROOT: Final = Path(__file__).resolve().parents[3]
 STACK: Final = "existing"
 NAMESPACE: Final = "signalink-pulumi-proof"
-PATIENCE: Final = 600.0
+PATIENCE: Final = 900.0
+"""Of one command; on a cluster with nodes `up` waits for every pod."""
+WATCHED: Final = f"operator: {{watchNamespaces: [{NAMESPACE}]}}"
+"""Another platform's Topics on the same cluster are not this one's matter."""
 LABEL: Final = f"signalink.dev/stack={STACK}"
 KINDS: Final = (
     "deployments,statefulsets,services,secrets,configmaps,serviceaccounts,networkpolicies,jobs,cronjobs,"
     "poddisruptionbudgets,horizontalpodautoscalers,roles,rolebindings,topics.signalink.dev"
 )
+CLAIMS: Final = "persistentvolumeclaims"
+"""They carry no label of ours: StatefulSets make them."""
 WHOLE: Final = "namespaces,customresourcedefinitions,clusterroles,clusterrolebindings"
 
 
@@ -105,6 +114,10 @@ class Engine:
             },
             "signalink:images": {"dev": True, "tag": os.environ.get("SIGNALINK_IMAGES", "none")},
         }
+        asked = filter(None, os.environ.get("SIGNALINK_VALUES", "").split(","))
+        given = stacked.values([*(Path(each).read_text(encoding="utf-8") for each in asked), WATCHED], [])
+        wishes = Wishes("existing", namespace=NAMESPACE)
+        settings = stacked.settings(wishes, self.access, settings, {}, given)
         path = self.folder / f"config/Pulumi.{STACK}.yaml"
         there = yaml.safe_load(path.read_text(encoding="utf-8")) or {} if path.exists() else {}
         path.write_text(yaml.safe_dump(there | {"config": settings}), encoding="utf-8")
@@ -117,6 +130,15 @@ class Engine:
         provider = "the genuine Kubernetes provider" if genuine else "a stand-in for the Kubernetes provider"
         nodes = f"{self.nodes} nodes" if self.nodes else "no nodes: nothing is waited for"
         return f"pulumi {version}, {provider}, a real API server {server} ({nodes})"
+
+    @property
+    def access(self) -> Access:
+        """The cluster of KUBECONFIG by its present context."""
+        return Access(os.environ["KUBECONFIG"], self.kubectl("config", "current-context").strip())
+
+    def graph(self) -> graph.Graph:
+        """What the stack is made of."""
+        return graph.record(STACK, ROOT, config=self.folder / f"config/Pulumi.{STACK}.yaml")
 
     def run(self, *words: str, good: tuple[int, ...] = (0,), kept: bool = True) -> str:
         """What pulumi says; Missed when it ends otherwise. Kept for the search of secrets, unless it shows them."""
@@ -163,11 +185,11 @@ class Engine:
                     each.kill()
         self.said.append(log.read_text(encoding="utf-8"))
 
-    def kubectl(self, *words: str) -> str:
-        return self.command(["kubectl", *words], dict(os.environ))
+    def kubectl(self, *words: str, given: str = "") -> str:
+        return self.command(["kubectl", *words], dict(os.environ), given)
 
-    def command(self, words: list[str], env: dict[str, str]) -> str:
-        done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=120, check=False)
+    def command(self, words: list[str], env: dict[str, str], given: str = "") -> str:
+        done = subprocess.run(words, env=env, input=given, capture_output=True, text=True, timeout=120, check=False)
         if done.returncode:
             raise Missed(f"`{' '.join(words[:4])} ...` failed: {done.stderr.strip()[-400:]}")
         return done.stdout
@@ -183,6 +205,10 @@ class Engine:
         kinds = KINDS.replace(",topics.signalink.dev", "")
         named = self.kubectl("get", kinds, "-A", "-l", LABEL, "-o", "name", "--ignore-not-found")
         return [*named.split(), *self.kubectl("get", WHOLE, "-l", LABEL, "-o", "name", "--ignore-not-found").split()]
+
+    def claims(self) -> list[str]:
+        """Volumes that are still asked for in the platform's namespace."""
+        return self.kubectl("get", CLAIMS, "-n", NAMESPACE, "-o", "name", "--ignore-not-found").split()
 
     def clear(self) -> None:
         """Leave nothing, whatever happened."""

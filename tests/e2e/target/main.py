@@ -46,7 +46,8 @@ def absent(size: str) -> str:
 
 def options() -> list[str]:
     """Of `signalink up`, from the environment."""
-    found = [f"{option}={value}" for option, key in SETTINGS.items() if (value := os.environ.get(f"SIGNALINK_{key}"))]
+    found = ["--by=helm"]  # the other door's proof is `pulumi`
+    found += [f"{option}={value}" for option, key in SETTINGS.items() if (value := os.environ.get(f"SIGNALINK_{key}"))]
     for option, key in LISTS.items():
         found += [f"{option}={value}" for value in filter(None, os.environ.get(f"SIGNALINK_{key}", "").split(","))]
     return found

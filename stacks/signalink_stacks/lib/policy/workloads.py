@@ -50,13 +50,13 @@ def images(thing: Thing, facts: Facts) -> Iterator[str]:
         tag = name.rpartition("/")[2].partition(":")[2]
         if not digest and (not facts.by_tag or tag in ("", "latest")):
             yield f"{container.get('name')} runs {image}, which names no digest. Fix: images.digests, or a pinned chart"
-        host = _host(name)
+        host = host_of(name)
         if not ECR.fullmatch(host) and host not in facts.registries:
             known = ", ".join(each or "the default" for each in facts.registries) or "this account's ECR"
             yield f"{container.get('name')} runs {image}, from no known registry ({known}). Fix: images.registry"
 
 
-def _host(name: str) -> str:
+def host_of(name: str) -> str:
     """Of an image's name; empty where it has none."""
     first, slash, _ = name.partition("/")
     return first if slash and ("." in first or ":" in first or first == "localhost") else ""
