@@ -60,9 +60,7 @@ lint: $(VENV)/.dev ## Check style and format with ruff
 types: $(VENV)/.dev ## Check the types of every package with mypy --strict
 	@$(BIN)/mypy
 
-types-local: $(VENV)/.local ## Install what the platform on this machine runs, and start nothing
-
-stacks: $(PROGRAM)/.stacks ## Check the types of the Pulumi program with mypy --strict, in .venv-stacks
+types-stacks: $(PROGRAM)/.stacks ## Check the types of the Pulumi program with mypy --strict, in .venv-stacks
 	@$(PROGRAM)/bin/mypy --config-file stacks/mypy.ini
 
 imports: $(VENV)/.dev ## Check who imports whom (contracts in pyproject.toml)

@@ -219,11 +219,11 @@ def h10_network(subject: Subject) -> list[str]:
         name = policy["podSelector"]["matchLabels"].get("app.kubernetes.io/name")
         dns = [rule for rule in policy["egress"] if {"port": 53, "protocol": "UDP"} in rule["ports"]]
         found += [] if dns else [f"{name}: no DNS"]
-        rules = [(rule.get("from"), rule.get("ports")) for rule in policy["ingress"]]
+        rules = [(rule.get("from"), rule.get("ports")) for rule in policy.get("ingress", ())]
         rules += [(rule.get("to"), rule.get("ports")) for rule in policy["egress"]]
         found += [f"{name}: a rule without peers or ports: {rule}" for rule in rules if not (rule[0] and rule[1])]
         if name in ENGINES:
-            open_to = [peer for rule in policy["ingress"] for peer in rule["from"] if "podSelector" not in peer]
+            open_to = [peer for rule in policy.get("ingress", ()) for peer in rule["from"] if "podSelector" not in peer]
             found += [f"{name}: open to {peer}" for peer in open_to]
     return found
 

@@ -71,7 +71,7 @@ def test_a_start_that_takes_longer_says_so_and_one_without_an_estimate_does_not(
 
 
 def test_warnings_come_before_a_start_and_a_platform_that_was_up_shows_no_steps(capsys: Captured) -> None:
-    watch = up.Watch(progress.Lines(KNOWN), KNOWN, silent=False)
+    watch = up.Watch(progress.Lines(KNOWN), KNOWN, (), silent=False)
     watch(state(Step("kafka", 0.0, 2.0)))
     assert capsys.readouterr().out == ""
     watch.checked([Checked("cpus", warn("1 CPU may be used.", "slow", "add one")), Checked("disk", ok("fine"))])
