@@ -115,3 +115,19 @@ def test_a_missing_program_and_a_hanging_one_are_told_apart(tmp_path: Path) -> N
         run.steps([Step("a", ["nothing-of-that-name"])], tmp_path, lambda _: None)
     with pytest.raises(DependencyUnavailable, match="a took longer than 0 s"):
         run.steps([Step("a", ["sleep", "60"], patience=0.2)], tmp_path, lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["no-such-program", "get"], "no-such-program is not on PATH"),
+        (["sh", "-c", "echo refused >&2; exit 3"], "`sh -c` failed: refused"),
+        (["sh", "-c", "exit 3"], "`sh -c` failed: no message"),
+        (["sleep", "30"], r"`sleep 30` took longer than 0 s"),
+    ],
+)
+def test_who_asks_a_cluster_in_vain_hears_why_and_what_next(words: list[str], message: str) -> None:
+    with pytest.raises(DependencyUnavailable, match=message) as caught:
+        run.ask(words, seconds=0.2 if words[0] == "sleep" else 20.0)
+    assert caught.value.next_step
+    assert run.ask(["cat"], "what was given") == "what was given"

@@ -93,6 +93,7 @@ def test_pods_come_from_the_registry_by_digest_and_its_password_is_renewed() -> 
     values = json.loads(text.partition("<<'VALUES'\n")[2].partition("\nVALUES\n")[0])
     assert values["global"] == {"imageRegistry": f"{host}/signalink", "imagePullSecrets": [boot.PULL_SECRET]}
     assert "OnUnitActiveSec=6h" in text
+    assert "up --target existing --by helm" in text
     assert "--values /etc/signalink-values.json" in text
     elsewhere = boot.script(replace(pods, registry="registry.example/signalink"))
     assert "get-login-password" not in elsewhere

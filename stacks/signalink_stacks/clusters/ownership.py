@@ -4,16 +4,15 @@ A stack makes its namespace and deletes it with all that is in it; so one that w
 """
 
 import json
-import subprocess
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from signalink_core.errors import ConfigurationError, DependencyUnavailable
+from signalink_core.errors import ConfigurationError
+from signalink_stacks.clusters import run
 from signalink_stacks.clusters.plan import RELEASE, Access, Wishes
 from signalink_stacks.lib import tags
 
 Door = Literal["pulumi", "helm"]
-SECONDS: Final = 30.0
 GROUP: Final = "signalink.dev"
 
 
@@ -33,22 +32,22 @@ class Found:
 
 def look(access: Access, namespace: str) -> Found:
     """DependencyUnavailable when the cluster does not answer."""
-    text = _ask(access.kubectl("get", "namespace", namespace, "--ignore-not-found", "--output=json"))
+    text = run.ask(access.kubectl("get", "namespace", namespace, "--ignore-not-found", "--output=json"))
     if not text.strip():
         return Found()
     labels = json.loads(text)["metadata"].get("labels") or {}
     selector = f"--selector=owner=helm,name={RELEASE}"
-    release = _ask(access.kubectl("get", "secrets", f"--namespace={namespace}", selector, "--output=name"))
+    release = run.ask(access.kubectl("get", "secrets", f"--namespace={namespace}", selector, "--output=name"))
     return Found(True, str(labels.get(tags.STACK, "")), bool(release.strip()))
 
 
 def others(access: Access, namespace: str) -> list[str]:
     """Other namespaces with Topics or Channels: they would go with the definitions, which are the whole cluster's."""
-    kinds = _ask(access.kubectl("api-resources", f"--api-group={GROUP}", "--output=name")).split()
+    kinds = run.ask(access.kubectl("api-resources", f"--api-group={GROUP}", "--output=name")).split()
     if not kinds:
         return []
     names = "--output=jsonpath={range .items[*]}{.metadata.namespace}{'\\n'}{end}"
-    found = _ask(access.kubectl("get", ",".join(kinds), "--all-namespaces", names)).split()
+    found = run.ask(access.kubectl("get", ",".join(kinds), "--all-namespaces", names)).split()
     return sorted(set(found) - {namespace})
 
 
@@ -78,18 +77,3 @@ def refusal(found: Found, wanted: Door, stack: str, wishes: Wishes) -> tuple[str
             f"{wishes.namespace} {tags.STACK}={stack}`",
         )
     return None
-
-
-def _ask(words: list[str]) -> str:
-    try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=SECONDS, check=False)
-    except FileNotFoundError as error:
-        raise DependencyUnavailable("kubectl is not on PATH.", next_step="`signalink doctor --target kind`") from error
-    except subprocess.TimeoutExpired as error:
-        raise DependencyUnavailable(f"The cluster did not answer within {SECONDS:.0f} s.") from error
-    if done.returncode:
-        last = done.stderr.strip().splitlines()[-1:] or ["no message"]
-        raise DependencyUnavailable(
-            f"The cluster was asked for its namespace and said: {last[0]}", next_step="`kubectl version` must answer."
-        )
-    return done.stdout

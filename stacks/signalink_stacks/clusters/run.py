@@ -1,4 +1,4 @@
-"""Owns carrying out a plan: each command with its deadline, its output shown only when it fails."""
+"""Owns carrying out a plan, and asking a cluster: each command with its deadline, its output shown only when it fails."""
 
 import os
 import subprocess
@@ -11,6 +11,8 @@ from signalink_stacks.clusters.plan import Step
 
 LINES: Final = 25
 LIST_SECONDS: Final = 30.0
+ERROR_CHARACTERS: Final = 400
+NEEDED: Final = "`signalink doctor --target kind` lists what is needed."
 Say = Callable[[str], None]
 
 
@@ -35,9 +37,7 @@ def _run(step: Step, root: Path) -> None:
             check=False,
         )
     except FileNotFoundError as error:
-        raise DependencyUnavailable(
-            f"{step.command[0]} is not on PATH.", next_step="`signalink doctor --target kind` lists what is needed."
-        ) from error
+        raise DependencyUnavailable(f"{step.command[0]} is not on PATH.", next_step=NEEDED) from error
     except subprocess.TimeoutExpired as error:
         raise DependencyUnavailable(
             f"{step.name} took longer than {step.patience:.0f} s.", next_step="`kubectl get pods` shows what waits."
@@ -48,6 +48,24 @@ def _run(step: Step, root: Path) -> None:
             f"{step.name} failed (exit {done.returncode}):\n{last}",
             next_step="mend that and run the same command again: what is done already is left as it is.",
         )
+
+
+def ask(words: Sequence[str], given: str = "", seconds: float = LIST_SECONDS) -> str:
+    """What a program prints, `given` to its input. DependencyUnavailable when it is missing, late or fails."""
+    try:
+        done = subprocess.run(words, input=given, capture_output=True, text=True, timeout=seconds, check=False)
+    except FileNotFoundError as error:
+        raise DependencyUnavailable(f"{words[0]} is not on PATH.", next_step=NEEDED) from error
+    except subprocess.TimeoutExpired as error:
+        raise DependencyUnavailable(
+            f"`{' '.join(words[:2])}` took longer than {seconds:.0f} s.", next_step="`kubectl version` must answer."
+        ) from error
+    if done.returncode:
+        raise DependencyUnavailable(
+            f"`{' '.join(words[:2])}` failed: {done.stderr.strip()[-ERROR_CHARACTERS:] or 'no message'}",
+            next_step="`kubectl version` must answer; then the same command again.",
+        )
+    return done.stdout
 
 
 def clusters() -> list[str]:

@@ -4,7 +4,6 @@ A chart's test hooks are rendered with the values that the stack gives it, made 
 """
 
 import json
-import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any, Final
 import yaml
 
 from signalink_core.errors import DependencyUnavailable
+from signalink_stacks.clusters import run
 from signalink_stacks.clusters.plan import Access
 from signalink_stacks.lib.prices import Resource
 
@@ -64,7 +64,7 @@ def _hook(document: Mapping[str, Any], key: str) -> str:
 def promise(wanted: Sequence[Chart], access: Access, say: Say, seconds: float = SECONDS) -> str:
     """What is not kept; empty when everything is. Nothing of it stays in the cluster."""
     problems, kept = [], 0
-    version = json.loads(_run(access.kubectl("version", "--output=json")))["serverVersion"]["gitVersion"]
+    version = json.loads(_ask(access.kubectl("version", "--output=json")))["serverVersion"]["gitVersion"]
     for chart in wanted:
         found = tests(_render(chart, version))
         jobs = [each["metadata"]["name"] for each in found if each["kind"] == "Job"]
@@ -81,7 +81,7 @@ def promise(wanted: Sequence[Chart], access: Access, say: Say, seconds: float = 
 def _render(chart: Chart, version: str) -> str:
     """`version`: the cluster's; without it Helm takes the one that it was built with."""
     words = ["helm", "template", chart.release, chart.folder, f"--namespace={chart.namespace}", "--values=-"]
-    return _run([*words, f"--kube-version={version}"], json.dumps(chart.values))
+    return _ask([*words, f"--kube-version={version}"], json.dumps(chart.values))
 
 
 def _keep(found: Sequence[Object], jobs: Sequence[str], namespace: str, access: Access, seconds: float) -> list[str]:
@@ -89,12 +89,12 @@ def _keep(found: Sequence[Object], jobs: Sequence[str], namespace: str, access: 
     text = yaml.safe_dump_all(found)
     named = f"--namespace={namespace}"
     away = access.kubectl("delete", "-f", "-", named, "--ignore-not-found", "--timeout=50s")
-    _run(away, text)
+    _ask(away, text)
     try:
-        _run(access.kubectl("apply", "--server-side", MANAGER, "-f", "-", named), text)
+        _ask(access.kubectl("apply", "--server-side", MANAGER, "-f", "-", named), text)
         return _ends(jobs, named, access, seconds)
     finally:
-        _run(away, text)
+        _ask(away, text)
 
 
 def _ends(jobs: Sequence[str], named: str, access: Access, seconds: float) -> list[str]:
@@ -112,7 +112,7 @@ def _ends(jobs: Sequence[str], named: str, access: Access, seconds: float) -> li
 
 def _state(name: str, named: str, access: Access) -> str:
     """Complete, Failed, or nothing yet."""
-    status = json.loads(_run(access.kubectl("get", "job", name, named, "--output=json"))).get("status") or {}
+    status = json.loads(_ask(access.kubectl("get", "job", name, named, "--output=json"))).get("status") or {}
     ended = [each["type"] for each in status.get("conditions") or [] if each.get("status") == "True"]
     return next((each for each in ("Complete", "Failed") if each in ended), "")
 
@@ -120,21 +120,11 @@ def _state(name: str, named: str, access: Access) -> str:
 def _last(name: str, named: str, access: Access) -> str:
     """What the Job said last."""
     try:
-        said = _run(access.kubectl("logs", f"job/{name}", named, f"--tail={LINES}")).strip()
+        said = _ask(access.kubectl("logs", f"job/{name}", named, f"--tail={LINES}")).strip()
     except DependencyUnavailable:
         return ""
     return f" ({said.replace(chr(10), ' / ')})" if said else ""
 
 
-def _run(words: list[str], given: str = "") -> str:
-    try:
-        done = subprocess.run(words, input=given, capture_output=True, text=True, timeout=ASK_SECONDS, check=False)
-    except FileNotFoundError as error:
-        raise DependencyUnavailable(
-            f"{words[0]} is not on PATH.", next_step="`signalink doctor --target existing` lists what is needed."
-        ) from error
-    except subprocess.TimeoutExpired as error:
-        raise DependencyUnavailable(f"`{' '.join(words[:2])}` took longer than {ASK_SECONDS:.0f} s.") from error
-    if done.returncode:
-        raise DependencyUnavailable(f"`{' '.join(words[:2])}` failed: {done.stderr.strip()[-400:]}")
-    return done.stdout
+def _ask(words: Sequence[str], given: str = "") -> str:
+    return run.ask(words, given, ASK_SECONDS)
