@@ -1,4 +1,4 @@
-"""Owns carrying out a plan, and asking a cluster: each command with its deadline, its output shown only when it fails."""
+"""Owns carrying out a plan and asking a cluster: each command with its deadline, output shown only when it fails."""
 
 import os
 import subprocess
