@@ -1,4 +1,4 @@
-"""`make e2e NAME=target`: `signalink up --target kind --by helm` from nothing, a second time, and `down`, which leaves nothing.
+"""`make e2e NAME=target`: `signalink up --target kind --by helm` from nothing, again, and `down`, which leaves nothing.
 
 Makes a kind cluster of its own beside any other. Takes `docker`, `kind`, `helm` and `kubectl` from PATH; where one is
 missing, or Docker does not answer, it says so and ends with 0; SIGNALINK_REQUIRE=kind makes that 1. On a machine that
