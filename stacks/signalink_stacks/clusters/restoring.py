@@ -61,7 +61,7 @@ def restore(namespace: Namespace, file: Path, say: Say) -> Done:
         stopped = _stop(namespace, say)
         _alone(postgres)
         dsn = errands.owner_dsn(parts, postgres.side)
-        request = {"floors": _noted(stopped), "replaced": errands.owner_dsn(parts, postgres.database)}
+        request = {"floors": noted(stopped), "replaced": errands.owner_dsn(parts, postgres.database)}
         restored = _settle(namespace, parts, request, dsn, say)
         postgres.change()
     say(f"database: {postgres.side} is {postgres.database} now")
@@ -75,8 +75,8 @@ def before(namespace: Namespace, say: Say) -> list[str]:
     parts = errands.parts(namespace)
     stopped = _stop(namespace, say)
     say("log: noting its epochs")
-    told, noted = errands.answer(namespace, errands.epochs(parts)), _noted(stopped)
-    highest = {schema: max(epoch, noted.get(schema, 0)) for schema, epoch in told.items()}
+    told, earlier = errands.answer(namespace, errands.epochs(parts)), noted(stopped)
+    highest = {schema: max(epoch, earlier.get(schema, 0)) for schema, epoch in told.items()}
     for writer in stopped:
         namespace.kubectl("annotate", writer.called, f"{EPOCHS}={json.dumps(highest)}", "--overwrite")
     return [writer.called for writer in stopped]
@@ -86,7 +86,7 @@ def after(namespace: Namespace, say: Say) -> Done:
     """Settle the log of a Postgres that another tool restored, and start all again. What fails leaves them stopped."""
     parts = errands.parts(namespace)
     stopped = _stop(namespace, say)
-    request = {"floors": _noted(stopped), "replaced": ""}
+    request = {"floors": noted(stopped), "replaced": ""}
     restored = _settle(namespace, parts, request, errands.owner_dsn(parts), say)
     return Done(restored, _start(namespace, parts, say))
 
@@ -116,6 +116,14 @@ def migrations(parts: Parts) -> list[Migration]:
         for one in discovery.manifests()
         if one.database is not None and one.name in parts.services
     ]
+
+
+def noted(stopped: list[Writer]) -> dict[str, int]:
+    """Epochs that `before` wrote down; what is no note of ours counts as none."""
+    for writer in stopped:
+        with contextlib.suppress(ValueError):
+            return dict(json.loads((writer.document["metadata"].get("annotations") or {}).get(EPOCHS, "")))
+    return {}
 
 
 @contextlib.contextmanager
@@ -156,14 +164,6 @@ def _settle(namespace: Namespace, parts: Parts, request: Mapping[str, Any], dsn:
     say("log: migrations, new epoch, offsets to the end, cursors to the start")
     pod = errands.settle(parts, migrations(parts), {**request, "ends": ends}, dsn)
     return Restored(**errands.answer(namespace, pod))
-
-
-def _noted(stopped: list[Writer]) -> dict[str, int]:
-    """Epochs that `before` wrote down; what is no note of ours counts as none."""
-    for writer in stopped:
-        with contextlib.suppress(ValueError):
-            return dict(json.loads((writer.document["metadata"].get("annotations") or {}).get(EPOCHS, "")))
-    return {}
 
 
 def _alone(postgres: Server) -> None:
