@@ -66,6 +66,9 @@ def test_a_platform_without_kafka_is_restored_without_it(
     assert sql(platform, OFFSETS) == [("messages", 0, 0)], "topics that were never made begin at 0"
     assert not (platform.root / "kafka").exists()
 
+    whole = (tmp_path / "monday.dump").read_bytes()
+    (tmp_path / "half.dump").write_bytes(whole[: len(whole) * 2 // 3])
+    assert app.run(["restore", str(tmp_path / "half.dump"), "--json"]) == 1
     assert app.run(["restore", str(tmp_path / "monday.dump"), "--json"]) == 0
     assert sql(platform, EPOCHS) == [(3, 3)], "the same backup again: 2 was given out already, by the log that went"
 

@@ -4,6 +4,7 @@ Postgres is the truth, so it alone is backed up: the log is published to Kafka a
 """
 
 import asyncio
+import json
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -16,12 +17,15 @@ from signalink_core.settings import KafkaSettings, PostgresSettings
 from signalink_stacks.backups import files, settling
 from signalink_stacks.backups.settling import Restored
 from signalink_stacks.local import control, discovery, layout, maintenance, schema
+from signalink_stacks.local.credentials import write_private
 from signalink_stacks.local.engines import EngineFailed, KafkaEngine, PostgresEngine
 from signalink_stacks.local.engines.postgres import PASSWORD, SUPERUSER, binary
 from signalink_stacks.local.ports import LOOPBACK
 from signalink_stacks.local.state import StateFolder
 
 SECONDS: Final = 3600.0
+FLOORS: Final = "epochs-before-restore.json"
+"""In the state folder: schema -> epoch of a log that is being replaced."""
 PRINCIPAL: Final = "operator"
 """Who may describe every topic."""
 
@@ -47,11 +51,13 @@ def restore(folder: StateFolder, file: Path) -> Restored:
         postgres = stack.enter_context(PostgresEngine(folder.root / "postgres", credentials=folder.secrets))
         asyncio.run(schema.bootstrap(folder.secrets, postgres.port))
         owner = schema.settings(folder.secrets, postgres.port, "owner")
-        floors = asyncio.run(settling.floors(owner))
+        floors = _kept(folder.root / FLOORS, asyncio.run(settling.floors(owner)))
         replace = ("--clean", "--if-exists", "--create", "--exit-on-error", "--dbname=postgres", str(file))
         _run(folder, postgres.port, "pg_restore", *replace)
         asyncio.run(schema.bootstrap(folder.secrets, postgres.port))
-        return asyncio.run(_settle(owner, _broker(folder, stack), floors))
+        done = asyncio.run(_settle(owner, _broker(folder, stack), floors))
+        (folder.root / FLOORS).unlink()
+        return done
 
 
 def _broker(folder: StateFolder, stack: ExitStack) -> KafkaSettings | None:
@@ -61,6 +67,14 @@ def _broker(folder: StateFolder, stack: ExitStack) -> KafkaSettings | None:
         return None
     kafka = stack.enter_context(KafkaEngine(folder.root / "kafka", credentials=folder.secrets))
     return KafkaSettings(bootstrap=kafka.bootstrap, user=PRINCIPAL, password_file=kafka.password_file(PRINCIPAL))
+
+
+def _kept(path: Path, floors: Mapping[str, int]) -> dict[str, int]:
+    """Written down until the restore is through: after a failure in the middle the lost log cannot be asked again."""
+    earlier = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    found = {schema: max(floors.get(schema, 0), earlier.get(schema, 0)) for schema in {*floors, *earlier}}
+    write_private(path, json.dumps(found))
+    return found
 
 
 async def _settle(owner: PostgresSettings, kafka: KafkaSettings | None, floors: Mapping[str, int]) -> Restored:
