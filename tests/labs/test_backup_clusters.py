@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from signalink_core.errors import DependencyUnavailable
+from signalink_core.errors import ConfigurationError, DependencyUnavailable
 from signalink_labs.cli import app
 from signalink_stacks.clusters import errands
 from signalink_stacks.clusters.plan import Access
@@ -71,6 +71,13 @@ def test_a_pod_answers_by_its_last_marked_line_and_is_removed_before_and_after(a
     assert errands.answer(PLACE, POD) == [["messages", 0, 9]]
     verbs = [line.split()[2] for line in asked.read_text().splitlines()]
     assert verbs == ["delete", "create", "get", "logs", "delete"]
+
+
+def test_a_kafka_without_topics_is_refused_since_offsets_would_go_to_the_start(asked: Path) -> None:
+    shows(asked, {"phase": "Succeeded"}, "signalink-restore []\n")
+    template = {"metadata": {"labels": {}}, "spec": {"containers": [{"name": "relay", "image": "x"}]}}
+    with pytest.raises(ConfigurationError, match="tells the relay of no topic"):
+        errands.topic_ends(PLACE, errands.Parts(template, template))
 
 
 @pytest.mark.parametrize(

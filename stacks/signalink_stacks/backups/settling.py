@@ -16,12 +16,11 @@ from asyncpg.exceptions import PostgresError
 
 from signalink_core.database import pool
 from signalink_core.errors import SignalinkError
-from signalink_core.kafka import reading, restored
+from signalink_core.kafka import restored
 from signalink_core.kafka.batching import Place
 from signalink_core.log import rewind, state
 from signalink_core.settings import KafkaSettings, PostgresSettings
 
-ANSWER_SECONDS: Final = 20.0
 MARK: Final = "signalink-restore "
 LOGS: Final = """
 SELECT n.nspname AS schema FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -36,22 +35,6 @@ class Restored:
     epoch: int
     offsets: dict[str, int]
     events: dict[str, int]
-
-
-async def ends(kafka: KafkaSettings) -> dict[Place, int]:
-    """The end of every partition of this deployment that this principal may describe, topics without its prefix.
-
-    Raises KafkaUnavailable when Kafka does not tell in time.
-    """
-    found: dict[Place, int] = {}
-    prefix = kafka.topic_prefix
-    async with reading.client(kafka, "", within=ANSWER_SECONDS, assigned=False) as client:
-        names = [name for name in await client.topics() if name.startswith(prefix) and not name.startswith("__")]
-    for name in (each.removeprefix(prefix) for each in sorted(names)):
-        async with reading.client(kafka, name, within=ANSWER_SECONDS, assigned=True) as client:
-            told = await client.end_offsets(client.assignment())
-        found |= {(name, place.partition): end for place, end in told.items()}
-    return found
 
 
 async def settle(owner: PostgresSettings, found: Mapping[Place, int], floors: Mapping[str, int]) -> Restored:
@@ -94,7 +77,7 @@ def _below(reached: Mapping[str, int], floors: Mapping[str, int]) -> bool:
 
 async def _answer(arguments: list[str]) -> Any:
     if arguments[0] == "ends":
-        return [[*place, end] for place, end in (await ends(KafkaSettings.from_env())).items()]
+        return [[*place, end] for place, end in (await restored.ends(KafkaSettings.from_env())).items()]
     owner = PostgresSettings.from_env()
     if arguments[0] == "epochs":
         return await floors(owner)

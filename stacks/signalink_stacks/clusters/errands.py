@@ -28,6 +28,7 @@ OF_A_JOB: Final = ("controller-uid", "job-name")
 LEFT_OUT: Final = ("startupProbe", "readinessProbe", "livenessProbe", "lifecycle", "ports")
 POD_LEFT_OUT: Final = ("initContainers", "topologySpreadConstraints", "affinity")
 SECONDS: Final = 3600
+ENDS_SECONDS: Final = 300
 POLL_SECONDS: Final = 1.0
 LOG_CHARACTERS: Final = 2000
 STUCK: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError"})
@@ -127,6 +128,18 @@ def answer(namespace: Namespace, pod: Table, seconds: float = SECONDS) -> Any:
         )
     finally:
         remove(namespace, name)
+
+
+def topic_ends(namespace: Namespace, parts: Parts) -> list[Any]:
+    """[topic, partition, end] of all. ConfigurationError where there is none: offsets would go to the start instead."""
+    found: list[Any] = answer(namespace, ends(parts), ENDS_SECONDS)
+    if not found:
+        raise ConfigurationError(
+            "Kafka tells the relay of no topic, so nobody knows where consumers have to go on.",
+            next_step="see that Kafka has the topics (`kubectl get topics`); images older than this command cannot "
+            "ask for their ends: upgrade first.",
+        )
+    return found
 
 
 def remove(namespace: Namespace, name: str) -> None:

@@ -160,7 +160,7 @@ def _start(namespace: Namespace, parts: Parts, say: Say) -> dict[str, int]:
 
 def _settle(namespace: Namespace, parts: Parts, request: Mapping[str, Any], dsn: str, say: Say) -> Restored:
     say("log: asking for the ends of all topics")
-    ends = errands.answer(namespace, errands.ends(parts))
+    ends = errands.topic_ends(namespace, parts)
     say("log: migrations, new epoch, offsets to the end, cursors to the start")
     pod = errands.settle(parts, migrations(parts), {**request, "ends": ends}, dsn)
     return Restored(**errands.answer(namespace, pod))

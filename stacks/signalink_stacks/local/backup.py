@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+from signalink_core.kafka import restored
 from signalink_core.settings import KafkaSettings, PostgresSettings
 from signalink_stacks.backups import files, settling
 from signalink_stacks.backups.settling import Restored
@@ -78,7 +79,7 @@ def _kept(path: Path, floors: Mapping[str, int]) -> dict[str, int]:
 
 async def _settle(owner: PostgresSettings, kafka: KafkaSettings | None, floors: Mapping[str, int]) -> Restored:
     """Without Kafka no topic has an end."""
-    found = {} if kafka is None else await settling.ends(kafka)
+    found = {} if kafka is None else await restored.ends(kafka)
     return await settling.settle(owner, found, floors)
 
 
