@@ -27,7 +27,7 @@ PROVIDERS: Final[Mapping[Engine, tuple[Provider, ...]]] = {
     "kafka": ("chart", "operator", "aws", "external"),
 }
 """Who can run each. No operator for Redis: valkey-operator calls itself not ready for production."""
-LIMITS_USD: Final[Mapping[Profile, int]] = {"small": 0, "standard": 0, "lite": 350, "full": 950, "aws-lite": 20}
+LIMITS_USD: Final[Mapping[Profile, int]] = {"small": 0, "standard": 0, "lite": 350, "full": 1000, "aws-lite": 20}
 """Most a month may cost, unless the stack says otherwise."""
 
 
