@@ -229,7 +229,7 @@ def front(engine: Engine, stack: str, context: str, more: Mapping[str, Any]) -> 
     made = state(engine, stack)
     fronts = [each["inputs"] for each in made if each["type"] == "aws:lb/listener:Listener"]
     if len(fronts) != 2 or any(one.get(key) != value for one in fronts for key, value in TLS.items()):
-        raise Failed(f"listeners are not TLS 1.2 or later with HSTS: {[sorted(one) for one in fronts]}")
+        raise Failed(f"what accepts requests is not TLS 1.2 or later with HSTS: {[sorted(one) for one in fronts]}")
     named = [each["inputs"] for each in made if each["type"] == "aws:apigatewayv2/domainName:DomainName"]
     if [each["domainNameConfiguration"]["securityPolicy"] for each in named] != ["TLS_1_2"]:
         raise Failed("the HTTP API has no domain of its own, or takes less than TLS 1.2")
@@ -244,7 +244,7 @@ def front(engine: Engine, stack: str, context: str, more: Mapping[str, Any]) -> 
     if (len(records), len(said["records"])) != ((4, 0) if more.get("zone") else (0, 4)):
         raise Failed(f"{len(records)} names are at Route 53 and {len(said['records'])} are told")
     where = "at Route 53" if records else "told"
-    return f"{len(fronts)} listeners with TLS and HSTS, 4 names {where}, pods of {len(joint)} services joined ({mode})"
+    return f"{len(fronts)} doors with TLS and HSTS, 4 names {where}, pods of {len(joint)} services joined ({mode})"
 
 
 def tidy(context: str, namespace: str) -> None:
