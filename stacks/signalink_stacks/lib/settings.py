@@ -129,6 +129,8 @@ class Aws:
     """aws-lite: branch, tag or commit of it."""
     admins: tuple[str, ...] = ()
     """ARNs of roles and users that administer the cluster, besides who made it."""
+    permissions_boundary: str = ""
+    """ARN of the managed policy that bounds every role of the stack; empty: none does."""
     ca_file: str = ""
     """PEM file with the authority of RDS, where the region's is not known here; empty: it is."""
     controller_chart: str = ""

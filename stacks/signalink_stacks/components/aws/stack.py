@@ -188,6 +188,8 @@ def lite(config: Config) -> dict[str, pulumi.Input[Any]]:
 def _begin(config: Config) -> tuple[aws.Provider, Budget, pulumi.Output[str]]:
     """The provider, which refuses every account but the stack's, and the budget: before all that costs."""
     settings = ground.aws(config)
+    if settings.permissions_boundary:
+        pulumi.runtime.register_stack_transformation(identity.bounded(settings.permissions_boundary))
     provider = aws.Provider(
         "aws",
         region=settings.region,
