@@ -122,9 +122,9 @@ sweep: $(VENV)/.dev ## List what expired stacks left in the AWS account; nothing
 trust: $(VENV)/.dev ## Print the trust policy of a role of the pipeline: ROLE=push|preview|deploy REPOSITORY=OWNER/NAME ACCOUNT=NUMBER
 	@$(BIN)/python -m signalink_stacks.delivery trust $(ROLE) --repository "$(REPOSITORY)" --account "$(ACCOUNT)"
 
-permissions: $(VENV)/.dev ## Print what a role of the pipeline may do: ROLE=push|preview|deploy ACCOUNT=NUMBER REGION=REGION STACK=STACK STATE=BUCKET KEY=ID
+permissions: $(VENV)/.dev ## Print what a role of the pipeline may do: ROLE=push|preview|deploy ACCOUNT=NUMBER REGION=REGION STACK=STACK STATE=BUCKET KEY=ID BOUNDARY=ARN
 	@$(BIN)/python -m signalink_stacks.delivery permissions $(ROLE) --account "$(ACCOUNT)" --region "$(REGION)" \
-	  --stack "$(STACK)" --state "$(STATE)" --key "$(KEY)"
+	  --stack "$(STACK)" --state "$(STATE)" --key "$(KEY)" --boundary "$(BOUNDARY)"
 
 lock: ## Renew requirements/*.txt from pyproject.toml (UPGRADE=1 moves to newest releases)
 	@test -x $(BIN)/uv || $(MAKE) --no-print-directory setup

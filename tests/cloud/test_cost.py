@@ -53,7 +53,7 @@ def test_a_stack_within_its_limit_ends_with_the_sum(stack: list[Resource], capsy
 def test_over_the_limit_ends_with_1_and_the_dearest(stack: list[Resource], capsys: Captured) -> None:
     stack.append(BROKER)
     assert app.run(["cost", "-s", "eks"]) == 1
-    assert "refused: 606.63 USD a month is over the limit of 350. The dearest: kafka: " in capsys.readouterr().out
+    assert "refused: 637.29 USD a month is over the limit of 350. The dearest: kafka: " in capsys.readouterr().out
     assert app.run(["cost", "-s", "eks", "--max-usd", "700"]) == 0
 
 
@@ -99,7 +99,7 @@ def test_a_preview_is_priced_by_what_is_there_after_it(stack: list[Resource], ca
     assert app.run(["cost", "-s", "eks", "--from", str(tmp_path / "preview.json"), "--json"]) == 1
     document = json.loads(capsys.readouterr().out)
     assert {line["resource"] for line in document["lines"]} == {"nat", "kafka"}
-    assert document["monthly_usd"] == 606.63
+    assert document["monthly_usd"] == 637.29
     assert document["difference_usd"] == -32.85
 
 
@@ -152,13 +152,20 @@ def fake_python(root: Path, script: str) -> Path:
 
 
 WHO = ["owner=ada", "expires=never"]
+EDGE = ["aws.domain=chat.example.org", "aws.zone=Z123456"]
+LITE = 73 + 91.104 + 4.80 + 32.85 + 3.65 + 23.36 + 29.20 + 23.36 + 2.30 + 1.00 + 1.06 + 0.30
+FULL = LITE + 36.50 + 547.50 + 52 * 0.0015 * 730 + 1.20
+EDGE_USD = 2 * 16.425 + 2 * 0.005 * 730 + 1.00 + 0.53 + 1.90
 PROGRAM: dict[str, tuple[str, list[str], float]] = {
     # machine, address, 20 GB
     "aws-lite": ("aws-lite", ["aws.source=https://example.org/x"], 7.592 + 3.65 + 1.60),
     # control plane, nodes and their 60 GB, NAT and address, caches, endpoints, databases and 20 GB, key, logs, alarms
-    "lite": ("eks", [], 73 + 91.104 + 4.80 + 32.85 + 3.65 + 23.36 + 29.20 + 23.36 + 2.30 + 1.00 + 1.06 + 0.30),
-    # a NAT with its address in the second zone as well; MSK with 24 partitions
-    "full": ("eks", ["profile=full"], 285.984 + 36.50 + 547.50 + 26.28),
+    "lite": ("eks", [], LITE),
+    # a NAT with its address in the second zone as well; MSK with 52 partitions and 12 alarms
+    "full": ("eks", ["profile=full"], FULL),
+    # two balancers, addresses of the public one, the HTTP API with its logs, 19 alarms; lite has no MSK to watch
+    "lite with the edge": ("eks", EDGE, LITE + EDGE_USD),
+    "full with the edge": ("eks", ["profile=full", *EDGE], FULL + EDGE_USD),
 }
 
 

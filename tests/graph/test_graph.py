@@ -58,7 +58,7 @@ def test_everything_goes_in_the_order_that_leaves_nothing_behind(case: str) -> N
 
     for service in SERVICES:
         before = before_chart(f"{service}-chart")
-        assert {f"{service}-secret", "platform-namespace", "definitions-crds"} <= before, service
+        assert {f"{service}-secret", "platform-namespace", "definitions-topics"} <= before, service
         assert ({"topics-messages", "operator-chart"} <= before) is (service != "api"), service
     for chart in ("postgres", "valkey", "kafka"):
         if any(each.name == f"{chart}-chart" for each in everything):
@@ -105,6 +105,23 @@ def test_what_is_in_a_cluster_of_the_stack_goes_with_it(case: str) -> None:
     assert len(inside) > 25 and not missing
 
 
+@pytest.mark.parametrize("case", graphs.IN_CLUSTER)
+def test_the_kinds_of_the_cluster_outlive_the_stack(case: str) -> None:
+    """They are every stack's in it: with them all Topics and Channels of the whole cluster would go (0131)."""
+    everything = graphs.found(case)
+    kinds = {each.name: each for each in everything if each.type.endswith(":CustomResourceDefinition")}
+    assert set(kinds) == {"definitions-topics", "definitions-channels"}
+    assert {each.name for each in everything if each.retained} == set(kinds)
+    for name, each in kinds.items():
+        metadata, kind = each.inputs["metadata"], name.removeprefix("definitions-")
+        assert metadata["name"] == f"{kind}.signalink.dev"
+        assert tags.STACK not in metadata["labels"], "a sweep by the label would take it"
+        assert metadata["annotations"]["pulumi.com/patchForce"] == "true", "another stack's may be there"
+        # An older stack has it in a group: taken for another one, it would be deleted there.
+        (before,) = each.aliases
+        assert f"definitions-crds:{metadata['name']}" in before and "yaml/v2:ConfigGroup::definitions-crds" in before
+
+
 def values(tree: Any, *, secret: bool = False) -> Iterator[tuple[bool, str]]:
     """Every text of a tree, and whether it or something around it carries the mark of a secret."""
     if isinstance(tree, dict):
@@ -149,6 +166,8 @@ def test_what_is_in_a_cluster_is_labelled_with_its_stack(case: str) -> None:
     for each in graphs.found(case):
         if each.type.startswith("kubernetes:helm.sh/v4") and each.name.removesuffix("-chart") in SERVICES:
             assert each.inputs["values"]["commonLabels"][tags.STACK] == stack
+        elif each.retained:
+            assert tags.STACK not in each.inputs["metadata"]["labels"]
         elif each.type.startswith("kubernetes:") and "metadata" in each.inputs and "joining" not in each.name:
             labels = each.inputs["metadata"].get("labels", {})
             assert labels.get(tags.STACK) == stack, f"{each.type} {each.name}"

@@ -9,8 +9,8 @@ from typing import Any
 
 import parliament
 import pytest
+from awsgraphs import STACKS, recorded
 from parliament import analyze_policy_string, is_arn_match
-from test_aws_graph import STACKS, recorded
 
 from signalink_stacks.delivery import permissions, trust
 from signalink_stacks.delivery.permissions import Place

@@ -6,13 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from consuming import as_record, message
 
+from signalink_core import principals
 from signalink_core.database import pool
-from signalink_core.kafka import restored
+from signalink_core.ids import uuid7
+from signalink_core.kafka import access, reader, restored
+from signalink_core.kafka.producer import KafkaProducer
+from signalink_core.settings import KafkaSettings
 from signalink_labs.cli import app
+from signalink_operator import apply
+from signalink_operator.adapters import manifests
+from signalink_operator.adapters.kafka import KafkaTopics
 from signalink_stacks.backups import files
 from signalink_stacks.local import maintenance, schema
-from signalink_stacks.local.engines import PostgresEngine
+from signalink_stacks.local.engines import KafkaEngine, PostgresEngine
 from signalink_stacks.local.state import StateFolder
 
 Captured = pytest.CaptureFixture[str]
@@ -44,6 +52,25 @@ def sql(folder: StateFolder, statement: str, *words: Any) -> list[tuple[Any, ...
 
     with maintenance.owner(folder) as settings:
         return asyncio.run(fetch(settings))
+
+
+def send(folder: StateFolder, count: int) -> tuple[int, int]:
+    """Write so many records of one channel into the platform's own Kafka; their partition and its end."""
+
+    async def sent(settings: KafkaSettings) -> tuple[int, int]:
+        await access.apply(settings)
+        async with KafkaProducer(settings) as producer:
+            records = [as_record(message(uuid7(), 1))] * count
+            assert await producer.send_batches(records) == [None] * count
+        found = await reader.read_topic(settings, "messages")
+        return found[-1].partition, found[-1].offset + 1
+
+    with KafkaEngine(folder.root / "kafka", credentials=folder.secrets) as engine:
+        admin = KafkaSettings(
+            bootstrap=engine.bootstrap, user=principals.ADMIN, password_file=engine.password_file(principals.ADMIN)
+        )
+        apply.run(manifests.load([manifests.SHIPPED]), KafkaTopics(admin))
+        return asyncio.run(sent(admin))
 
 
 def users(folder: StateFolder) -> list[str]:
@@ -81,7 +108,8 @@ def test_a_restore_brings_the_backup_back_and_keeps_the_epoch_rule(
     file = tmp_path / "monday.dump"
     assert app.run(["migrate", "--json"]) == 0
     sql(platform, USER, "ada")
-    sql(platform, OFFSET, "messages", 0, 700)
+    partition, end = send(platform, 5)
+    sql(platform, OFFSET, "messages", partition, 2)
     capsys.readouterr()
     assert app.run(["backup", str(file), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
@@ -96,8 +124,10 @@ def test_a_restore_brings_the_backup_back_and_keeps_the_epoch_rule(
     assert users(platform) == ["ada"]
     assert done["epoch"] == epoch + 1
     assert sql(platform, "SELECT messaging.current_epoch()") == [(epoch + 1,)]
-    assert sql(platform, OFFSETS) == [("messages", 0, 0)]  # this Kafka is new: its end is its start
-    assert done["offsets"]["analytics"] == 1
+    expected = [("messages", number, end if number == partition else 0) for number in range(12)]
+    assert end == 5
+    assert sql(platform, OFFSETS) == expected, "none of the records that are there is read again"
+    assert done["offsets"]["analytics"] == 12
     assert set(done["events"]) >= {"messaging", "notifications"}
 
 

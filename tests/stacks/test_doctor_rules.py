@@ -180,6 +180,14 @@ def test_the_local_target_has_at_least_fifteen_rules_and_every_target_some() -> 
     assert min(counts.values()) >= 7
 
 
+@pytest.mark.parametrize(("target", "without"), [("kind", True), ("existing", True), ("eks", False)])
+def test_a_cluster_that_helm_can_install_needs_no_pulumi(target: Target, without: bool) -> None:
+    host = replace(HEALTHY, target=target, **program("pulumi", None, "pulumi is not on PATH"))
+    (found,) = [each.finding for each in checkup.examine(host) if each.name == "pulumi"]
+    assert found.verdict is FAIL and "pulumi.com/docs/install" in found.fix
+    assert (f"`signalink up --target {target} --by helm`" in found.fix) is without
+
+
 @pytest.mark.parametrize(
     ("name", "targets"),
     [

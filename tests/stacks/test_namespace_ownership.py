@@ -75,15 +75,6 @@ def test_a_namespace_is_known_by_its_label_and_by_helms_secret(cluster: Path) ->
     assert asked.count("--kubeconfig=k.yaml --context=lab") == len(asked.splitlines())
 
 
-def test_other_namespaces_with_resources_of_ours_are_named(cluster: Path) -> None:
-    """The definitions are the whole cluster's: whoever takes them away takes those resources too."""
-    assert ownership.others(ACCESS, "shop") == [], "the cluster knows none of our kinds"
-    (cluster / "kubectl").write_text(
-        "#!/bin/sh\ncase $3 in api-resources) echo topics.signalink.dev;; *) printf 'shop\\nlab\\nlab\\n';; esac\n"
-    )
-    assert ownership.others(ACCESS, "shop") == ["lab"]
-
-
 def test_a_cluster_that_does_not_answer_is_told(cluster: Path) -> None:
     (cluster / "kubectl").write_text("#!/bin/sh\necho 'connection refused' >&2\nexit 1\n")
     with pytest.raises(DependencyUnavailable, match="connection refused"):

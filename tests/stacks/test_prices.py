@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from signalink_core.errors import ConfigurationError
-from signalink_stacks.lib import prices
+from signalink_stacks.lib import chartfolder, images, prices
 from signalink_stacks.lib.prices import Resource
 from signalink_stacks.lib.settings import LIMITS_USD, Profile
 
@@ -51,11 +51,11 @@ CASES: dict[Profile, tuple[list[Resource], float]] = {
         EKS,
         by_hand(73, 3 * 0.0416 * 730, 60 * 0.08, 32.85, 3.65, 2 * 16.425, 7.30, 11.68, 2.30, 11.68),
     ),
-    # the same and MSK Serverless with 24 partitions at 0.0015 an hour
+    # the same and MSK Serverless with the 52 partitions of our topics at 0.0015 an hour
     "full": (
         FULL,
         by_hand(73, 3 * 0.0416 * 730, 60 * 0.08, 32.85, 3.65, 2 * 16.425, 7.30, 11.68, 2.30, 11.68)
-        + by_hand(547.50, 24 * 0.0015 * 730),
+        + by_hand(547.50, 52 * 0.0015 * 730),
     ),
 }
 
@@ -77,6 +77,13 @@ def test_the_sum_of_a_profile_is_what_a_hand_calculation_gives(profile: Profile)
 @pytest.mark.parametrize("profile", CASES)
 def test_every_profile_stays_below_its_default_limit(profile: Profile) -> None:
     assert prices.refusal(estimate(*CASES[profile][0]), LIMITS_USD[profile]) == ""
+
+
+def test_the_partitions_that_are_priced_are_those_of_the_topics() -> None:
+    partitions = sum(spec["partitions"] for spec in chartfolder.topics(images.root()).values())
+    (line,) = [each for each in TABLE.of("aws:msk/serverlessCluster:ServerlessCluster") if each.besides]
+    assert line.item.startswith(f"{partitions} partitions ")
+    assert line.usd == pytest.approx(partitions * 0.0015)
 
 
 def test_over_the_limit_names_the_three_dearest_lines() -> None:

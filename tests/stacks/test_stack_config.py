@@ -124,6 +124,8 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     (aws(source="git@host:x"), "aws.source: found 'git@host:x', expected https:// address of a repository"),
     (aws(revision="-x"), "aws.revision: found '-x', expected a branch, tag or commit"),
     (aws(admins=["me"]), "aws.admins[0]: found 'me', expected the ARN of a role or user"),
+    (aws(permissionsBoundary="mine"), "aws.permissionsBoundary: found 'mine', expected the ARN of a managed policy"),
+    (aws(account="123456789012", permissionsBoundary="arn:aws:iam::999999999999:policy/b"), "expected a policy of the account 123456789012; fix: a boundary is of the role's own account"),
     (aws(controllerChart="a b"), "aws.controllerChart: found 'a b', expected a folder or address of a chart"),
     (aws(nodes={"mode": "group"}), "aws.nodes.mode: found 'group', expected one of auto, managed"),
     (aws(nodes={"type": "big"}), "aws.nodes.type: found 'big', expected a machine's type such as t3.medium"),

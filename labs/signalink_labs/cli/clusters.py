@@ -11,7 +11,7 @@ import typer
 
 from signalink_core.errors import ConfigurationError
 from signalink_labs.cli import cost, delivering, output, stacking
-from signalink_stacks.clusters import ownership, plan, run
+from signalink_stacks.clusters import definitions, ownership, plan, run
 from signalink_stacks.clusters.plan import Built, Wishes
 from signalink_stacks.containers import build
 from signalink_stacks.doctor import checkup
@@ -106,8 +106,10 @@ def down(wishes: Wishes, *, as_json: bool) -> None:
     if wishes.target == "kind":
         run.steps(plan.remove(wishes, access), root, say)
         stacking.forget(stacked, say)
-    elif not stacking.down(stacked, ownership.look(access, wishes.namespace), say):
-        run.steps(plan.remove(wishes, access), root, say)
+    else:
+        if not stacking.down(stacked, ownership.look(access, wishes.namespace), say):
+            run.steps(plan.remove(wishes, access), root, say)
+        definitions.remove(access, wishes.namespace, root, say)
     if as_json:
         output.document({"target": wishes.target, "removed": True})
         return

@@ -96,12 +96,6 @@ def down(platform: Stacked, found: ownership.Found, say: Say) -> bool:
     if not project.known() or (found.release and not found.stack):
         return False
     require_environment(platform.root)
-    if others := ownership.others(platform.access, platform.wishes.namespace):
-        raise ConfigurationError(
-            f"Namespaces {', '.join(others)} hold Topics or Channels too: these would go with the definitions, which "
-            "the stack made for the whole cluster.",
-            next_step="take those platforms down first; `kubectl get topics,channels --all-namespaces` shows them.",
-        )
     project.prepare()
     recovery.recover(project, say)
     release(platform, say)

@@ -5,7 +5,7 @@ A stack makes its namespace and deletes it with all that is in it; so one that w
 
 import json
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 from signalink_core.errors import ConfigurationError
 from signalink_stacks.clusters import run
@@ -13,7 +13,6 @@ from signalink_stacks.clusters.plan import RELEASE, Access, Wishes
 from signalink_stacks.lib import tags
 
 Door = Literal["pulumi", "helm"]
-GROUP: Final = "signalink.dev"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +38,6 @@ def look(access: Access, namespace: str) -> Found:
     selector = f"--selector=owner=helm,name={RELEASE}"
     release = run.ask(access.kubectl("get", "secrets", f"--namespace={namespace}", selector, "--output=name"))
     return Found(True, str(labels.get(tags.STACK, "")), bool(release.strip()))
-
-
-def others(access: Access, namespace: str) -> list[str]:
-    """Other namespaces with Topics or Channels: they would go with the definitions, which are the whole cluster's."""
-    kinds = run.ask(access.kubectl("api-resources", f"--api-group={GROUP}", "--output=name")).split()
-    if not kinds:
-        return []
-    names = "--output=jsonpath={range .items[*]}{.metadata.namespace}{'\\n'}{end}"
-    found = run.ask(access.kubectl("get", ",".join(kinds), "--all-namespaces", names)).split()
-    return sorted(set(found) - {namespace})
 
 
 def require(found: Found, wanted: Door, stack: str, wishes: Wishes) -> None:

@@ -134,7 +134,8 @@ def install(wishes: Wishes, access: Access, built: Built) -> list[Step]:
     apply = ["apply", "--server-side", "--field-manager=signalink"]
     return [
         Step("namespace", access.kubectl(*apply, "-f", "-"), yaml.safe_dump(namespace), MINUTE, wishes.namespace),
-        Step("definitions", access.kubectl(*apply, "-f", DEFINITIONS), "", MINUTE, DEFINITIONS),
+        # Whoever made them before, this version's are wanted.
+        Step("definitions", access.kubectl(*apply, "--force-conflicts", "-f", DEFINITIONS), "", MINUTE, DEFINITIONS),
         Step("dependencies", [sys.executable, "-m", "signalink_stacks.charts", "vendor"], "", MINUTE, CHART),
         Step("charts", access.helm(*upgrade(wishes, built)), "", 20 * MINUTE, "until all is ready, 15 min at most"),
     ]
@@ -161,6 +162,12 @@ def remove(wishes: Wishes, access: Access) -> list[Step]:
         release(wishes, access),
         Step("charts", access.helm("uninstall", RELEASE, namespace, "--ignore-not-found", "--wait"), about="removing"),
     ]
+
+
+def undefine(access: Access) -> Step:
+    """Take away the kinds themselves, with all that there is of them in the whole cluster."""
+    words = access.kubectl("delete", "-f", DEFINITIONS, "--ignore-not-found", "--timeout=120s")
+    return Step("definitions", words, about="deleting the kinds Topic and Channel")
 
 
 def release(wishes: Wishes, access: Access) -> Step:

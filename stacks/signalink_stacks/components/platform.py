@@ -10,6 +10,8 @@ import pulumi_kubernetes as kubernetes
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 SKIP: Final = {"pulumi.com/skipAwait": "true"}
+FORCED: Final = {"pulumi.com/patchForce": "true"}
+"""Taken over from whoever applied it before."""
 READY: Final = {"pulumi.com/waitFor": "condition=Ready"}
 
 
@@ -39,26 +41,48 @@ class Namespace(pulumi.ComponentResource):
 
 @dataclass(frozen=True, slots=True)
 class DefinitionsArgs:
-    """Custom resource definitions as they lie in operator/crds."""
+    """Custom resource definitions as they lie in operator/crds. `labels` tell of no stack: they outlive it."""
 
     documents: tuple[Mapping[str, Any], ...]
     labels: Mapping[str, str]
 
 
 class Definitions(pulumi.ComponentResource):
-    """The kinds Topic and Channel. They come before every chart, since Helm never renews what is in `crds/`."""
+    """The kinds Topic and Channel. They come before every chart, since Helm never renews what is in `crds/`.
+
+    They are the cluster's: every stack in it brings those of its version, and none takes them away (decision 0131).
+    """
 
     def __init__(self, name: str, args: DefinitionsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("signalink:platform:Definitions", name, None, opts)
-        documents = [copy.deepcopy(dict(each)) for each in args.documents]
-        for document in documents:
-            document["metadata"] = document["metadata"] | {
-                "labels": {**document["metadata"].get("labels", {}), **args.labels}
-            }
-        self.group = kubernetes.yaml.v2.ConfigGroup(
-            f"{name}-crds", objs=documents, opts=pulumi.ResourceOptions(parent=self)
-        )
+        for document in args.documents:
+            self._define(name, document, args.labels)
         self.register_outputs({})
+
+    def _define(self, name: str, document: Mapping[str, Any], labels: Mapping[str, str]) -> None:
+        """One by one: a group does not hand `retain_on_delete` on with every provider."""
+        said = document["metadata"]
+        kubernetes.apiextensions.CustomResource(
+            f"{name}-{said['name'].partition('.')[0]}",
+            api_version=document["apiVersion"],
+            kind=document["kind"],
+            metadata=ObjectMetaArgs(
+                name=said["name"],
+                labels={**said.get("labels", {}), **labels},
+                annotations={**said.get("annotations", {}), **FORCED},
+            ),
+            spec=copy.deepcopy(dict(document["spec"])),
+            opts=pulumi.ResourceOptions(
+                parent=self, retain_on_delete=True, aliases=[_in_group(f"{name}-crds", said["name"])]
+            ),
+        )
+
+
+def _in_group(group: str, name: str) -> pulumi.Alias:
+    """Where stacks made before decision 0131 have a definition: taken over, since deleting it deletes what is of it."""
+    kind = "signalink:platform:Definitions$kubernetes:yaml/v2:ConfigGroup"
+    parent = f"urn:pulumi:{pulumi.get_stack()}::{pulumi.get_project()}::{kind}::{group}"
+    return pulumi.Alias(name=f"{group}:{name}", parent=parent)
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,7 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--stack", required=True, metavar="STACK")
     what.add_argument("--state", default="", metavar="BUCKET", help="bucket of the stacks' state")
     what.add_argument("--key", default="", metavar="ID", help="id of the KMS key of the stacks' secrets")
+    what.add_argument("--boundary", default="", metavar="ARN", help="every role must have this permissions boundary")
     verbs.add_parser("pulumi", help="STACK WORDS ...: run Pulumi on a stack where it is")
     return made
 
@@ -72,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
 def document(options: argparse.Namespace) -> dict[str, Any]:
     if options.verb == "trust":
         return trust.policy(options.role, options.repository, options.account)
-    place = Place(options.account, options.region, options.stack, options.state, options.key)
+    place = Place(options.account, options.region, options.stack, options.state, options.key, options.boundary)
     return permissions.policies(options.role, place)
 
 

@@ -77,6 +77,8 @@ ATTACHABLE: Final = (
     "service-role/AmazonEBSCSIDriverPolicy",
 )  # fmt: skip
 """Policies of AWS that the program attaches to roles; no other may be."""
+GIVING: Final = frozenset({"iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy"})
+"""Calls by which a role gets rights."""
 PASSED_TO: Final = ("ec2.amazonaws.com", "eks.amazonaws.com", "pods.eks.amazonaws.com", "scheduler.amazonaws.com")
 LINKED: Final = (
     "autoscaling", "eks", "eks-nodegroup", "elasticache", "elasticloadbalancing", "kafka", "ops.apigateway", "rds",
@@ -86,13 +88,17 @@ LINKED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a role works. `state`: `BUCKET` of the stacks' state; `key`: id of the KMS key of their secrets."""
+    """Where a role works. `state`: `BUCKET` of the stacks' state; `key`: id of the KMS key of their secrets.
+
+    `boundary`: ARN of the policy that every role must have as its permissions boundary; empty: none is asked for.
+    """
 
     account: str
     region: str
     stack: str
     state: str = ""
     key: str = ""
+    boundary: str = ""
 
     def __post_init__(self) -> None:
         wrong = [
@@ -101,13 +107,15 @@ class Place:
                 ("account", self.account, trust.ACCOUNT), ("region", self.region, REGION), ("stack", self.stack, STACK),
                 ("state", self.state or "abc", re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")),
                 ("key", self.key or "a", re.compile(r"[A-Za-z0-9-]{1,64}")),
+                ("boundary", self.boundary or f"arn:aws:iam::{self.account}:policy/a", re.compile(grants.POLICY_ARN)),
             )
             if not form.fullmatch(value)
         ]  # fmt: skip
         if wrong:
             raise ConfigurationError(
                 " ".join(f"{value!r} is no {name}." for name, value in wrong),
-                next_step="as `--account 123456789012 --region us-east-1 --stack eks`",
+                next_step="as `--account 123456789012 --region us-east-1 --stack eks`, and where they are wanted "
+                "`--state BUCKET --key ID --boundary arn:aws:iam::123456789012:policy/NAME`",
             )
 
     def arn(self, service: str, rest: str) -> str:
@@ -129,6 +137,7 @@ def actions() -> Mapping[str, Mapping[str, list[str]]]:
 def policies(role: Role, place: Place) -> dict[str, dict[str, Any]]:
     """Name -> policy, as many as AWS's bound on the length of one needs."""
     made = {"push": push, "preview": preview, "deploy": deploy}[role](place)
+    made = [part for statement in made for part in _bounded(statement, place)] if place.boundary else made
     found: list[list[Statement]] = []
     for statement in made:
         if found and _length([*found[-1], statement]) <= MOST_CHARACTERS:
@@ -136,6 +145,22 @@ def policies(role: Role, place: Place) -> dict[str, dict[str, Any]]:
         else:
             found.append([statement])
     return {f"signalink-{role}-{number}": grants.document(part) for number, part in enumerate(found, 1)}
+
+
+def _bounded(statement: Statement, place: Place) -> list[Statement]:
+    """Whatever gives a role rights, only where the role has the boundary: then it can give none beyond it."""
+    giving = tuple(action for action in statement.actions if action in GIVING)
+    if not giving:
+        return [statement]
+    within = {**(statement.conditions or {})}
+    within["StringEquals"] = {**within.get("StringEquals", {}), "iam:PermissionsBoundary": place.boundary}
+    more = ("iam:PutRolePermissionsBoundary",) if "iam:CreateRole" in giving else ()
+    roles = tuple(arn for arn in statement.resources if ":role/" in arn)
+    bounded = Statement(f"{statement.sid}Bounded", giving, roles, within)
+    others = tuple(action for action in statement.actions if action not in giving)
+    kept = [Statement(statement.sid, others, statement.resources, statement.conditions)] if others else []
+    boundary: Conditions = {"StringEquals": {"iam:PermissionsBoundary": place.boundary}}
+    return [*kept, bounded, *([Statement("SetBoundary", more, roles, boundary)] if more else [])]
 
 
 def _length(statements: list[Statement]) -> int:

@@ -15,6 +15,8 @@ SOURCES: Final = {
     "kubectl": "https://kubernetes.io/docs/tasks/tools/",
     "pulumi": "https://www.pulumi.com/docs/install/",
 }
+WITHOUT: Final = {"pulumi": ("kind", "existing")}
+"""Program -> targets that Helm alone can install."""
 CLUSTERED: Final = ("kind", "existing", "eks")
 
 
@@ -85,7 +87,11 @@ def _tool(name: str) -> Rule:
         found, least = host.programs[name], LEAST[name]
         wanted = ".".join(map(str, least))
         if found.version is None:
-            return fail(f"{name} cannot be used: {found.problem}.", "this target is made with it", SOURCES[name])
+            without = host.target in WITHOUT.get(name, ())
+            fix = SOURCES[name] + (
+                f"; or do without: `signalink up --target {host.target} --by helm`" if without else ""
+            )
+            return fail(f"{name} cannot be used: {found.problem}.", "this target is made with it", fix)
         if version_of(found.version) < least:
             return warn(f"{name} is {found.version}; {wanted} is the oldest known to do.", "older ones are not tried",
                         SOURCES[name])  # fmt: skip

@@ -78,7 +78,8 @@ COMPUTED: Final[Mapping[str, Callable[[str, Inputs], dict[str, Any]]]] = {
     "aws:kms/key:Key": lambda name, inputs: {"arn": _arn("kms", f"key/{name}")},
     "aws:elasticache/user:User": lambda name, inputs: {"arn": _arn("elasticache", f"user:{inputs['userId']}")},
     "aws:lb/targetGroup:TargetGroup": lambda name, inputs: {
-        "arn": _arn("elasticloadbalancing", f"targetgroup/{name}/0123456789abcdef")
+        "arn": _arn("elasticloadbalancing", f"targetgroup/{name}/0123456789abcdef"),
+        "arnSuffix": f"targetgroup/{name}/0123456789abcdef",
     },
     "aws:elasticache/replicationGroup:ReplicationGroup": lambda name, inputs: {
         "arn": _arn("elasticache", f"replicationgroup:{inputs['replicationGroupId']}"),
@@ -99,6 +100,7 @@ COMPUTED: Final[Mapping[str, Callable[[str, Inputs], dict[str, Any]]]] = {
     "aws:lb/loadBalancer:LoadBalancer": lambda name, inputs: {
         "dnsName": f"{inputs['name']}.{REGION}.elb.amazonaws.com",
         "zoneId": "Z35SXDOTRQ7X7K",
+        "arnSuffix": f"app/{inputs['name']}/0123456789abcdef",
     },
     "aws:ec2/instance:Instance": lambda name, inputs: {
         "arn": _arn("ec2", "instance/i-0123456789abcdef0"),

@@ -43,6 +43,10 @@ class Registration:
     custom: bool
     remote: bool
     protect: bool
+    retained: bool
+    """Left where it is when the stack goes."""
+    aliases: tuple[str, ...]
+    """What it was called before: URNs, or what they are made of."""
 
 
 class Echo(mocks.Mocks):
@@ -84,6 +88,8 @@ class Recorder(mocks.MockMonitor):
                 custom=request.custom,
                 remote=request.remote,
                 protect=request.protect,
+                retained=request.retainOnDelete,
+                aliases=tuple(each.urn or str(each.spec) for each in request.aliases) + tuple(request.aliasURNs),
             )
         )
         return answer

@@ -5,7 +5,7 @@ from signalink_stacks.components.cluster import Named
 from signalink_stacks.components.contracts import Cluster
 from signalink_stacks.components.platform import Definitions, DefinitionsArgs, Namespace, NamespaceArgs
 from signalink_stacks.components.site import Materials, Site
-from signalink_stacks.lib import chartfolder
+from signalink_stacks.lib import chartfolder, tags
 
 
 def deploy(materials: Materials) -> Site:
@@ -15,7 +15,7 @@ def deploy(materials: Materials) -> Site:
     outside = Site(materials, provider.provision(config))
     namespace = Namespace("platform", NamespaceArgs(config.cluster.namespace, outside.labels), outside.options())
     documents = tuple(chartfolder.definitions(materials.root))
-    definitions = Definitions("definitions", DefinitionsArgs(documents, outside.labels), outside.options())
+    definitions = Definitions("definitions", DefinitionsArgs(documents, tags.SHARED), outside.options())
     return Site(materials, outside.cluster, (namespace, definitions))
 
 

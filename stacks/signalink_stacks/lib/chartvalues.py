@@ -84,6 +84,11 @@ def of(
     return merged(base, profile, own, {"global": config.values.get(GLOBAL, {})}, config.values.get(chart, {}))
 
 
+def topic_prefix(config: Config) -> str:
+    """What names of topics and groups begin with, where this stack says so."""
+    return str(config.values.get(GLOBAL, {}).get("topicPrefix", ""))
+
+
 def of_service(config: Config, name: str, keys: Mapping[str, str]) -> Values:
     """What the program sets in a service's chart. `keys`: its Secrets by what they hold."""
     found: Values = {"secrets": {"existingSecret": keys["words"]}}

@@ -6,7 +6,7 @@ Owns which of its keys may stand together; `config` puts it beside the others.
 import ipaddress
 from typing import Final
 
-from signalink_stacks.lib import authorities
+from signalink_stacks.lib import authorities, grants
 from signalink_stacks.lib.reading import Section
 from signalink_stacks.lib.settings import Aws, Nodes, Profile, Target
 
@@ -45,6 +45,9 @@ def read(section: Section, target: Target, profile: Profile) -> Aws | None:
         source=section.text("source", None if lite else "", form=SOURCE, expected="https:// address of a repository"),
         revision=section.text("revision", "main", form=REVISION, expected="a branch, tag or commit"),
         admins=section.texts("admins", form=ROLE, expected="the ARN of a role or user"),
+        permissions_boundary=section.text(
+            "permissionsBoundary", "", form=grants.POLICY_ARN, expected="the ARN of a managed policy"
+        ),
         ca_file=section.text("caFile", "", form=r"\S+", expected="a file with PEM certificates"),
         controller_chart=section.text("controllerChart", "", form=r"\S+", expected="a folder or address of a chart"),
     )
@@ -54,6 +57,10 @@ def read(section: Section, target: Target, profile: Profile) -> Aws | None:
         section.refuse("caFile", *wrong)
     if found.zone and not found.domain:
         section.refuse("domain", "the domain of that zone, with zone", "set it")
+    owner = found.permissions_boundary.partition(":iam::")[2].partition(":")[0]
+    if owner not in ("", "aws", found.account or owner):
+        wanted = f"a policy of the account {found.account}"
+        section.refuse("permissionsBoundary", wanted, "a boundary is of the role's own account")
     return found
 
 

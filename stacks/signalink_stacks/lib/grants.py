@@ -12,6 +12,8 @@ from signalink_core import principals
 from signalink_core.principals import KafkaAcl
 
 VERSION: Final = "2012-10-17"
+POLICY_ARN: Final = r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[A-Za-z0-9+=,.@_/-]+"
+"""Of a managed policy: an account's own, or one of AWS."""
 TOPIC_ACTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "read": ("ReadData", "DescribeTopic"),
     "write": ("WriteData", "DescribeTopic"),

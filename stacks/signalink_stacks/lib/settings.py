@@ -27,7 +27,7 @@ PROVIDERS: Final[Mapping[Engine, tuple[Provider, ...]]] = {
     "kafka": ("chart", "operator", "aws", "external"),
 }
 """Who can run each. No operator for Redis: valkey-operator calls itself not ready for production."""
-LIMITS_USD: Final[Mapping[Profile, int]] = {"small": 0, "standard": 0, "lite": 350, "full": 950, "aws-lite": 20}
+LIMITS_USD: Final[Mapping[Profile, int]] = {"small": 0, "standard": 0, "lite": 350, "full": 1000, "aws-lite": 20}
 """Most a month may cost, unless the stack says otherwise."""
 
 
@@ -129,6 +129,8 @@ class Aws:
     """aws-lite: branch, tag or commit of it."""
     admins: tuple[str, ...] = ()
     """ARNs of roles and users that administer the cluster, besides who made it."""
+    permissions_boundary: str = ""
+    """ARN of the managed policy that bounds every role of the stack; empty: none does."""
     ca_file: str = ""
     """PEM file with the authority of RDS, where the region's is not known here; empty: it is."""
     controller_chart: str = ""

@@ -14,6 +14,8 @@ NEVER: Final = "never"
 REQUIRED: Final = (STACK, OWNER, EXPIRES)
 MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 PART_OF: Final = "app.kubernetes.io/part-of"
+SHARED: Final = {PART_OF: "signalink"}
+"""Labels of what all stacks of a cluster use and none owns."""
 
 
 def tags(config: Config, **more: str) -> dict[str, str]:
@@ -24,4 +26,4 @@ def tags(config: Config, **more: str) -> dict[str, str]:
 
 def labels(config: Config) -> dict[str, str]:
     """Labels of an object in a cluster that no chart makes."""
-    return {STACK: config.stack, PART_OF: "signalink", MANAGED_BY: "pulumi"}
+    return {**SHARED, STACK: config.stack, MANAGED_BY: "pulumi"}

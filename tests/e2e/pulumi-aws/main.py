@@ -3,6 +3,7 @@
 Needs the `pulumi` CLI and plugins of the wheels' versions; without it says so and ends with 0 (SIGNALINK_REQUIRE=pulumi
 makes that 1). No account is touched where the plugin for AWS is a stand-in, and the last lines say whether it was. The
 stack eks also needs a cluster to put its charts into (KUBECONFIG); without one it is left out. SIZE=small previews it.
+With a domain, what joins pods to target groups is a stand-in too (joined.py): no controller acts in that cluster.
 """
 
 import argparse
@@ -19,11 +20,12 @@ from typing import Any, Final
 
 import yaml
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
-import pluginthreads
+import joined  # noqa: E402
+import pluginthreads  # noqa: E402
 
-from signalink_stacks.lib import images
+from signalink_stacks.lib import images  # noqa: E402
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 PYTHON: Final = ROOT / ".venv-stacks/bin/python"
@@ -35,6 +37,22 @@ LITE: Final[Mapping[str, Any]] = BASE | {
     "target": "aws-lite",
     "aws": DOMAIN | {"region": "us-east-1", "source": "https://git.example/signalink.git"},
 }
+EKS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
+    "eks lite": ("lite", {}),
+    "eks lite, with a domain elsewhere": ("lite", {"domain": "chat.example.org"}),
+    "eks full, with a domain at Route 53": (
+        "full",
+        {"domain": "chat.example.org", "zone": "Z123456", "nodes": {"mode": "auto"}},
+    ),
+}
+"""Proof -> profile, and settings of AWS."""
+TLS: Final = {
+    "sslPolicy": "ELBSecurityPolicy-TLS13-1-2-2021-06",
+    "routingHttpResponseStrictTransportSecurityHeaderValue": "max-age=31536000; includeSubDomains",
+    "protocol": "HTTPS",
+    "port": 443,
+}
+"""Of everything that accepts requests."""
 STAND_IN: Final = f"sha256:{'a' * 64}"
 """A digest of no image: nothing is pulled where there are no nodes."""
 PLANTED: Final = """
@@ -125,7 +143,7 @@ def main() -> int:
         for name, proof in proofs.items():
             try:
                 say(f"{name}: {proof(engine)}")
-            except (Failed, subprocess.TimeoutExpired) as error:
+            except (Failed, RuntimeError, subprocess.TimeoutExpired) as error:
                 wrong += 1
                 say(f"{name}: FAILED: {error}")
         say(on_what(engine))
@@ -146,8 +164,8 @@ def plan(size: str) -> dict[str, Callable[[Engine], str]]:
     if kubeconfig() is None:
         say("eks: left out: no KUBECONFIG names a cluster for its charts")
         return found
-    for profile in ("lite", "full"):
-        found[f"eks {profile}"] = lambda engine, profile=profile: eks(engine, profile, whole=size == "full")  # type: ignore[misc]
+    for name, (profile, settings) in EKS.items():
+        found[name] = lambda engine, given=(profile, settings): eks(engine, *given, whole=size == "full")  # type: ignore[misc]
     return found
 
 
@@ -177,16 +195,19 @@ def aws_lite(engine: Engine) -> str:
     return cycle(engine, "aws-lite")
 
 
-def eks(engine: Engine, profile: str, *, whole: bool) -> str:
+def eks(engine: Engine, profile: str, more: Mapping[str, Any], *, whole: bool) -> str:
     """The cluster with all that AWS runs for it; its charts go to the cluster that KUBECONFIG names."""
     path, context = kubeconfig() or ("", "")
-    stack = f"eks-{profile}"
+    stack = f"eks-{profile}{'-edge' if more else ''}"
+    if more:
+        joined.plant(context)
+        more = {"controllerChart": str(joined.chart(engine.folder)), **more}
     raw = BASE | {
         "target": "eks",
         "profile": profile,
-        "aws": {"region": "us-east-1", "endpointCidrs": ["203.0.113.7/32"]},
+        "aws": {"region": "us-east-1", "endpointCidrs": ["203.0.113.7/32"], **more},
         "images": {"digests": {image.repository: STAND_IN for image in images.load()}},
-        "cluster": {"kubeconfig": path, "context": context, "namespace": f"e2e-{profile}", "wait": False},
+        "cluster": {"kubeconfig": path, "context": context, "namespace": f"e2e-{stack}", "wait": False},
     }
     settings(engine, stack, raw)
     engine.run("stack", "init", stack)
@@ -195,16 +216,40 @@ def eks(engine: Engine, profile: str, *, whole: bool) -> str:
     if done.returncode:
         raise Failed(f"no secrets were made: {done.stderr.strip()}")
     if whole:
-        said = cycle(engine, stack)
-        tidy(context, f"e2e-{profile}")
+        said = cycle(engine, stack, lambda: front(engine, stack, context, more) if more else "")
+        tidy(context, f"e2e-{stack}")
         return said
     engine.run("preview", "-s", stack, "--policy-pack", str(PACK))
     return "previewed with the policy pack"
 
 
+def front(engine: Engine, stack: str, context: str, more: Mapping[str, Any]) -> str:
+    """People come in by https alone, by names that are there or told, to pods of the right service."""
+    mode: joined.Mode = more.get("nodes", {}).get("mode", "managed")
+    made = state(engine, stack)
+    fronts = [each["inputs"] for each in made if each["type"] == "aws:lb/listener:Listener"]
+    if len(fronts) != 2 or any(one.get(key) != value for one in fronts for key, value in TLS.items()):
+        raise Failed(f"what accepts requests is not TLS 1.2 or later with HSTS: {[sorted(one) for one in fronts]}")
+    named = [each["inputs"] for each in made if each["type"] == "aws:apigatewayv2/domainName:DomainName"]
+    if [each["domainNameConfiguration"]["securityPolicy"] for each in named] != ["TLS_1_2"]:
+        raise Failed("the HTTP API has no domain of its own, or takes less than TLS 1.2")
+    groups = {each["outputs"]["arn"] for each in made if each["type"] == "aws:lb/targetGroup:TargetGroup"}
+    joint = joined.bindings(context, mode, f"e2e-{stack}")
+    if set(joint) != {f"signalink-{service}" for service in joined.SERVICES} or set(joint.values()) != groups:
+        raise Failed(f"pods join {sorted(joint)}, target groups are {len(groups)}")
+    said = json.loads(engine.run("stack", "output", "--json", "-s", stack))
+    records = [each for each in made if each["type"] == "aws:route53/record:Record"]
+    if said["url"] != "https://chat.example.org" or said["socketUrl"] != "wss://ws.chat.example.org/v1/socket":
+        raise Failed(f"the stack says {said.get('url')} and {said.get('socketUrl')}")
+    if (len(records), len(said["records"])) != ((4, 0) if more.get("zone") else (0, 4)):
+        raise Failed(f"{len(records)} names are at Route 53 and {len(said['records'])} are told")
+    where = "at Route 53" if records else "told"
+    return f"{len(fronts)} doors with TLS and HSTS, 4 names {where}, pods of {len(joint)} services joined ({mode})"
+
+
 def tidy(context: str, namespace: str) -> None:
     """What is in a cluster is deleted with it, so Pulumi leaves it there; the cluster that stands for it here stays."""
-    definitions = ["crd", "channels.signalink.dev", "topics.signalink.dev"]
+    definitions = ["crd", "channels.signalink.dev", "topics.signalink.dev", *map(joined.kind, joined.GROUP)]
     for what in (definitions, ["namespace", namespace, "--wait=false"]):
         words = ["kubectl", "--context", context, "delete", *what, "--ignore-not-found"]
         done = subprocess.run(words, capture_output=True, text=True, timeout=SECONDS)
@@ -225,27 +270,28 @@ def settings(engine: Engine, name: str, raw: Mapping[str, Any]) -> None:
     path.write_text(yaml.safe_dump({"config": config}), encoding="utf-8")
 
 
-def cycle(engine: Engine, stack: str) -> str:
-    """Preview, up, up again without a change, destroy, nothing left."""
+def cycle(engine: Engine, stack: str, look: Callable[[], str] = str) -> str:
+    """Preview, up, up again without a change, destroy, nothing left. `look`: what is said of it while it is up."""
     words = ("-s", stack)
     policies = ("--policy-pack", str(PACK))
     engine.run("preview", *words, *policies)
     try:
         engine.run("up", "--yes", "--skip-preview", *words, *policies)
-        made = resources(engine, stack)
+        made, saw = len(state(engine, stack)), look()
         engine.run("preview", *words, "--expect-no-changes")
         engine.run("up", "--yes", "--skip-preview", "--expect-no-changes", *words)
     finally:
         engine.run("destroy", "--yes", "--skip-preview", *words)
-    left = resources(engine, stack)
+    left = state(engine, stack)
     if left:
-        raise Failed(f"destroy left {left} resources")
-    return f"{made} resources, again without a change, destroyed, 0 left"
+        raise Failed(f"destroy left {len(left)} resources")
+    return f"{made} resources{', ' if saw else ''}{saw}, again without a change, destroyed, 0 left"
 
 
-def resources(engine: Engine, stack: str) -> int:
+def state(engine: Engine, stack: str) -> list[dict[str, Any]]:
+    """Its resources, as the engine has them."""
     document = json.loads(engine.run("stack", "export", "-s", stack))
-    return len(document["deployment"].get("resources") or [])
+    return list(document["deployment"].get("resources") or [])
 
 
 def kubeconfig() -> tuple[str, str] | None:

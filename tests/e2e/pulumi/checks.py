@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import conversation
-from engine import NAMESPACE, STACK, Engine, Missed
+from engine import DEFINITIONS, NAMESPACE, ROOT, STACK, Engine, Missed
 
+from signalink_stacks.clusters import definitions
 from signalink_stacks.delivery import promises
 
 SERVICES: Final = ("api", "relay", "gateway", "analytics", "notifications", "prober", "operator")
@@ -149,12 +150,30 @@ def no_secret_is_in_clear(engine: Engine) -> str:
 
 
 def destroy_leaves_nothing(engine: Engine) -> str:
+    """Of the stack. A Topic of somebody else is still there, and so is its kind."""
+    engine.neighbour()
     engine.run("destroy", "--yes", "--skip-preview", "-s", STACK)
     left = engine.left()
     left += engine.claims()
     if left:
         raise Missed(f"{len(left)} objects are left: {', '.join(left[:5])}")
-    return "0 labelled objects, 0 claims"
+    if not engine.spared():
+        raise Missed("the destroy took a Topic of another namespace with it")
+    return "0 labelled objects, 0 claims; the Topic of another namespace is there"
+
+
+def the_last_one_takes_the_kinds_away(engine: Engine) -> str:
+    """As `signalink down` does after the destroy: not while a neighbour has a Topic, then it does."""
+    said: list[str] = []
+    if definitions.remove(engine.access, NAMESPACE, ROOT, said.append) or not engine.spared():
+        raise Missed("the kinds were taken away while another namespace has a Topic")
+    engine.leave()
+    if users := definitions.others(engine.access, NAMESPACE):
+        return f"left to {', '.join(users)}: what comes after them was not looked at"
+    definitions.remove(engine.access, NAMESPACE, ROOT, said.append)
+    if left := [each for each in engine.kinds() if each in DEFINITIONS]:
+        raise Missed(f"{', '.join(left)} are left: {said[-1]}")
+    return f"{said[0].partition(': ')[2]}; then none"
 
 
 Check = Callable[[Engine], str]
@@ -177,4 +196,5 @@ def of(engine: Engine) -> tuple[Check, ...]:
         a_drift_is_found_and_repaired,
         no_secret_is_in_clear,
         destroy_leaves_nothing,
+        the_last_one_takes_the_kinds_away,
     )

@@ -35,6 +35,15 @@ KINDS: Final = (
 CLAIMS: Final = "persistentvolumeclaims"
 """They carry no label of ours: StatefulSets make them."""
 WHOLE: Final = "namespaces,customresourcedefinitions,clusterroles,clusterrolebindings"
+DEFINITIONS: Final = frozenset(f"{kind}.signalink.dev" for kind in ("topics", "channels"))
+NEIGHBOUR: Final = f"{NAMESPACE}-neighbour"
+TOPIC: Final = {
+    "apiVersion": "signalink.dev/v1",
+    "kind": "Topic",
+    "metadata": {"name": "theirs", "namespace": NEIGHBOUR},
+    "spec": {"partitions": 1, "replicas": 1},
+}
+"""Of a platform that is not this one's; no operator looks after it."""
 
 
 class Missed(Exception):
@@ -210,8 +219,33 @@ class Engine:
         """Volumes that are still asked for in the platform's namespace."""
         return self.kubectl("get", CLAIMS, "-n", NAMESPACE, "-o", "name", "--ignore-not-found").split()
 
+    def neighbour(self) -> None:
+        """Somebody else in the cluster, with a Topic."""
+        space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NEIGHBOUR}}
+        for each in (space, TOPIC):
+            self.kubectl("apply", "--server-side", "-f", "-", given=json.dumps(each))
+
+    def kinds(self) -> list[str]:
+        """Names of all definitions of the cluster."""
+        found = self.kubectl("get", "customresourcedefinitions", "-o", "name").split()
+        return [each.partition("/")[2] for each in found]
+
+    def spared(self) -> bool:
+        """Whether the neighbour's Topic is there."""
+        if not set(self.kinds()) >= DEFINITIONS:
+            return False
+        return bool(self.kubectl("get", "topics.signalink.dev", "-n", NEIGHBOUR, "-o", "name").split())
+
+    def leave(self) -> None:
+        """The neighbour takes its Topic and goes."""
+        if set(self.kinds()) >= DEFINITIONS:
+            self.kubectl("delete", "topics.signalink.dev", "--all", "-n", NEIGHBOUR, "--timeout=60s")
+        self.kubectl("delete", "namespace", NEIGHBOUR, "--ignore-not-found", "--timeout=90s")
+
     def clear(self) -> None:
         """Leave nothing, whatever happened."""
+        with suppress(Missed):
+            self.leave()
         if self.env:
             self.attempt("cancel", "--yes", "-s", STACK, kept=False)
             self.attempt("destroy", "--yes", "--skip-preview", "-s", STACK, kept=False)

@@ -69,8 +69,10 @@ async def ends(kafka: KafkaSettings, *, within: float = ANSWER_SECONDS) -> dict[
 async def _ends(consumer: AIOKafkaConsumer, prefix: str) -> dict[Place, int]:
     from aiokafka import TopicPartition
 
-    names = [name for name in await consumer.topics() if name.startswith(prefix) and not name.startswith("__")]
-    wanted = [TopicPartition(name, part) for name in names for part in consumer.partitions_for_topic(name) or ()]
+    # The consumer itself knows the partitions of topics alone that it subscribed to.
+    cluster = await consumer._client.fetch_all_metadata()
+    names = [name for name in cluster.topics() if name.startswith(prefix) and not name.startswith("__")]
+    wanted = [TopicPartition(name, part) for name in names for part in cluster.partitions_for_topic(name) or ()]
     found = await consumer.end_offsets(wanted) if wanted else {}
     return {(place.topic[len(prefix) :], place.partition): end for place, end in found.items()}
 

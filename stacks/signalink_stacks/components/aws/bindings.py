@@ -9,9 +9,9 @@ from typing import Final, Protocol
 import pulumi
 
 from signalink_core import principals
-from signalink_stacks.components.aws import elasticache, ground, msk, rds, watch
+from signalink_stacks.components.aws import alarms, elasticache, ground, msk, rds
 from signalink_stacks.components.contracts import Administrator, Binding, ClusterOutputs, Statement, Tls
-from signalink_stacks.lib import authorities, grants, names
+from signalink_stacks.lib import authorities, chartvalues, grants, names
 from signalink_stacks.lib.settings import Config, Engine
 
 SMALLEST: Final[Mapping[Engine, str]] = {"postgres": "db.t4g.micro", "redis": "cache.t4g.micro"}
@@ -48,7 +48,7 @@ class Postgres:
             ),
             under.options(),
         )
-        ground.watch(under, config, "postgres", watch.postgres(called))
+        ground.watch(under, "postgres", alarms.postgres(called))
         return Binding(
             kind="postgres",
             provider="aws",
@@ -90,7 +90,7 @@ class Redis:
             ),
             under.options(),
         )
-        ground.watch(under, config, "redis", watch.redis(called))
+        ground.watch(under, "redis", alarms.redis(called))
         return Binding(
             kind="redis",
             provider="aws",
@@ -118,17 +118,18 @@ class Kafka:
     """MSK Serverless."""
 
     def provision(self, cluster: ClusterOutputs, config: Config) -> Binding:
-        under = ground.of(cluster)
+        under, called = ground.of(cluster), names.name(config.stack, "kafka")
         made = msk.Msk(
             "kafka",
             msk.MskArgs(
-                cluster_name=names.name(config.stack, "kafka"),
+                cluster_name=called,
                 subnet_ids=under.network.private_ids,
                 group_id=under.network.groups["kafka"],
                 tags=under.tags,
             ),
             under.options(),
         )
+        ground.watch(under, "kafka", alarms.kafka(called, chartvalues.topic_prefix(config)))
         return Binding(
             kind="kafka",
             provider="aws",

@@ -115,7 +115,7 @@ class Edge(pulumi.ComponentResource):
             proofs = [record.apply(line) for record in self.certificate.records]
             return [
                 *proofs,
-                *(pulumi.Output.concat(name, ". CNAME ", target[0]) for name, target in aliases.values()),
+                *(pulumi.Output.concat(name, ". CNAME ", target[0].apply(_shown)) for name, target in aliases.values()),
             ]
         for part, (name, (target, zone)) in aliases.items():
             aws.route53.Record(
@@ -127,3 +127,8 @@ class Edge(pulumi.ComponentResource):
                 opts=pulumi.ResourceOptions(parent=self),
             )
         return []
+
+
+def _shown(address: str | None) -> str:
+    """An address that a preview does not know yet is None where it is inside of something that is known."""
+    return address or "(known once it is made)"

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws
 
+from signalink_stacks.components.aws.alarms import Alarm
 from signalink_stacks.components.aws.budget import Budget
 from signalink_stacks.components.aws.eks import Eks
 from signalink_stacks.components.aws.network import Network
 from signalink_stacks.components.aws.registry import Registry
 from signalink_stacks.components.aws.vault import Vault
-from signalink_stacks.components.aws.watch import Alarm, Watch, WatchArgs
+from signalink_stacks.components.aws.watch import Notice, Watch, WatchArgs
 from signalink_stacks.components.contracts import ClusterOutputs
-from signalink_stacks.lib import names
 from signalink_stacks.lib.settings import Aws, Config
 
 PROD_LOG_DAYS, LAB_LOG_DAYS = 90, 7
@@ -30,6 +30,7 @@ class Ground:
     vault: Vault
     registry: Registry
     cluster: Eks
+    notice: Notice
     tags: Mapping[str, str]
 
     def options(self, *after: pulumi.Resource) -> pulumi.ResourceOptions:
@@ -59,9 +60,6 @@ def log_days(config: Config) -> int:
     return PROD_LOG_DAYS if prod(config) else LAB_LOG_DAYS
 
 
-def watch(under: Ground, config: Config, part: str, alarms: Sequence[Alarm]) -> Watch:
+def watch(under: Ground, part: str, alarms: Sequence[Alarm]) -> Watch:
     """Alarms of one part, told to the person whom the budget's alarm is told."""
-    args = WatchArgs(
-        names.name(config.stack, f"{part}-alarms"), aws(config).alarm_email, under.vault.key_arn, alarms, under.tags
-    )
-    return Watch(f"{part}-watch", args, under.options())
+    return Watch(f"{part}-watch", WatchArgs(under.notice.topic_arn, alarms, under.tags), under.options())

@@ -2,12 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import pulumi
 import pulumi_aws as aws
 
 from signalink_stacks.lib import grants
+
+ROLE: Final = "aws:iam/role:Role"
+
+
+def bounded(arn: str) -> pulumi.ResourceTransformation:
+    """Gives every role of the program this permissions boundary: also one that somebody adds tomorrow."""
+
+    def bound(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
+        if args.type_ != ROLE:
+            return None
+        return pulumi.ResourceTransformationResult({**args.props, "permissions_boundary": arn}, args.opts)
+
+    return bound
 
 
 @dataclass(frozen=True, slots=True)

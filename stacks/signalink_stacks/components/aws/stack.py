@@ -11,7 +11,7 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
-from signalink_stacks.components.aws import bindings, eks, ground, identity, watch
+from signalink_stacks.components.aws import alarms, bindings, eks, ground, identity
 from signalink_stacks.components.aws.budget import Budget, BudgetArgs
 from signalink_stacks.components.aws.edge import Edge, EdgeArgs
 from signalink_stacks.components.aws.joining import Joining, JoiningArgs
@@ -19,8 +19,9 @@ from signalink_stacks.components.aws.lite import Lite, LiteArgs
 from signalink_stacks.components.aws.network import Network, NetworkArgs
 from signalink_stacks.components.aws.registry import Registry, RegistryArgs
 from signalink_stacks.components.aws.vault import Vault, VaultArgs
+from signalink_stacks.components.aws.watch import Notice, NoticeArgs
 from signalink_stacks.components.contracts import ClusterOutputs
-from signalink_stacks.lib import boot, chartvalues, doors, images, machine, names, registry, routes, tags
+from signalink_stacks.lib import boot, chartvalues, doors, images, machine, names, registry, routes, tags, words
 from signalink_stacks.lib.settings import Config, Engine
 
 CREDENTIALS_ADDRESS: Final = "169.254.170.23/32"
@@ -40,7 +41,8 @@ class EksCluster:
         repositories = registry.repositories(images.load(), names.name(config.stack, "images"))
         kept = Registry("registry", RegistryArgs(repositories, vault.key_arn, ground.prod(config), mine), opts)
         made = eks.Eks("eks", _eks(config, called, network, vault, mine), opts)
-        under = ground.Ground(provider, budget, account, network, vault, kept, made, mine)
+        rung = NoticeArgs(names.name(config.stack, "alarms"), settings.alarm_email, vault.key_arn, mine)
+        under = ground.Ground(provider, budget, account, network, vault, kept, made, Notice("alarms", rung, opts), mine)
         return ClusterOutputs(
             name=made.name,
             provider=_kubernetes(config, made),
@@ -132,7 +134,13 @@ def edge(
         ),
         pulumi.ResourceOptions(providers=[under.provider, cluster.provider], depends_on=list(after)),
     )
-    ground.watch(under, config, "edge", watch.http_api(made.door.api.id))
+    slos = {manifest.name: manifest.slo for manifest in words.manifests(images.root()) if manifest.slo}
+    watched = [
+        *alarms.http_api(made.door.api.id),
+        *alarms.balancer("sockets", made.public.balancer, made.public.targets, slos),
+        *alarms.balancer("pages", made.internal.balancer, made.internal.targets, slos),
+    ]
+    ground.watch(under, "edge", watched)
     return {"url": made.url, "socketUrl": made.socket_url, "records": pulumi.Output.all(*made.records)}
 
 
@@ -180,6 +188,8 @@ def lite(config: Config) -> dict[str, pulumi.Input[Any]]:
 def _begin(config: Config) -> tuple[aws.Provider, Budget, pulumi.Output[str]]:
     """The provider, which refuses every account but the stack's, and the budget: before all that costs."""
     settings = ground.aws(config)
+    if settings.permissions_boundary:
+        pulumi.runtime.register_stack_transformation(identity.bounded(settings.permissions_boundary))
     provider = aws.Provider(
         "aws",
         region=settings.region,
