@@ -123,7 +123,7 @@ def test_a_backup_comes_back_in_one_moment_settled_and_with_everybodys_rights(pl
     place.sql(USER, "bob")
     place.sql("SELECT messaging.new_epoch()")  # the lost log gave out a number that the backup knows nothing of
 
-    server.make_room(file.stat().st_size)
+    server.make_space(file.stat().st_size)
     server.load(file)
     assert place.sql(USERS) == [("ada",), ("bob",)], "the present one serves meanwhile"
     assert place.sql(LOOK, server.side) == place.sql(LOOK, "signalink")
@@ -143,14 +143,14 @@ def test_a_backup_comes_back_in_one_moment_settled_and_with_everybodys_rights(pl
 def test_epochs_that_were_noted_count_where_the_lost_log_cannot_be_asked(place: Place, tmp_path: Path) -> None:
     server = place.server
     server.dump(tmp_path / "x.dump")
-    server.make_room(0)
+    server.make_space(0)
     server.load(tmp_path / "x.dump")
     assert settled(place, ends=[], replaced="", floors={"messaging": 40, "gone": 99})["epoch"] == 41
 
 
 def test_the_change_ends_whoever_is_still_connected(place: Place) -> None:
     server = place.server
-    server.make_room(0)
+    server.make_space(0)
 
     async def held() -> None:
         connection = await pool.connect(place.owner)
@@ -183,7 +183,7 @@ def test_a_backup_that_is_cut_off_is_told_and_the_present_data_stays(place: Plac
     place.server.dump(tmp_path / "whole.dump")
     whole = (tmp_path / "whole.dump").read_bytes()
     (tmp_path / "half.dump").write_bytes(whole[: len(whole) * 2 // 3])
-    place.server.make_room(0)
+    place.server.make_space(0)
     with pytest.raises(DependencyUnavailable, match="pg_restore failed in the pod"):
         place.server.load(tmp_path / "half.dump")
     place.server.tidy()
@@ -217,9 +217,9 @@ def test_what_the_server_refuses_is_said_in_its_words(place: Place, tmp_path: Pa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_disk_without_room_for_both_is_refused_before_anything_is_made(place: Place, tmp_path: Path) -> None:
+def test_a_disk_without_space_for_both_is_refused_before_anything_is_made(place: Place, tmp_path: Path) -> None:
     names = ("sh", "cat", "psql")
     full = place.programs(tmp_path / "bin", *names, df='printf "Filesystem 1K Used Free\\n/dev/x 9 9 20 99%% /\\n"')
     with pytest.raises(ConfigurationError, match="has 0 MB free"):
-        full.make_room(0)
+        full.make_space(0)
     assert place.names() == ["signalink"]

@@ -56,7 +56,7 @@ def restore(namespace: Namespace, file: Path, say: Say) -> Done:
     postgres, parts = server(namespace, BY_ITSELF), errands.parts(namespace)
     with _running_on(namespace, postgres, say):
         say(f"database: reading {file.name} into {postgres.side}, beside the present one")
-        postgres.make_room(file.stat().st_size)
+        postgres.make_space(file.stat().st_size)
         postgres.load(file)
         stopped = _stop(namespace, say)
         _alone(postgres)

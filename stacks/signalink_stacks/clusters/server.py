@@ -45,7 +45,7 @@ QUERY: Final = f"""{SIGN_IN}{NEED}
 """
 FREE: Final = 'df -Pk "$3"'
 
-ROOM: Final = "SHOW data_directory; SELECT pg_database_size({db});"
+SPACE: Final = "SHOW data_directory; SELECT pg_database_size({db});"
 TIDY: Final = """
 DROP DATABASE IF EXISTS {side_name} WITH (FORCE);
 DROP DATABASE IF EXISTS {old_name} WITH (FORCE);
@@ -129,10 +129,10 @@ class Server:
                 )
         self.query("ANALYZE;", self.side, SECONDS)
 
-    def make_room(self, needed: int) -> None:
+    def make_space(self, needed: int) -> None:
         """An empty database `side`, whatever an earlier try left. ConfigurationError when the disk cannot hold both."""
         self.tidy()
-        folder, size = self.query(self._named(ROOM)).split()
+        folder, size = self.query(self._named(SPACE)).split()
         words = [*self.beside, "sh", "-c", FREE, "signalink", "", "", folder]
         free = int(run.ask(words, seconds=QUICK_SECONDS).splitlines()[-1].split()[3]) * 1024
         if free < max(int(size), needed):
