@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from signalink_core.errors import DependencyUnavailable
+from signalink_labs.cli import app
 from signalink_stacks.clusters import definitions
 from signalink_stacks.clusters.plan import Access
 
@@ -58,6 +59,26 @@ def test_the_last_one_takes_the_kinds_away(cluster: Path) -> None:
     said: list[str] = []
     assert definitions.remove(ACCESS, "shop", cluster, said.append)
     assert deleted(cluster) and said == ["definitions: deleting the kinds Topic and Channel"]
+
+
+@pytest.mark.parametrize(("others", "gone"), [("shop\n", True), ("shop\nlab\n", False)])
+def test_down_ends_with_the_kinds_through_helms_door_too(
+    cluster: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], others: str, gone: bool
+) -> None:
+    """After the release, and without a word of refusal when somebody else has Topics."""
+    known(cluster)
+    (cluster / "objects").write_text(others)
+    (cluster / "helm").write_text(f'#!/bin/sh\necho "helm $*" >> {cluster}/asked\n')
+    (cluster / "helm").chmod(0o755)
+    (cluster / "k.yaml").touch()
+    monkeypatch.setenv("SIGNALINK_STATE", str(cluster / "state"))
+    place = ["--kubeconfig", str(cluster / "k.yaml"), "--context", "lab", "--namespace", "shop"]
+    assert app.run(["down", "--target", "existing", *place]) == 0
+    asked = (cluster / "asked").read_text().splitlines()
+    uninstalled = next(number for number, line in enumerate(asked) if line.startswith("helm "))
+    removals = [number for number, line in enumerate(asked) if "delete -f operator/crds/" in line]
+    assert [number > uninstalled for number in removals] == ([True] if gone else [])
+    assert ("lab use Topics and Channels too" in capsys.readouterr().out) is not gone
 
 
 def test_kinds_that_others_use_are_left_and_these_are_named(cluster: Path) -> None:
