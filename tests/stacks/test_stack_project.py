@@ -19,7 +19,7 @@ import yaml
 
 from signalink_core.errors import ConfigurationError, DependencyUnavailable
 from signalink_labs.cli import app
-from signalink_stacks.clusters import project, recovery
+from signalink_stacks.clusters import plan, project, recovery
 from signalink_stacks.clusters.project import Project
 from signalink_stacks.delivery import __main__ as delivery
 from signalink_stacks.lib.images import root
@@ -241,3 +241,14 @@ def test_the_environment_of_the_program_is_asked_for_by_name(tmp_path: Path) -> 
     with pytest.raises(ConfigurationError, match=r"\.venv-stacks is not there") as refused:
         stacking.require_environment(tmp_path)
     assert "make stacks" in str(refused.value.next_step) and "--by helm" in str(refused.value.next_step)
+
+
+def test_images_that_were_made_keep_what_the_values_say_of_others(tmp_path: Path) -> None:
+    from signalink_labs.cli import stacking
+
+    values = tmp_path / "values.yaml"
+    values.write_text("global: {imageMap: {postgres: mirror/postgres}, imageTag: old, logLevel: debug}\n")
+    wishes = plan.Wishes("kind", values=(str(values),))
+    made = stacking.pictured(wishes, {"dev": True, "tag": "new"})
+    assert made == {"map": {"postgres": "mirror/postgres"}, "dev": True, "tag": "new"}
+    assert stacking.pictured(wishes, None) is None, "the stack's own word stays"

@@ -50,7 +50,7 @@ def up(platform: Stacked, ground: Ground, max_usd: float | None, say: Say) -> No
             ownership.look(platform.access, platform.wishes.namespace), "pulumi", project.stack, platform.wishes
         )
         recovery.recover(project, say)
-        return ground.images()
+        return pictured(platform.wishes, ground.images())
 
     def examine() -> None:
         ground.examine()
@@ -78,10 +78,19 @@ def configure(platform: Stacked) -> None:
     """The project and what the stack says, with what was asked for on top."""
     project, wishes = platform.project, platform.wishes
     project.prepare()
-    texts = [Path(path).read_text(encoding="utf-8") for path in wishes.values]
-    given = stacked.values(texts, wishes.settings)
     base, kept = project.base(wishes.target), project.said()
-    project.say(stacked.settings(wishes, platform.access, base, kept, given))
+    project.say(stacked.settings(wishes, platform.access, base, kept, asked(wishes)))
+
+
+def pictured(wishes: Wishes, made: delivering.Images) -> delivering.Images:
+    """The stack's key `images`: those that were made, and what else the values that were named say of images."""
+    return None if made is None else stacked.pictured(asked(wishes)) | dict(made)
+
+
+def asked(wishes: Wishes) -> stacked.Table:
+    """The umbrella's values of the files and settings that were named."""
+    texts = [Path(path).read_text(encoding="utf-8") for path in wishes.values]
+    return stacked.values(texts, wishes.settings)
 
 
 def down(platform: Stacked, found: ownership.Found, say: Say) -> bool:

@@ -50,14 +50,14 @@ def _within(text: str, more: str = "") -> str:
 def settings(wishes: Wishes, access: Access, base: Mapping[str, Any], kept: Mapping[str, Any], values: Table) -> Table:
     """The stack's whole configuration: `base` is the target's file in stacks/config, `kept` what this stack said."""
     given = {key: value for key, value in values.items() if key not in ("tags", chartvalues.GLOBAL)}
-    shared: Table = dict(values.get(chartvalues.GLOBAL) or {})
-    pictured = {IMAGES[key]: shared.pop(key) for key in sorted(shared.keys() & IMAGES.keys())}
+    images = pictured(values)
+    shared = {key: value for key, value in (values.get(chartvalues.GLOBAL) or {}).items() if key not in IMAGES}
     given |= {chartvalues.GLOBAL: shared} if shared else {}
     cluster: Table = {"context": access.context, "namespace": wishes.namespace}
     cluster |= {"kubeconfig": access.kubeconfig} if access.kubeconfig else {}
     cluster |= {"yes": True} if wishes.yes else {}
     told: Table = {"target": wishes.target, "cluster": cluster} | ({"values": given} if given else {})
-    told |= {"images": pictured} if pictured else {}
+    told |= {"images": images} if images else {}
     # As in the umbrella, what watches is off unless it is asked for.
     watched = (values.get("tags") or {}).get("observability", base.get(f"{PREFIX}observability", False))
     found = chartvalues.merged(
@@ -66,6 +66,12 @@ def settings(wishes: Wishes, access: Access, base: Mapping[str, Any], kept: Mapp
     # The secrets were made once; on kind the last deployment said which images.
     remembered = ("secrets", "images") if wishes.target == "kind" else ("secrets",)
     return found | {PREFIX + key: kept[PREFIX + key] for key in remembered if PREFIX + key in kept}
+
+
+def pictured(values: Table) -> Table:
+    """What values of the umbrella say of images, as the stack's key `images` has it."""
+    shared = values.get(chartvalues.GLOBAL) or {}
+    return {IMAGES[key]: shared[key] for key in sorted(shared.keys() & IMAGES.keys())}
 
 
 def values(texts: Sequence[str], settings: Sequence[str]) -> Table:
