@@ -6,8 +6,8 @@ PROGRAM := .venv-stacks
 PIP     := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet
 LOCKED  := --require-hashes --no-deps --only-binary :all: -r
 EXTRAS  := dev local api relay gateway analytics notifications prober topics operator ui aws image stacks
-PROOFS  := charts race replay kill nemesis browser up doctor poison exactly-once rolling notifications operator windows kind upgrade pods alone target graph pulumi pulumi-aws boot
-REAL    := kind upgrade pods alone pulumi boot
+PROOFS  := charts race replay kill nemesis browser up doctor poison exactly-once rolling notifications operator windows kind upgrade pods alone restore target graph pulumi pulumi-aws boot
+REAL    := kind upgrade pods alone restore pulumi boot
 STACK   ?= eks
 # Pulumi on a stack where it is: in the state folder of `signalink up --target`, else in this checkout.
 ENGINE   = $(BIN)/python -m signalink_stacks.delivery pulumi
@@ -69,7 +69,7 @@ imports: $(VENV)/.dev ## Check who imports whom (contracts in pyproject.toml)
 proofs: $(VENV)/.dev
 	@for name in $(PROOFS); do $(MAKE) --no-print-directory e2e NAME=$$name SIZE=small || exit 1; done
 
-e2e: $(VENV)/.dev $(if $(filter browser,$(NAME)),$(PAGE)) $(if $(filter graph pulumi pulumi-aws,$(NAME)),$(PROGRAM)/.stacks) ## Run one long proof: NAME=up|doctor|replay|race|kill|browser|nemesis|poison|exactly-once|rolling|notifications|operator|windows|kind|upgrade|pods|alone|target|graph|pulumi|pulumi-aws|boot|charts, SIZE=small|full, SEED=n
+e2e: $(VENV)/.dev $(if $(filter browser,$(NAME)),$(PAGE)) $(if $(filter graph pulumi pulumi-aws,$(NAME)),$(PROGRAM)/.stacks) ## Run one long proof: NAME=up|doctor|replay|race|kill|browser|nemesis|poison|exactly-once|rolling|notifications|operator|windows|kind|upgrade|pods|alone|restore|target|graph|pulumi|pulumi-aws|boot|charts, SIZE=small|full, SEED=n
 	@test -n "$(NAME)" && test -f "tests/e2e/$(NAME)/main.py" || { echo "make e2e: there is no proof called '$(NAME)'. Next: make e2e NAME=<one of: $(notdir $(patsubst %/main.py,%,$(wildcard tests/e2e/*/main.py)))>" >&2; exit 64; }
 	@$(BIN)/python tests/e2e/$(NAME)/main.py $(if $(SIZE),--size $(SIZE)) $(if $(SEED),--seed $(SEED))
 

@@ -181,7 +181,7 @@ def test_what_a_promise_needs_is_none() -> None:
     assert cluster.shown(helm, "chat") == {"chat-api-test-answers", "chat-relay-test-published"}
 
 
-@pytest.mark.parametrize("name", ["kind", "upgrade", "pods", "alone", "target"])
+@pytest.mark.parametrize("name", ["kind", "upgrade", "pods", "alone", "restore", "target"])
 def test_a_proof_without_its_tools_says_so_and_fails_only_where_it_is_required(name: str, tmp_path: Path) -> None:
     for tool in ("git",):
         if found := shutil.which(tool):

@@ -18,6 +18,7 @@ from signalink_labs.cli import app
 from signalink_operator import apply
 from signalink_operator.adapters import manifests
 from signalink_operator.adapters.kafka import KafkaTopics
+from signalink_stacks.backups import files
 from signalink_stacks.local import maintenance, schema
 from signalink_stacks.local.engines import KafkaEngine, PostgresEngine
 from signalink_stacks.local.state import StateFolder
@@ -27,6 +28,7 @@ USER = (
     "INSERT INTO messaging.users (id, username, email, password_hash) VALUES (gen_random_uuid(), $1, $1 || '@x', 'x')"
 )
 OFFSET = "INSERT INTO analytics.offsets (consumer_group, topic, partition, next_offset) VALUES ('figures', $1, $2, $3)"
+EPOCHS = "SELECT m.epoch, n.epoch FROM messaging.log_state m, notifications.log_state n"
 OFFSETS = "SELECT topic, partition, next_offset FROM analytics.offsets WHERE consumer_group = 'figures' ORDER BY 1, 2"
 
 
@@ -91,6 +93,12 @@ def test_a_platform_without_kafka_is_restored_without_it(
     assert sql(platform, OFFSETS) == [("messages", 0, 0)], "topics that were never made begin at 0"
     assert not (platform.root / "kafka").exists()
 
+    whole = (tmp_path / "monday.dump").read_bytes()
+    (tmp_path / "half.dump").write_bytes(whole[: len(whole) * 2 // 3])
+    assert app.run(["restore", str(tmp_path / "half.dump"), "--json"]) == 1
+    assert app.run(["restore", str(tmp_path / "monday.dump"), "--json"]) == 0
+    assert sql(platform, EPOCHS) == [(3, 3)], "the same backup again: 2 was given out already, by the log that went"
+
 
 @pytest.mark.timeout(300)
 @pytest.mark.engine("postgres", "kafka")
@@ -104,7 +112,8 @@ def test_a_restore_brings_the_backup_back_and_keeps_the_epoch_rule(
     sql(platform, OFFSET, "messages", partition, 2)
     capsys.readouterr()
     assert app.run(["backup", str(file), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["bytes"] == file.stat().st_size
+    told = json.loads(capsys.readouterr().out)
+    assert (told["bytes"], told["sha256"]) == (file.stat().st_size, files.sha256(file))
     assert file.stat().st_mode & 0o777 == 0o600
 
     sql(platform, USER, "bob")

@@ -65,11 +65,18 @@ COUNTED = "SELECT coalesce(sum(messages), 0)::bigint AS n FROM analytics.message
 LATE = "SELECT count(*) AS n FROM analytics.late_events"
 
 
+def statements() -> dict[str, str]:
+    """What is compared -> the statement whose rows are the differences: side, line."""
+    return {
+        what: DIFFERENCE.format(events=EVENTS, oracle=oracle, figures=figures)
+        for what, (oracle, figures) in SIDES.items()
+    }
+
+
 async def differences(platform: Platform) -> Sequence[str]:
     """Lines of one side that the other lacks; none: the figures are the count."""
     found: list[str] = []
-    for what, (oracle, figures) in SIDES.items():
-        statement = DIFFERENCE.format(events=EVENTS, oracle=oracle, figures=figures)
+    for what, statement in statements().items():
         found += [f"{what}: only {row['side']} has {row['line']}" for row in await evidence.fetch(platform, statement)]
     return found
 
