@@ -94,7 +94,7 @@ def test_a_platform_without_kafka_is_restored_without_it(
     assert not (platform.root / "kafka").exists()
 
     whole = (tmp_path / "monday.dump").read_bytes()
-    (tmp_path / "half.dump").write_bytes(whole[: len(whole) * 2 // 3])
+    (tmp_path / "half.dump").write_bytes(whole[:-400])
     assert app.run(["restore", str(tmp_path / "half.dump"), "--json"]) == 1
     assert app.run(["restore", str(tmp_path / "monday.dump"), "--json"]) == 0
     assert sql(platform, EPOCHS) == [(3, 3)], "the same backup again: 2 was given out already, by the log that went"
