@@ -35,7 +35,7 @@ with (here / "called").open("a") as called:
 if sys.argv[1:3] == ["stack", "export"]:
     print((here / "exported").read_text() if (here / "exported").exists() else "{}")
 if sys.argv[1] == "cancel":
-    for path in pathlib.Path(os.environ["PULUMI_BACKEND_URL"][7:]).glob(".pulumi/locks/*/*/*/*.json"):
+    for path in pathlib.Path(os.environ["PULUMI_BACKEND_URL"].removeprefix("file://").partition("?")[0]).glob(".pulumi/locks/*/*/*/*.json"):
         path.unlink()
 """
 
@@ -73,7 +73,7 @@ def test_the_passphrase_is_made_once_and_only_its_owner_reads_it(stack: Project)
     assert path.read_text() == first
     assert first not in json.dumps(told(stack)) + "".join(called(stack)), "it is named by its file"
     assert told(stack)["PULUMI_CONFIG_PASSPHRASE_FILE"] == str(path)
-    assert told(stack)["PULUMI_BACKEND_URL"] == f"file://{stack.folder}/backend"
+    assert told(stack)["PULUMI_BACKEND_URL"] == f"file://{stack.folder}/backend?metadata=skip"
 
 
 def test_what_the_person_has_set_wins(stack: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,7 +57,7 @@ class Project:
         """What the engine is told beside the environment."""
         found = {"PULUMI_SKIP_UPDATE_CHECK": "true"}
         if self.own:
-            found[BACKEND] = f"file://{self.backend}"
+            found[BACKEND] = address(self.backend)
         if not any(name in os.environ for name in PASSPHRASES):
             found[PASSPHRASES[1]] = str(self.folder / "passphrase")
         return found
@@ -106,6 +106,15 @@ class Project:
 
     def _document(self) -> dict[str, Any]:
         return dict(yaml.safe_load(self.config.read_text(encoding="utf-8")) or {}) if self.config.exists() else {}
+
+
+def address(folder: Path) -> str:
+    """The address of a backend in a folder of this machine, which a kill at any moment leaves readable.
+
+    Without `metadata=skip` the engine writes what it knows of a state into a second file, in place: one that was cut
+    there makes every later command end with `failed to load checkpoint: EOF`.
+    """
+    return f"file://{folder}?metadata=skip"
 
 
 def find(stack: str, state: StateFolder, root: Path) -> tuple[Engine, Path | None]:

@@ -19,6 +19,7 @@ import yaml
 from signalink_stacks.cloud import graph
 from signalink_stacks.clusters import stacked
 from signalink_stacks.clusters.plan import Access, Wishes
+from signalink_stacks.clusters.project import address
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 STACK: Final = "existing"
@@ -94,7 +95,7 @@ class Engine:
         (self.folder / "config").mkdir()
         self.env = os.environ | {
             "PULUMI_HOME": str(self.folder / "home"),
-            "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}",
+            "PULUMI_BACKEND_URL": address(self.folder / "state"),
             "PULUMI_CONFIG_PASSPHRASE": "of-a-throw-away-stack",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             # What somebody changed by hand is theirs to the API server; a repair takes it back.
