@@ -88,15 +88,15 @@ def test_a_platform_without_kafka_is_restored_without_it(
     sql(platform, OFFSET, "messages", 0, 700)
     assert app.run(["backup", str(tmp_path / "monday.dump"), "--json"]) == 0
     sql(platform, USER, "bob")
-    assert app.run(["restore", str(tmp_path / "monday.dump"), "--json"]) == 0
+    assert app.run(["restore", str(tmp_path / "monday.dump"), "--yes", "--json"]) == 0
     assert users(platform) == ["ada"]
     assert sql(platform, OFFSETS) == [("messages", 0, 0)], "topics that were never made begin at 0"
     assert not (platform.root / "kafka").exists()
 
     whole = (tmp_path / "monday.dump").read_bytes()
     (tmp_path / "half.dump").write_bytes(whole[:-400])
-    assert app.run(["restore", str(tmp_path / "half.dump"), "--json"]) == 1
-    assert app.run(["restore", str(tmp_path / "monday.dump"), "--json"]) == 0
+    assert app.run(["restore", str(tmp_path / "half.dump"), "--yes", "--json"]) == 1
+    assert app.run(["restore", str(tmp_path / "monday.dump"), "--yes", "--json"]) == 0
     assert sql(platform, EPOCHS) == [(3, 3)], "the same backup again: 2 was given out already, by the log that went"
 
 
@@ -118,7 +118,7 @@ def test_a_restore_brings_the_backup_back_and_keeps_the_epoch_rule(
 
     sql(platform, USER, "bob")
     [(epoch,)] = sql(platform, "SELECT messaging.current_epoch()")
-    assert app.run(["restore", str(file), "--json"]) == 0
+    assert app.run(["restore", str(file), "--yes", "--json"]) == 0
     done = json.loads(capsys.readouterr().out)
 
     assert users(platform) == ["ada"]

@@ -44,6 +44,7 @@ def shows(asked: Path, status: dict[str, Any], logs: str = "") -> None:
         (["restore", "x.dump", "--after", *EXISTING], "Restore from what?"),
         (["restore", "--before", "--after", *EXISTING], "Restore from what?"),
         (["restore", "--before"], "are for a Postgres of a cluster"),
+        (["restore", "x.dump", "--json"], "would be replaced"),
         (["restore", "--after"], "are for a Postgres of a cluster"),
         (["restore", "x.dump", "--yes", "--target", "existing"], "Which cluster?"),
         (["backup", "x.dump", "--target", "existing"], "Which cluster?"),

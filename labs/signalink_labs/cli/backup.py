@@ -77,7 +77,7 @@ def restore(
         return
     if file is not None:
         files.require(file)
-        _ask(yes or as_json)
+        _ask(yes, as_json)
     done = restoring.after(place, say) if file is None else restoring.restore(place, file.absolute(), say)
     _told(done.restored, lambda: output.text(f"Ready again: {_listed(done.started)}"), as_json, started=done.started)
 
@@ -88,7 +88,7 @@ def _local(file: Path | None, *, yes: bool, as_json: bool) -> None:
             "--before and --after are for a Postgres of a cluster or beside it.",
             next_step="`signalink restore FILE`, or `--target existing --context NAME`.",
         )
-    _ask(yes or as_json)
+    _ask(yes, as_json)
     _told(backups.restore(StateFolder(), file.absolute()), lambda: output.text("Next: `signalink up`"), as_json)
 
 
@@ -100,7 +100,9 @@ def _before(place: Namespace, say: clusters.Say, *, as_json: bool) -> None:
     output.text("Nothing writes any more. Next: restore Postgres by its own tools, then `signalink restore --after`")
 
 
-def _ask(sure: bool) -> None:
+def _ask(sure: bool, as_json: bool) -> None:
+    if not sure and as_json:
+        raise ConfigurationError("All data of this platform would be replaced.", next_step="with --json say --yes too.")
     if not sure:
         typer.confirm(QUESTION, abort=True)
 
