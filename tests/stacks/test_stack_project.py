@@ -18,8 +18,8 @@ import pytest
 import yaml
 
 from signalink_core.errors import ConfigurationError, DependencyUnavailable
-from signalink_labs.cli import app
-from signalink_stacks.clusters import plan, project, recovery
+from signalink_labs.cli import app, delivering, stacking
+from signalink_stacks.clusters import ownership, plan, project, recovery
 from signalink_stacks.clusters.project import Project
 from signalink_stacks.delivery import __main__ as delivery
 from signalink_stacks.lib.images import root
@@ -236,19 +236,28 @@ def test_a_new_cluster_begins_with_an_empty_state_and_keeps_the_secrets(stack: P
 
 
 def test_the_environment_of_the_program_is_asked_for_by_name(tmp_path: Path) -> None:
-    from signalink_labs.cli import stacking
-
     with pytest.raises(ConfigurationError, match=r"\.venv-stacks is not there") as refused:
         stacking.require_environment(tmp_path)
     assert "make stacks" in str(refused.value.next_step) and "--by helm" in str(refused.value.next_step)
 
 
-def test_images_that_were_made_keep_what_the_values_say_of_others(tmp_path: Path) -> None:
-    from signalink_labs.cli import stacking
-
-    values = tmp_path / "values.yaml"
+@pytest.mark.parametrize(
+    ("made", "runs"),
+    [
+        ({"dev": True, "tag": "new"}, {"map": {"postgres": "mirror/postgres"}, "dev": True, "tag": "new"}),
+        (None, None),  # the stack's own word stays
+    ],
+)
+def test_images_that_were_made_keep_what_the_values_say_of_others(
+    stack: Project, monkeypatch: pytest.MonkeyPatch, made: delivering.Images, runs: delivering.Images
+) -> None:
+    values = stack.folder / "values.yaml"
     values.write_text("global: {imageMap: {postgres: mirror/postgres}, imageTag: old, logLevel: debug}\n")
+    asked: list[delivering.Delivery] = []
+    monkeypatch.setattr(delivering, "deliver", lambda delivery, *_: asked.append(delivery))
+    monkeypatch.setattr(stacking, "require_environment", lambda _: None)
+    monkeypatch.setattr(ownership, "look", lambda *_: ownership.Found(False, "", False))
     wishes = plan.Wishes("kind", values=(str(values),))
-    made = stacking.pictured(wishes, {"dev": True, "tag": "new"})
-    assert made == {"map": {"postgres": "mirror/postgres"}, "dev": True, "tag": "new"}
-    assert stacking.pictured(wishes, None) is None, "the stack's own word stays"
+    ground = stacking.Ground(examine=lambda: None, cluster=lambda: False, images=lambda: made)
+    stacking.up(stacking.Stacked(wishes, plan.Access("", "kind-signalink"), root()), ground, None, lambda _: None)
+    assert asked[0].ground() == runs

@@ -45,7 +45,7 @@ class Alarm:
 
 
 def postgres(identifier: pulumi.Input[str]) -> list[Alarm]:
-    """What ends a small Postgres: its disk, its memory, its credits."""
+    """What ends a small Postgres: its disk and its processor."""
     where = {"DBInstanceIdentifier": identifier}
     return [
         Alarm("postgres-disk", "AWS/RDS", "FreeStorageSpace", "Minimum", 2 * 2**30, where, "Postgres: < 2 GiB", True),
