@@ -21,7 +21,11 @@ from signalink_stacks.local.state import RunState, StateFolder
 
 pytestmark = [pytest.mark.engine("postgres", "valkey", "kafka"), pytest.mark.timeout(240)]
 WISHES = Wishes(
-    settings={"LIMITS_REGISTRATIONS_PER_HOUR_PER_IP": "100", "GATEWAY_HOSTS": "chat-gateway,Chat-Gateway.lab"},
+    settings={
+        "LIMITS_REGISTRATIONS_PER_HOUR_PER_IP": "100",
+        "GATEWAY_HOSTS": "chat-gateway,Chat-Gateway.lab",
+        "SUPERVISOR_HUNG_SECONDS": "600",  # a relay stands still here for as long as a promise waits
+    },
     free_ports=True,
     packages=("signalink_api", "signalink_gateway", "signalink_relay", "signalink_analytics", "signalink_prober"),
 )

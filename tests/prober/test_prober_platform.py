@@ -22,8 +22,11 @@ from signalink_stacks.local.testing.databases import run
 pytestmark = [pytest.mark.engine("postgres", "valkey", "kafka"), pytest.mark.timeout(240)]
 PACKAGES = ("signalink_api", "signalink_gateway", "signalink_prober", "signalink_relay")
 WISHES = Wishes(
-    instances={"gateway": 2}, settings={"CANARY_SECONDS": "1"}, free_ports=True, packages=PACKAGES
-)  # fmt: skip
+    instances={"gateway": 2},
+    settings={"CANARY_SECONDS": "1", "SUPERVISOR_HUNG_SECONDS": "600"},  # processes stand still here, and go on
+    free_ports=True,
+    packages=PACKAGES,
+)
 GRANTS = """
 DO $$ BEGIN
     GRANT USAGE ON SCHEMA messaging TO signalink_prober;
