@@ -40,7 +40,7 @@ See it keep its promises:
 {{- if has "kubernetes" $s.needs }}
 
 Helm never upgrades custom resource definitions. Before an upgrade:
-  kubectl apply --server-side -f crds/
+  kubectl apply --server-side --force-conflicts -f crds/
 {{- end }}
 {{- if .Values.faults.enabled }}
 

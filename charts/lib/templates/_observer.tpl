@@ -34,9 +34,9 @@ spec:
             - name: {{ $port }}
               containerPort: {{ $number }}
             {{- end }}
-          {{- with .Values.extraEnv }}
+          {{- with include "signalink-lib.env.extra" (list . list) | trim }}
           env:
-            {{- toYaml . | nindent 12 }}
+            {{- . | nindent 12 }}
           {{- end }}
           startupProbe:
             httpGet: {path: {{ $s.ready }}, port: {{ $probe }}}
