@@ -65,6 +65,7 @@ ENGINES: Final[dict[str, dict[str, Any]]] = {
         "cpu": "500m",
         "memory": "512Mi",
         "persistence": True,
+        "major": True,
         "stop": 60,
     },
     "valkey": {
@@ -80,6 +81,7 @@ ENGINES: Final[dict[str, dict[str, Any]]] = {
         "cpu": "100m",
         "memory": "384Mi",
         "persistence": False,
+        "major": False,
         "stop": 15,
     },
     "kafka": {
@@ -109,6 +111,7 @@ ENGINES: Final[dict[str, dict[str, Any]]] = {
         "cpu": "500m",
         "memory": "1Gi",
         "persistence": True,
+        "major": False,
         "stop": 60,
     },
 }
