@@ -250,6 +250,36 @@ def test_no_engine_has_a_password_and_every_one_speaks_tls(graphs: dict[str, Gra
         assert broker.inputs["clientAuthentication"] == {"sasl": {"iam": {"enabled": True}}}
 
 
+@pytest.mark.parametrize(
+    ("gib", "most"), [(20, 100), (13_000, 65_000), (16_384, 65_536), (60_000, 60_000), (65_536, 65_536)]
+)
+def test_a_volume_of_rds_grows_as_far_as_aws_lets_it(gib: int, most: int) -> None:
+    graph = recorded(STACKS["eks-lite"] | {"bindings": {"postgres": {"storageGib": gib}}})
+    database = next(each for each in of(graph, "Instance") if each.type.startswith("aws:rds"))
+    assert (database.inputs["allocatedStorage"], database.inputs["maxAllocatedStorage"]) == (gib, most)
+
+
+@pytest.mark.parametrize("stack", ON_EKS)
+def test_a_prefix_of_topics_stands_in_what_a_role_may_at_msk(graphs: dict[str, Graph], stack: str) -> None:
+    """As in the topics that the operator makes and the groups that services join."""
+    prefixed = recorded(STACKS[stack] | {"values": {"global": {"topicPrefix": "blue."}}})
+    before, after = at_kafka(graphs[stack]), at_kafka(prefixed)
+    assert after.keys() == before.keys() and bool(after) == (stack != "eks-lite")
+    for role, names in after.items():
+        assert names == {"blue." + name for name in before[role]}, role
+
+
+def at_kafka(graph: Graph) -> dict[str, set[str]]:
+    """Role -> names of topics and groups that it may use."""
+    found: dict[str, set[str]] = {}
+    for each in of(graph, "RolePolicy"):
+        for statement in rights.statements(each.inputs["policy"]):
+            for arn in statement["Resource"]:
+                if ":topic/" in str(arn) or ":group/" in str(arn):
+                    found.setdefault(each.name, set()).add(str(arn).rpartition("/")[2])
+    return found
+
+
 @pytest.mark.parametrize("stack", ON_EKS)
 def test_routes_are_the_paths_of_the_documents_and_every_target_has_pods(graphs: dict[str, Graph], stack: str) -> None:
     graph = graphs[stack]

@@ -57,6 +57,9 @@ def read(section: Section, target: Target, profile: Profile) -> Aws | None:
         section.refuse("caFile", *wrong)
     if found.zone and not found.domain:
         section.refuse("domain", "the domain of that zone, with zone", "set it")
+    if lite and found.domain and not found.zone:
+        wanted = "the hosted zone of the domain: the machine proves there that the name is its own, for its certificate"
+        section.refuse("zone", wanted, "set it, or remove domain")
     owner = found.permissions_boundary.partition(":iam::")[2].partition(":")[0]
     if owner not in ("", "aws", found.account or owner):
         wanted = f"a policy of the account {found.account}"

@@ -7,6 +7,8 @@ from typing import Final
 import pulumi
 import pulumi_aws as aws
 
+from signalink_stacks.lib.config import VOLUME_GIB
+
 VERSION: Final = "18"
 FAMILY: Final = f"postgres{VERSION}"
 AUTHORITY: Final = "rds-ca-rsa2048-g1"
@@ -79,6 +81,15 @@ class Rds(pulumi.ComponentResource):
         self.register_outputs({"host": self.host})
 
 
+def most_gib(gib: int) -> int:
+    """How far a volume grows by itself: to five times of it, and not at all (the same) where AWS leaves it no space.
+
+    A ceiling less than a tenth above the volume is refused there.
+    """
+    most = min(gib * 5, VOLUME_GIB[1])
+    return most if most * 10 >= gib * 11 else gib
+
+
 def _instance(
     name: str,
     args: RdsArgs,
@@ -93,7 +104,7 @@ def _instance(
         engine_version=VERSION,
         instance_class=args.machine,
         allocated_storage=args.storage_gib,
-        max_allocated_storage=args.storage_gib * 5,
+        max_allocated_storage=most_gib(args.storage_gib),
         storage_type="gp3",
         storage_encrypted=True,
         kms_key_id=args.key_arn,
