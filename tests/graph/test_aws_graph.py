@@ -280,6 +280,43 @@ def at_kafka(graph: Graph) -> dict[str, set[str]]:
     return found
 
 
+GUARDS = {"deletionProtection": True, "enableDeletionProtection": True, "forceDelete": False}
+"""Inputs by which AWS, or its provider, refuses to delete something."""
+
+
+@pytest.mark.parametrize("stack", ON_EKS)
+def test_a_stack_is_guarded_until_it_is_made_deletable_and_nothing_else_changes(
+    graphs: dict[str, Graph], stack: str
+) -> None:
+    config = STACKS[stack]
+    freed = recorded(config | {"aws": config["aws"] | {"deletable": True}})
+    assert guards(graphs[stack]) >= {"postgres-instance", "eks-cluster"}
+    assert any(name.startswith("registry-") for name in guards(graphs[stack]))
+    assert guards(freed) == set()
+    assert not any(each.protect for each in freed)
+    assert without_guards(freed) == without_guards(graphs[stack])
+
+
+def guards(graph: Graph) -> set[str]:
+    return {each.name for each in graph for key, value in GUARDS.items() if each.inputs.get(key) is value}
+
+
+def without_guards(graph: Graph) -> dict[str, dict[str, Any]]:
+    """URN -> all other inputs."""
+    return {each.urn: {key: value for key, value in each.inputs.items() if key not in GUARDS} for each in graph}
+
+
+@pytest.mark.parametrize("stack", ON_EKS)
+def test_the_last_snapshot_of_a_stack_has_a_name_of_its_own(graphs: dict[str, Graph], stack: str) -> None:
+    """A second stack of that name has another key, so its last snapshot does not meet the first one's."""
+    graph = graphs[stack]
+    database = next(each for each in of(graph, "Instance") if each.type.startswith("aws:rds")).inputs
+    key = str(database["kmsKeyId"]).rpartition("/")[2]
+    assert database["skipFinalSnapshot"] is False
+    assert database["finalSnapshotIdentifier"] == f"signalink-eks-postgres-last-{key.rpartition('-')[2]}"
+    assert one(graph, "Key").inputs["deletionWindowInDays"] == 30
+
+
 @pytest.mark.parametrize("stack", ON_EKS)
 def test_routes_are_the_paths_of_the_documents_and_every_target_has_pods(graphs: dict[str, Graph], stack: str) -> None:
     graph = graphs[stack]

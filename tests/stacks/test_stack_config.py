@@ -146,6 +146,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     (aws(alarmEmail="ada"), "aws.alarmEmail: found 'ada', expected an e-mail address"),
     (aws(destroyAfterHours=0), "aws.destroyAfterHours: found 0, expected a whole number from 1 to 720"),
     (aws(backupDays=36), "aws.backupDays: found 36, expected a whole number from 0 to 35"),
+    (aws(deletable="soon"), "aws.deletable: found 'soon', expected true or false"),
     (aws(repository="x"), "aws.repository: found 'x', expected owner/name"),
     (aws(vpc="x"), "aws.vpc: found 'x', expected a known key"),
 ]  # fmt: skip

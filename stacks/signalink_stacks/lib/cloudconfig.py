@@ -41,6 +41,7 @@ def read(section: Section, target: Target, profile: Profile) -> Aws | None:
         alarm_email=section.text("alarmEmail", "", form=r"[^@\s]+@[^@\s]+\.[^@\s]+", expected="an e-mail address"),
         destroy_after_hours=section.whole("destroyAfterHours", 12, least=1, most=720),
         backup_days=section.whole("backupDays", 7, least=0, most=35),
+        deletable=section.flag("deletable", default=False),
         repository=section.text("repository", "", form=r"[A-Za-z0-9-]+/[A-Za-z0-9._-]+", expected="owner/name"),
         source=section.text("source", None if lite else "", form=SOURCE, expected="https:// address of a repository"),
         revision=section.text("revision", "main", form=REVISION, expected="a branch, tag or commit"),

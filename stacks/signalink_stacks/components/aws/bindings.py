@@ -43,6 +43,7 @@ class Postgres:
                 standby=ground.prod(config),
                 backup_days=ground.aws(config).backup_days,
                 prod=ground.prod(config),
+                protect=ground.guarded(config),
                 log_days=ground.log_days(config),
                 tags=under.tags,
             ),
