@@ -94,6 +94,9 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     (binding("postgres", cidrs=["10.0.0.1/16"]), "expected networks such as 10.0.0.0/16; fix: correct 10.0.0.1/16"),
     (binding("postgres", instance="big"), "bindings.postgres.instance: found 'big', expected a machine's type"),
     (binding("postgres", storageGib="x"), "bindings.postgres.storageGib: found 'x', expected a whole number from 1 to 16384"),
+    (EKS | {"bindings": {"postgres": {"storageGib": 19}}}, "bindings.postgres.storageGib: found 19, expected a whole number from 20 to 65536"),
+    (EKS | {"bindings": {"postgres": {"storageGib": 65537}}}, "bindings.postgres.storageGib: found 65537, expected a whole number from 20 to 65536"),
+    (EKS | {"bindings": {"postgres": {"provider": "chart", "storageGib": 16385}}}, "bindings.postgres.storageGib: found 16385, expected a whole number from 1 to 16384"),
     (binding("postgres", replicas=12), "bindings.postgres.replicas: found 12, expected a whole number from 1 to 9"),
     (EXISTING | {"images": {"registry": "a b"}}, "images.registry: found 'a b', expected a registry's host and path"),
     (EXISTING | {"images": {"tag": "-x"}}, "images.tag: found '-x', expected a tag"),
@@ -113,6 +116,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     (aws(domain="Chat"), "aws.domain: found 'Chat', expected a domain in small letters"),
     (aws(zone="x", domain="a.bc"), "aws.zone: found 'x', expected the id of a hosted zone"),
     (aws(zone="Z123456"), "aws.domain: found nothing, expected the domain of that zone, with zone; fix: set it"),
+    (LITE | {"aws": {**LITE["aws"], "domain": "a.bc"}}, "aws.zone: found nothing, expected the hosted zone of the domain: the machine proves there that the name is its own, for its certificate; fix: set it, or remove domain"),
     (aws(cidr="big"), "aws.cidr: found 'big', expected a network such as 10.42.0.0/16"),
     (aws(cidr="10.42.0.1/16"), "aws.cidr: found '10.42.0.1/16', expected networks whose host bits are zero"),
     (aws(cidr="10.42.0.0/24"), "aws.cidr: found '10.42.0.0/24', expected a private /16, of which each subnet takes a /20"),
@@ -134,12 +138,15 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     (aws(nodes={"least": 9}), "aws.nodes.least: found 9, expected at most 6, as nodes.most says"),
     (aws(nodes={"min": 9}), "aws.nodes.min: found 9, expected a known key (least, mode, most, type)"),
     (LITE | {"aws": {**LITE["aws"], "instance": "t3.large"}}, "images: found no registry with our images, expected images.registry and images.digests: t3.large runs pods"),
+    (LITE | {"aws": {**LITE["aws"], "instance": "t3.large", "cidr": "172.30.0.0/16"}}, "aws.cidr: found '172.30.0.0/16', expected one without 172.30.0.0/16: t3.large runs pods there; fix: choose another network"),
+    (LITE | {"aws": {**LITE["aws"], "instance": "t3.large", "cidr": "172.31.0.0/16"}}, "aws.cidr: found '172.31.0.0/16', expected one without 172.31.0.0/16"),
     (LITE | {"aws": {**LITE["aws"], "instance": "t3.nano"}}, "aws.instance: found 't3.nano', expected a machine with 1 GiB or more"),
     (LITE | {"aws": {**LITE["aws"], "instance": "m7i.large"}}, "aws.instance: found 'm7i.large', expected a machine with 1 GiB or more"),
     (aws(instance="small"), "aws.instance: found 'small', expected a machine's type such as t3.micro"),
     (aws(alarmEmail="ada"), "aws.alarmEmail: found 'ada', expected an e-mail address"),
     (aws(destroyAfterHours=0), "aws.destroyAfterHours: found 0, expected a whole number from 1 to 720"),
     (aws(backupDays=36), "aws.backupDays: found 36, expected a whole number from 0 to 35"),
+    (aws(deletable="soon"), "aws.deletable: found 'soon', expected true or false"),
     (aws(repository="x"), "aws.repository: found 'x', expected owner/name"),
     (aws(vpc="x"), "aws.vpc: found 'x', expected a known key"),
 ]  # fmt: skip
@@ -171,6 +178,16 @@ def test_seven_mistakes_are_seven_lines_of_one_error() -> None:
     assert keys == ["owner", "expires", "maxUsd", "bindings.redis.provider", "images.dev", "aws.region", "aws.nodez"]
     assert "has 7 mistakes" in str(caught.value)
     assert "stacks/config/Pulumi.lab.yaml" in str(caught.value)
+
+
+@pytest.mark.parametrize("stack", ["a" * 33, "Lab", "lab_1", "-lab"])
+def test_a_stack_at_a_cloud_has_a_name_that_its_names_there_can_begin_with(stack: str) -> None:
+    for raw in (EKS, LITE):
+        _, faults = config.read(stack, raw)
+        assert [fault.key for fault in faults] == ["stack"]
+        assert "at most 32 small letters, digits and -" in str(faults[0])
+    assert config.read("a" * 32, EKS)[1] == []
+    assert config.read(stack, EXISTING)[1] == []
 
 
 def test_values_of_secrets_stand_in_no_error() -> None:
