@@ -121,14 +121,21 @@
 {{ list $name $in (printf "%s.svc" $in) (printf "%s.svc.%s" $in .Values.global.clusterDomain) | join "," }}
 {{- end }}
 
+{{/* Namespaces that the operator looks after, by commas; empty: all. */}}
+{{- define "signalink-lib.watched" -}}
+{{- if not (has "*" .Values.watchNamespaces) -}}
+{{ .Values.watchNamespaces | default (list .Release.Namespace) | join "," }}
+{{- end -}}
+{{- end }}
+
 {{- define "signalink-lib.env.kubernetes" -}}
 - name: SIGNALINK_OPERATOR_NAMESPACE
   valueFrom:
     fieldRef:
       fieldPath: metadata.namespace
-{{- with .Values.watchNamespaces }}
+{{- with include "signalink-lib.watched" . }}
 - name: SIGNALINK_OPERATOR_WATCH_NAMESPACES
-  value: {{ join "," . | quote }}
+  value: {{ . | quote }}
 {{- end }}
 {{- if include "signalink-lib.apiTokenSecret" . }}
 - name: SIGNALINK_OPERATOR_API_TOKEN_FILE
