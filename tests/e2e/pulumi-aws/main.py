@@ -3,7 +3,8 @@
 Needs the `pulumi` CLI and plugins of the wheels' versions; without it says so and ends with 0 (SIGNALINK_REQUIRE=pulumi
 makes that 1). No account is touched where the plugin for AWS is a stand-in, and the last lines say whether it was. The
 stack eks also needs a cluster to put its charts into (KUBECONFIG); without one it is left out. SIZE=small previews it.
-The restore of RDS needs moto_server on PATH. With a domain, what joins pods to target groups is a stand-in too (joined.py): no controller acts in that cluster.
+The restore of RDS needs moto_server on PATH. With a domain, what joins pods to target groups is a stand-in too
+(joined.py): no controller acts in that cluster.
 """
 
 import argparse
