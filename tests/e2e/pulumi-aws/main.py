@@ -3,7 +3,8 @@
 Needs the `pulumi` CLI and plugins of the wheels' versions; without it says so and ends with 0 (SIGNALINK_REQUIRE=pulumi
 makes that 1). No account is touched where the plugin for AWS is a stand-in, and the last lines say whether it was. The
 stack eks also needs a cluster to put its charts into (KUBECONFIG); without one it is left out. SIZE=small previews it.
-With a domain, what joins pods to target groups is a stand-in too (joined.py): no controller acts in that cluster.
+The restore of RDS needs moto_server on PATH. With a domain, what joins pods to target groups is a stand-in too
+(joined.py): no controller acts in that cluster.
 """
 
 import argparse
@@ -25,6 +26,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
 import joined  # noqa: E402
 import pluginthreads  # noqa: E402
+import restored  # noqa: E402
 
 from signalink_stacks.lib import images  # noqa: E402
 
@@ -170,7 +172,7 @@ def what_is_missing() -> str:
 
 def plan(size: str) -> dict[str, Callable[[Engine], str]]:
     """Name -> what shows it."""
-    found: dict[str, Callable[[Engine], str]] = {"refusals": refusals, "aws-lite": aws_lite}
+    found: dict[str, Callable[[Engine], str]] = {"refusals": refusals, "aws-lite": aws_lite, "RDS restored": restore}
     if kubeconfig() is None:
         say("eks: left out: no KUBECONFIG names a cluster for its charts")
         return found
@@ -203,6 +205,16 @@ def aws_lite(engine: Engine) -> str:
     if "USD a month is over the limit of 1. The dearest: " not in said:
         raise Failed(f"a limit of 1 USD was not held: {tail(said)}")
     return cycle(engine, "aws-lite")
+
+
+def restore(engine: Engine) -> str:
+    """RDS under the same name, and another instance: the runbook's way to go on with it."""
+    if missing := restored.missing():
+        return f"left out: {missing}"
+    folder = engine.folder / "restored"
+    folder.mkdir()
+    project(folder, "signalink")
+    return restored.prove(engine, folder)
 
 
 def eks(engine: Engine, profile: str, more: Mapping[str, Any], *, whole: bool) -> str:
