@@ -150,7 +150,7 @@ async def test_sigterm_under_load_loses_no_acknowledged_post_and_exits_zero(
             await eventually(lambda: len(acknowledged) > 100)
             process.child.send_signal(signal.SIGTERM)
             await posting
-        assert await asyncio.wait_for(process.child.wait(), 25) == 0
+        assert await asyncio.wait_for(process.child.wait(), 60) == 0
     connection = await database.connect()
     rows = await connection.fetch("SELECT client_id FROM messaging.messages ORDER BY seq")
     (last,) = await connection.fetch("SELECT last_seq FROM messaging.channels")
@@ -229,7 +229,7 @@ async def test_a_wrong_setting_ends_the_start_with_what_why_and_next(
     environment: Environment, change: dict[str, str], named: str
 ) -> None:
     async with running(environment(**change)) as process:
-        assert await asyncio.wait_for(process.child.wait(), 30) == 64
+        assert await asyncio.wait_for(process.child.wait(), 90) == 64
     failed = process.lines[-1]
     assert failed["event"] == "process_failed"
     assert named in failed["what"]
@@ -241,5 +241,5 @@ async def test_a_port_in_use_is_said_so(environment: Environment) -> None:
         public, _ = await first.started()
         taken = public.rpartition(":")[2]
         async with running(environment(SIGNALINK_HTTP_PORT=taken)) as second:
-            assert await asyncio.wait_for(second.child.wait(), 30) == 64
+            assert await asyncio.wait_for(second.child.wait(), 90) == 64
         assert taken in second.lines[-1]["what"]

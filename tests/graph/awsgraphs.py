@@ -29,11 +29,11 @@ def stack(name: str) -> Graph:
     return recorded(STACKS[name])
 
 
-def recorded(raw: Mapping[str, Any]) -> Graph:
-    """One graph; the words it needs are stand-ins."""
-    target = str(raw["target"])
-    words = stand_ins(config.parse(target, raw))
-    return recording.record(target, {**raw, "secrets": words}).found
+def recorded(raw: Mapping[str, Any], called: str = "") -> Graph:
+    """One graph; the words it needs are stand-ins. `called`: the stack's name, where it is not its target's."""
+    name = called or str(raw["target"])
+    words = stand_ins(config.parse(name, raw))
+    return recording.record(name, {**raw, "secrets": words}).found
 
 
 def of(graph: Graph, kind: str) -> Graph:

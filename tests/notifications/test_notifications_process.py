@@ -59,7 +59,7 @@ class Process:
         return bool((await self.readiness())["ready"])
 
     async def ended(self) -> int:
-        return await asyncio.wait_for(self.child.wait(), 20)
+        return await asyncio.wait_for(self.child.wait(), 60)
 
 
 class Stage:

@@ -176,6 +176,16 @@ def test_seven_mistakes_are_seven_lines_of_one_error() -> None:
     assert "stacks/config/Pulumi.lab.yaml" in str(caught.value)
 
 
+@pytest.mark.parametrize("stack", ["a" * 33, "Lab", "lab_1", "-lab"])
+def test_a_stack_at_a_cloud_has_a_name_that_its_names_there_can_begin_with(stack: str) -> None:
+    for raw in (EKS, LITE):
+        _, faults = config.read(stack, raw)
+        assert [fault.key for fault in faults] == ["stack"]
+        assert "at most 32 small letters, digits and -" in str(faults[0])
+    assert config.read("a" * 32, EKS)[1] == []
+    assert config.read(stack, EXISTING)[1] == []
+
+
 def test_values_of_secrets_stand_in_no_error() -> None:
     raw = EXISTING | {"secrets": {"postgres-api": "canary-3f1"}, "profil": "x", "aws": {"a": 1}}
     with pytest.raises(ConfigurationError) as caught:

@@ -25,7 +25,7 @@ Conditions = Mapping[str, Mapping[str, str | list[str]]]
 GLOBAL: Final = ("budgets", "iam", "route53", "sts", "freetier", "servicequotas")
 """Services that answer from one region, whichever a stack is in."""
 REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
-STACK: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?")
+STACK: Final = re.compile(names.STACK)
 LOOKS: Final = (
     "ec2:DescribeRegions", "freetier:GetAccountPlanState", "servicequotas:GetServiceQuota",
     "servicequotas:GetAWSDefaultServiceQuota", "ec2:DescribeSnapshots", "tag:GetResources", "ec2:DescribeTags",

@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any, Final, cast
 
 from signalink_core.errors import ConfigurationError
-from signalink_stacks.lib import cloudconfig, machine, registry
+from signalink_stacks.lib import cloudconfig, machine, names, registry
 from signalink_stacks.lib.reading import Fault, Section, nearest, shown
 from signalink_stacks.lib.settings import (
     ENGINES,
@@ -64,6 +64,9 @@ def read(stack: str, raw: Mapping[str, Any], *, charts: Sequence[str] = ()) -> t
     profiles = PROFILES[target]
     profile = cast(Profile, top.choice("profile", profiles, profiles[0]))
     in_cloud = target in ("eks", "aws-lite")
+    if in_cloud and not re.fullmatch(names.STACK, stack):
+        wanted = "at most 32 small letters, digits and -, which names of AWS begin with"
+        faults.append(Fault("stack", shown(stack), wanted, "`pulumi stack init` with a shorter name"))
     config = Config(
         stack=stack,
         target=target,

@@ -12,6 +12,9 @@ from signalink_core import principals
 from signalink_core.principals import KafkaAcl
 
 VERSION: Final = "2012-10-17"
+PODS: Final = "pods.eks.amazonaws.com"
+"""EKS Pod Identity."""
+TAGS_SESSIONS: Final = (PODS, "eks.amazonaws.com")
 POLICY_ARN: Final = r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[A-Za-z0-9+=,.@_/-]+"
 """Of a managed policy: an account's own, or one of AWS."""
 TOPIC_ACTIONS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -69,9 +72,14 @@ def trust(service: str, *actions: str, conditions: Mapping[str, Any] | None = No
     return {"Version": VERSION, "Statement": [statement | ({"Condition": dict(conditions)} if conditions else {})]}
 
 
+def assumed_by(service: str) -> dict[str, Any]:
+    """The trust policy of a part of AWS. EKS and its Pod Identity tag the session: without that right there is none."""
+    return trust(service, "sts:AssumeRole", *(("sts:TagSession",) if service in TAGS_SESSIONS else ()))
+
+
 def pod_identity() -> dict[str, Any]:
     """The trust policy of a service's role: EKS Pod Identity and nobody else."""
-    return trust("pods.eks.amazonaws.com", "sts:AssumeRole", "sts:TagSession")
+    return assumed_by(PODS)
 
 
 def postgres(principal: str, *, region: str, account: str, resource_id: str) -> tuple[Statement, ...]:

@@ -6,6 +6,8 @@ from typing import Final
 
 PROJECT: Final = "signalink"
 HASH: Final = 6
+STACK: Final = r"[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?"
+"""A stack's name at a cloud: with the longest part behind it still one of a role (64 characters), and not cut."""
 
 
 def name(stack: str, part: str, *, most: int = 63) -> str:

@@ -1,6 +1,6 @@
 """Owns load balancers, what they accept, and target groups: resources of the stack, so no controller leaves one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +15,10 @@ SOCKET_IDLE_SECONDS: Final = 120
 """Longer than two heartbeats of a socket."""
 DRAIN_SECONDS: Final = 30
 CLUSTER_TAG: Final = "eks:eks-cluster-name"
+MOST_VALUES: Final = 5
+"""Condition values of one rule, as AWS has it: "Quotas for your Application Load Balancers"."""
+PRIORITY_STEP: Final = 10
+"""Between rules, so that one of somebody's own fits in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +51,8 @@ class Balancer(pulumi.ComponentResource):
         services = [*args.paths, *([args.home] if args.home and args.home not in args.paths else [])]
         self.targets = {service: self._target(service) for service in services}
         self.front = self._accept()
-        for place, (service, patterns) in enumerate(sorted(args.paths.items())):
-            if service != args.home:
-                self._rule(place, service, patterns)
+        for place, (service, part, patterns) in enumerate(self._parts()):
+            self._rule(PRIORITY_STEP * (place + 1), service, part, patterns)
         self.register_outputs({"dnsName": self.balancer.dns_name})
 
     def _balancer(self) -> aws.lb.LoadBalancer:
@@ -110,11 +113,18 @@ class Balancer(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def _rule(self, place: int, service: str, patterns: Sequence[str]) -> None:
+    def _parts(self) -> Iterator[tuple[str, int, Sequence[str]]]:
+        """Service, number of its rule, patterns: as many rules as its patterns need."""
+        for service, patterns in sorted(self._args.paths.items()):
+            if service != self._args.home:
+                for part, start in enumerate(range(0, len(patterns), MOST_VALUES)):
+                    yield service, part, patterns[start : start + MOST_VALUES]
+
+    def _rule(self, priority: int, service: str, part: int, patterns: Sequence[str]) -> None:
         aws.lb.ListenerRule(
-            f"{self._name}-{service}-paths",
+            f"{self._name}-{service}-paths{f'-{part + 1}' if part else ''}",
             listener_arn=self.front.arn,
-            priority=10 * (place + 1),
+            priority=priority,
             conditions=[
                 aws.lb.ListenerRuleConditionArgs(
                     path_pattern=aws.lb.ListenerRuleConditionPathPatternArgs(values=[*patterns])

@@ -144,6 +144,7 @@ class Eks(pulumi.ComponentResource):
         args = self._args
         return nodes.NodesArgs(
             cluster=self.cluster,
+            cluster_name=args.cluster_name,
             role_arn=node_role.arn,
             subnet_ids=args.subnet_ids,
             group_id=args.node_group_id,

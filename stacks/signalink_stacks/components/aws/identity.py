@@ -73,11 +73,10 @@ def aws_role(
     part: str, role_name: str, service: str, managed: Sequence[str], parent: pulumi.Resource, tags: Mapping[str, str]
 ) -> tuple[aws.iam.Role, list[pulumi.Resource]]:
     """A role for a part of AWS itself with policies that AWS keeps; also what must be there before it is used."""
-    actions = ("sts:AssumeRole", "sts:TagSession") if service.startswith("eks") else ()
     role = aws.iam.Role(
         part,
         name=role_name,
-        assume_role_policy=pulumi.Output.json_dumps(grants.trust(service, *actions)),
+        assume_role_policy=pulumi.Output.json_dumps(grants.assumed_by(service)),
         tags={**tags},
         opts=pulumi.ResourceOptions(parent=parent),
     )

@@ -9,6 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from signalink_stacks.components.aws.identity import aws_role
+from signalink_stacks.lib import grants
 
 NODE_POLICIES: Final = ("AmazonEKSWorkerNodePolicy", "AmazonEKS_CNI_Policy", "AmazonEC2ContainerRegistryPullOnly")
 AUTO_NODE_POLICIES: Final = ("AmazonEKSWorkerNodeMinimalPolicy", "AmazonEC2ContainerRegistryPullOnly")
@@ -30,6 +31,7 @@ class NodesArgs:
     """A group of `least` to `most` machines of one type, in private subnets."""
 
     cluster: aws.eks.Cluster
+    cluster_name: str
     role_arn: pulumi.Input[str]
     subnet_ids: Sequence[pulumi.Input[str]]
     group_id: pulumi.Input[str]
@@ -73,8 +75,8 @@ def managed(
     )
     storage, policies = aws_role(
         f"{name}-storage",
-        f"{name}-storage",
-        "pods.eks.amazonaws.com",
+        f"{args.cluster_name}-storage",
+        grants.PODS,
         (STORAGE_POLICY,),
         parent,
         args.tags,
