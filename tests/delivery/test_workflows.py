@@ -25,8 +25,12 @@ KEYS = re.compile(
     r"AKIA[0-9A-Z]{16}|secrets\.(?!GITHUB_TOKEN)\w+|aws-access-key-id|aws-secret-access-key", re.IGNORECASE
 )
 ROLES = {
-    **{("release", "registry"): "DEPLOY", ("release", "images"): "PUSH", ("release", "deploy"): "DEPLOY"},
-    **{("preview", "preview"): "PREVIEW", ("nightly", "drift"): "PREVIEW", ("nightly", "sweep"): "PREVIEW"},
+    ("release", "registry"): "DEPLOY",
+    ("release", "images"): "PUSH",
+    ("release", "deploy"): "DEPLOY",
+    ("preview", "preview"): "PREVIEW",
+    ("nightly", "drift"): "PREVIEW",
+    ("nightly", "sweep"): "PREVIEW",
 }
 Workflow = dict[Any, Any]
 
