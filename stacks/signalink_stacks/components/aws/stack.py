@@ -120,7 +120,7 @@ def edge(
             ports=ports,
             key_arn=under.vault.key_arn,
             log_days=ground.log_days(config),
-            protect=ground.prod(config),
+            protect=ground.guarded(config),
             tags=under.tags,
         ),
         under.options(),
@@ -197,9 +197,9 @@ def _registry(config: Config, account: pulumi.Output[str], opts: pulumi.Resource
     """Repositories of every image that a pod of the stack can run, and the key of what is in them."""
     mine, prefix = tags.tags(config), registry.prefix(config.stack)
     called = names.name(config.stack, "data")
-    vault = Vault("vault", VaultArgs(called, account, ground.aws(config).region, mine), opts)
+    vault = Vault("vault", VaultArgs(called, account, ground.aws(config).region, mine, ground.key_days(config)), opts)
     repositories = registry.repositories(images.load(), prefix)
-    args = RegistryArgs(prefix, repositories, vault.key_arn, ground.prod(config), mine)
+    args = RegistryArgs(prefix, repositories, vault.key_arn, ground.guarded(config), mine)
     return vault, Registry("registry", args, opts)
 
 
@@ -260,7 +260,7 @@ def _eks(config: Config, called: str, network: Network, vault: Vault, mine: Mapp
         least=settings.nodes.least,
         most=settings.nodes.most,
         architecture=settings.architecture,
-        protect=ground.prod(config),
+        protect=ground.guarded(config),
         log_days=ground.log_days(config),
         tags=mine,
     )
