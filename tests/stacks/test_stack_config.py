@@ -21,6 +21,7 @@ LITE: dict[str, Any] = EKS | {
     "target": "aws-lite",
     "aws": {"region": "eu-central-1", "source": "https://git.example/signalink.git"},
 }
+ECR = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
 DIGEST = "sha256:" + "a" * 64
 
 
@@ -37,6 +38,8 @@ def binding(engine: str, **more: Any) -> dict[str, Any]:
 
 
 MISTAKES: list[tuple[dict[str, Any], str]] = [
+    (EKS | {"images": {"registry": "1234.example.org"}}, "images.registry: found '1234.example.org', expected the stack's own, ACCOUNT.dkr.ecr.eu-central-1.amazonaws.com/signalink-lab-images"),
+    (EKS | {"images": {"registry": ECR}}, "fix: `make publish REGISTRY=...` with the address that `make registry STACK=lab` says"),
     ({}, "target: found nothing, expected one of kind, existing, eks, aws-lite; fix: set it"),
     ({"target": "exsting"}, "target: found 'exsting', expected one of kind, existing, eks, aws-lite; fix: did you mean existing?"),
     ({"target": "existing"}, "cluster.context: found nothing, expected text; fix: set it"),

@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any, Final, cast
 
 from signalink_core.errors import ConfigurationError
-from signalink_stacks.lib import cidrs, cloudconfig, machine, names
+from signalink_stacks.lib import cidrs, cloudconfig, machine, names, registry
 from signalink_stacks.lib.reading import Fault, Section, nearest, shown
 from signalink_stacks.lib.settings import (
     ENGINES,
@@ -90,6 +90,8 @@ def read(stack: str, raw: Mapping[str, Any], *, charts: Sequence[str] = ()) -> t
         top.refuse("aws", f"nothing with target {target}", "remove it, or set target to eks or aws-lite")
     if target == "aws-lite" and config.aws:
         _machine(config, faults)
+    if target == "eks" and config.aws:
+        _own_registry(config, config.aws.region, faults)
     top.close()
     return config, faults
 
@@ -115,6 +117,15 @@ def _machine(config: Config, faults: list[Fault]) -> None:
         expected = f"images.registry and images.digests: {instance} runs pods"
         found = "no digests" if config.images.registry else "no registry with our images"
         faults.append(Fault("images", found, expected, fix))
+
+
+def _own_registry(config: Config, region: str, faults: list[Fault]) -> None:
+    """On eks every image comes from the stack's own repositories: what was pushed elsewhere is found by no pod."""
+    given, prefix = config.images.registry, registry.prefix(config.stack)
+    if given and not re.fullmatch(rf"{registry.host(region)}/{re.escape(prefix)}", given):
+        expected = f"the stack's own, ACCOUNT.dkr.ecr.{region}.amazonaws.com/{prefix}"
+        fix = f"`make publish REGISTRY=...` with the address that `make registry STACK={config.stack}` says"
+        faults.append(Fault("images.registry", shown(given), expected, fix))
 
 
 def _secrets(top: Section, raw: Mapping[str, Any]) -> frozenset[str]:
