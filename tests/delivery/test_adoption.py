@@ -36,6 +36,13 @@ def test_the_instance_is_known_by_name_and_region() -> None:
     assert adoption.of(state(replaced, INSTANCE), "eks").id == OLD
 
 
+def test_a_stack_that_was_refreshed_too_early_still_finds_the_restored_one() -> None:
+    """A refresh writes the lost instance's new name into the state."""
+    lost = {"identifier": "signalink-eks-postgres-lost"}
+    refreshed = INSTANCE | {"inputs": lost, "outputs": INSTANCE["outputs"] | lost}
+    assert adoption.of(state(refreshed), "eks").name == "signalink-eks-postgres"
+
+
 @pytest.mark.parametrize("resources", [(), (POLICY,), (INSTANCE, INSTANCE)])
 def test_a_state_without_one_instance_is_refused(resources: tuple[dict[str, Any], ...]) -> None:
     with pytest.raises(ConfigurationError, match=r"The state of eks has \d instances of RDS, not one"):

@@ -164,6 +164,20 @@ def test_a_pull_request_of_a_fork_is_left_out_of_the_preview() -> None:
     assert "github.event.pull_request.head.repo.full_name == github.repository" in job["if"]
 
 
+REACHING = {("release", "deploy"), ("preview", "preview"), ("nightly", "drift")}
+"""Jobs in which Pulumi asks the API of a stack's cluster; a runner of GitHub has no address that a list could name."""
+
+
+def test_what_reaches_the_cluster_runs_where_the_repository_says() -> None:
+    chosen = set()
+    for path in FILES:
+        for name, job in load(path.read_text(encoding="utf-8"))["jobs"].items():
+            if job["runs-on"] != "ubuntu-24.04":
+                assert job["runs-on"] == "${{ vars.SIGNALINK_RUNNER || 'ubuntu-24.04' }}"
+                chosen.add((path.stem, name))
+    assert chosen == REACHING
+
+
 def test_images_wait_for_the_registry_and_get_its_address() -> None:
     jobs = load((ROOT / ".github/workflows/release.yml").read_text())["jobs"]
     assert jobs["images"]["needs"] == "registry"

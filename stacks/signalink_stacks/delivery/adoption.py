@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from signalink_core.errors import ConfigurationError
 from signalink_stacks.delivery.rollout import Engine
+from signalink_stacks.lib import names
 
 KIND: Final = "aws:rds/instance:Instance"
 IDS: Final = ("id", "resourceId")
@@ -21,7 +22,7 @@ IDS: Final = ("id", "resourceId")
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The instance as the state has it."""
+    """The instance: its name as the program gives it, whatever a refresh wrote; its id in the state."""
 
     name: str
     id: str
@@ -53,8 +54,7 @@ def of(document: Mapping[str, Any], stack: str) -> Known:
             next_step="say the stack whose Postgres RDS is; `pulumi stack --stack STACK` lists what it has.",
         )
     (one,) = found
-    name, region = str(one["outputs"]["identifier"]), str(one["outputs"]["arn"]).split(":")[3]
-    return Known(str(one["inputs"].get("identifier") or name), str(one["id"]), region)
+    return Known(names.name(stack, "postgres"), str(one["id"]), str(one["outputs"]["arn"]).split(":")[3])
 
 
 def given(document: Mapping[str, Any], present: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from signalink_stacks.lib.settings import (
     PROFILES,
     PROVIDERS,
     TARGETS,
+    Aws,
     BindingSettings,
     ClusterSettings,
     Config,
@@ -92,6 +93,7 @@ def read(stack: str, raw: Mapping[str, Any], *, charts: Sequence[str] = ()) -> t
         _machine(config, faults)
     if target == "eks" and config.aws:
         _own_registry(config, config.aws.region, faults)
+        _way_in(config, config.aws, faults)
     top.close()
     return config, faults
 
@@ -126,6 +128,14 @@ def _own_registry(config: Config, region: str, faults: list[Fault]) -> None:
         expected = f"the stack's own, ACCOUNT.dkr.ecr.{region}.amazonaws.com/{prefix}"
         fix = f"`make publish REGISTRY=...` with the address that `make registry STACK={config.stack}` says"
         faults.append(Fault("images.registry", shown(given), expected, fix))
+
+
+def _way_in(config: Config, aws: Aws, faults: list[Fault]) -> None:
+    """Charts are applied by the update that makes the cluster: its API must be reached from where that runs."""
+    if not aws.endpoint_cidrs and not (config.cluster.kubeconfig and config.cluster.context):
+        expected = "who may reach the cluster's API: the same update puts the charts into it"
+        fix = "name the address from which you and the runner go out, as /32; or cluster.kubeconfig and cluster.context"
+        faults.append(Fault("aws.endpointCidrs", "nothing", expected, fix))
 
 
 def _secrets(top: Section, raw: Mapping[str, Any]) -> frozenset[str]:
@@ -175,7 +185,7 @@ def _cluster(section: Section, target: Target) -> ClusterSettings:
         storage_class=section.text("storageClass", "", form=NAME, expected="the name of a StorageClass"),
         ingress=_ingress(section.section("ingress"), target),
         wait=section.flag("wait", default=True),
-        unreachable_ok=section.flag("unreachableOk", default=target == "eks"),
+        unreachable_ok=section.flag("unreachableOk", default=False),
     )
     section.close()
     return found

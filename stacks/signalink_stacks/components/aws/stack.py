@@ -255,6 +255,7 @@ def _eks(config: Config, called: str, network: Network, vault: Vault, mine: Mapp
         key_arn=vault.key_arn,
         endpoint_cidrs=settings.endpoint_cidrs,
         admins=settings.admins,
+        viewers=settings.viewers,
         mode=settings.nodes.mode,
         machine=settings.nodes.type,
         least=settings.nodes.least,
