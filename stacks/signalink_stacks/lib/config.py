@@ -87,6 +87,9 @@ def read(stack: str, raw: Mapping[str, Any], *, charts: Sequence[str] = ()) -> t
         top.refuse("aws", f"nothing with target {target}", "remove it, or set target to eks or aws-lite")
     if target == "aws-lite" and config.aws:
         _machine(config, faults)
+    if target == "eks" and config.aws:
+        kind = "aws.nodes.mode" if config.aws.nodes.mode == "auto" else "aws.nodes.type"
+        _fits(config, kind, "auto" if config.aws.nodes.mode == "auto" else config.aws.nodes.type, faults)
     top.close()
     return config, faults
 
@@ -101,6 +104,8 @@ def _machine(config: Config, faults: list[Fault]) -> None:
             Fault("aws.instance", shown(instance), "a machine with 1 GiB or more", error.next_step or error.detail)
         )
         return
+    if pods:
+        _fits(config, "aws.instance", instance, faults)
     if pods and not (config.images.registry and config.images.digests):
         fix = "`signalink images push` writes both to dist/images.json; or choose a machine below 8 GiB"
         expected = f"images.registry and images.digests: {instance} runs pods"
@@ -109,6 +114,15 @@ def _machine(config: Config, faults: list[Fault]) -> None:
                 "images", "no registry with our images" if not config.images.registry else "no digests", expected, fix
             )
         )
+
+
+def _fits(config: Config, key: str, found: str, faults: list[Fault]) -> None:
+    """An image of one architecture does not start on a machine of another."""
+    machines, images = (config.aws.architecture if config.aws else ""), config.images.architecture
+    if machines != images:
+        expected = f"machines of {images}, as images.architecture says, not of {machines}"
+        fix = f"choose such a type, or build the images on {machines} and set images.architecture to {machines}"
+        faults.append(Fault(key, shown(found), expected, fix))
 
 
 def _secrets(top: Section, raw: Mapping[str, Any]) -> frozenset[str]:
@@ -239,6 +253,7 @@ def _images(section: Section, target: Target) -> Images:
         registry=section.text("registry", "", form=r"[A-Za-z0-9.:/_-]+", expected="a registry's host and path"),
         tag=section.text("tag", "", form=r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", expected="a tag"),
         dev=section.flag("dev", default=target == "kind"),
+        architecture=section.choice("architecture", ("amd64", "arm64"), "amd64"),  # type: ignore[arg-type]
         map=_strings(section, "map", section.mapping("map")),
         digests=_strings(section, "digests", digests),
     )

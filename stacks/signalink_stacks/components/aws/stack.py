@@ -27,6 +27,9 @@ from signalink_stacks.lib.settings import Config, Engine
 CREDENTIALS_ADDRESS: Final = "169.254.170.23/32"
 """Where a pod asks for the credentials of its role (EKS Pod Identity)."""
 
+CLOSED_ZONES: Final = ("use1-az3", "usw1-az2", "cac1-az3")
+"""Ids of zones in which EKS takes no subnet ("networking requirements for VPC and subnets"), nor MSK in the first."""
+
 
 class EksCluster:
     """The `Cluster` of the target eks."""
@@ -208,6 +211,7 @@ def _zones(provider: aws.Provider, count: int) -> list[pulumi.Output[str]]:
     found = aws.get_availability_zones_output(
         state="available",
         filters=[aws.GetAvailabilityZonesFilterArgs(name="opt-in-status", values=["opt-in-not-required"])],
+        exclude_zone_ids=[*CLOSED_ZONES],
         opts=pulumi.InvokeOptions(provider=provider),
     )
     return [found.names[place] for place in range(count)]
