@@ -216,7 +216,12 @@ def eks(engine: Engine, profile: str, more: Mapping[str, Any], *, whole: bool) -
     if done.returncode:
         raise Failed(f"no secrets were made: {done.stderr.strip()}")
     if whole:
-        said = cycle(engine, stack, lambda: front(engine, stack, context, more) if more else "")
+        mode: joined.Mode = more.get("nodes", {}).get("mode", "managed")
+        said = cycle(
+            engine,
+            stack,
+            lambda: joined.fitted(context, mode) + (f", {front(engine, stack, context, more)}" if more else ""),
+        )
         tidy(context, f"e2e-{stack}")
         return said
     engine.run("preview", "-s", stack, "--policy-pack", str(PACK))
@@ -250,7 +255,8 @@ def front(engine: Engine, stack: str, context: str, more: Mapping[str, Any]) -> 
 def tidy(context: str, namespace: str) -> None:
     """What is in a cluster is deleted with it, so Pulumi leaves it there; the cluster that stands for it here stays."""
     definitions = ["crd", "channels.signalink.dev", "topics.signalink.dev", *map(joined.kind, joined.GROUP)]
-    for what in (definitions, ["namespace", namespace, "--wait=false"]):
+    fittings = (["storageclass", joined.CLASS], ["configmap", joined.POLICIES, "--namespace", "kube-system"])
+    for what in (definitions, ["namespace", namespace, "--wait=false"], *fittings):
         words = ["kubectl", "--context", context, "delete", *what, "--ignore-not-found"]
         done = subprocess.run(words, capture_output=True, text=True, timeout=SECONDS)
         if done.returncode:
