@@ -113,6 +113,16 @@ def test_every_chapter_that_a_runbook_needs_is_there() -> None:
     assert [each for each in wanted if not any(each in chapter for chapter in chapters)] == []
 
 
+def test_a_stack_for_production_is_made_deletable_before_it_is_destroyed() -> None:
+    """eks is one unless it says otherwise; AWS refuses to delete what is protected."""
+    at = [command for command, level in lines() if level == "aws" and command.startswith("pulumi")]
+    place = at.index("pulumi destroy --stack eks")
+    assert at[place - 2 : place] == [
+        "pulumi config set --path signalink:aws.deletable true --stack eks",
+        "pulumi up --stack eks",
+    ]
+
+
 @pytest.fixture
 def environment() -> Iterator[dict[str, str]]:
     """Without the settings of whoever runs the tests; a short state folder, and the command on PATH."""

@@ -33,8 +33,27 @@ spec:
         - port: {{ $port }}
         {{- end }}
     {{- end }}
+    {{- include "signalink-lib.internetRule" . | nindent 4 }}
     {{- with .Values.networkPolicy.extraEgress }}
     {{- toYaml . | nindent 4 }}
+    {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The way out of a service that has business outside; a rule of its own, so that a list of further rules takes nothing away. */}}
+{{- define "signalink-lib.internetRule" -}}
+{{- $internet := .Values.internet | default dict -}}
+{{- if $internet.enabled -}}
+- to:
+    - ipBlock:
+        cidr: 0.0.0.0/0
+        {{- with $internet.except }}
+        except:
+          {{- toYaml . | nindent 10 }}
+        {{- end }}
+  ports:
+    {{- range $internet.ports }}
+    - port: {{ . }}
     {{- end }}
 {{- end }}
 {{- end }}

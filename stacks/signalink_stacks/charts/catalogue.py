@@ -12,18 +12,9 @@ from signalink_stacks.charts.observers import OBSERVERS
 
 CPU_BURST: Final = 4
 """The limit of CPU over what is asked for: starts and bursts are short."""
-PRIVATE: Final = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "127.0.0.0/8", "100.64.0.0/10"]
-OUTSIDE: Final = [
-    {
-        "to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": PRIVATE}}],
-        "ports": [{"port": port} for port in (25, 443, 465, 587)],
-    }
-]
-"""Mail, push and webhooks go to the internet, never inside."""
-DIFFERENCES: Final[dict[str, dict[str, Any]]] = {
-    "prober": {"replicaCount": 1},
-    "notifications": {"networkPolicy.extraEgress": OUTSIDE},
-}
+INTERNET: Final = frozenset({"notifications"})
+"""Who goes to the internet: mail, push and webhooks, never inside."""
+DIFFERENCES: Final[dict[str, dict[str, Any]]] = {"prober": {"replicaCount": 1}}
 DESCRIPTIONS: Final = {
     "api": "REST, authentication and writes of Signalink, and its browser page",
     "gateway": "WebSockets, fan-out, presence and recovery of Signalink",
@@ -140,7 +131,9 @@ def concerns_of_service(manifest: ServiceManifest, promises: Sequence[str] = ())
     chosen += ["operator"] if alone else []
     chosen += ["probes", "resources", "shutdown", "security", "tmp", "scheduling", "service-account"]
     chosen += [] if alone else ["availability", "autoscaling"]
-    chosen += ["network-policy" if public else "network-policy-internal", "metrics"]
+    chosen += ["network-policy" if public else "network-policy-internal"]
+    chosen += ["internet"] if manifest.name in INTERNET else []
+    chosen += ["metrics"]
     chosen += ["promises"] if promises else []
     chosen += ["faults"]
     return [*chosen, "extras", "global"]

@@ -42,6 +42,7 @@ def read(section: Section, target: Target, profile: Profile) -> Aws | None:
         alarm_email=section.text("alarmEmail", "", form=r"[^@\s]+@[^@\s]+\.[^@\s]+", expected="an e-mail address"),
         destroy_after_hours=section.whole("destroyAfterHours", 12, least=1, most=720),
         backup_days=section.whole("backupDays", 7, least=0, most=35),
+        deletable=section.flag("deletable", default=False),
         repository=section.text("repository", "", form=r"[A-Za-z0-9-]+/[A-Za-z0-9._-]+", expected="owner/name"),
         source=section.text("source", None if lite else "", form=SOURCE, expected="https:// address of a repository"),
         revision=section.text("revision", "main", form=REVISION, expected="a branch, tag or commit"),
@@ -58,6 +59,9 @@ def read(section: Section, target: Target, profile: Profile) -> Aws | None:
         section.refuse("caFile", *wrong)
     if found.zone and not found.domain:
         section.refuse("domain", "the domain of that zone, with zone", "set it")
+    if lite and found.domain and not found.zone:
+        wanted = "the hosted zone of the domain: the machine proves there that the name is its own, for its certificate"
+        section.refuse("zone", wanted, "set it, or remove domain")
     owner = found.permissions_boundary.partition(":iam::")[2].partition(":")[0]
     if owner not in ("", "aws", found.account or owner):
         wanted = f"a policy of the account {found.account}"

@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any, Final, cast
 
 from signalink_core.errors import ConfigurationError
-from signalink_stacks.lib import cloudconfig, machine, names
+from signalink_stacks.lib import cidrs, cloudconfig, machine, names
 from signalink_stacks.lib.reading import Fault, Section, nearest, shown
 from signalink_stacks.lib.settings import (
     ENGINES,
@@ -36,6 +36,9 @@ PRODUCTION: Final = re.compile(r"(^|[^a-z])prod(uction)?([^a-z]|$)", re.IGNORECA
 PORTS: Final[Mapping[Engine, int]] = {"postgres": 5432, "redis": 6379, "kafka": 9092}
 SECURITY: Final = ("plaintext", "ssl", "sasl_plaintext", "sasl_ssl", "aws_msk_iam")
 MOST_USD: Final = 100_000
+STORAGE_GIB: Final = (1, 16_384)
+VOLUME_GIB: Final = (20, 65_536)
+"""Least and most of a gp3 volume of RDS for PostgreSQL; elsewhere Kubernetes' class decides."""
 
 
 def parse(stack: str, raw: Mapping[str, Any], *, charts: Sequence[str] = ()) -> Config:
@@ -95,7 +98,7 @@ def read(stack: str, raw: Mapping[str, Any], *, charts: Sequence[str] = ()) -> t
 
 
 def _machine(config: Config, faults: list[Fault]) -> None:
-    """From 8 GiB on the parts of one machine are pods, so a registry must have their images."""
+    """From 8 GiB on the parts of one machine are pods: a registry must have their images, and pods need addresses."""
     instance = config.aws.instance if config.aws else ""
     try:
         pods = machine.parts(machine.memory_gib(instance)).way == "k3s"
@@ -104,16 +107,18 @@ def _machine(config: Config, faults: list[Fault]) -> None:
             Fault("aws.instance", shown(instance), "a machine with 1 GiB or more", error.next_step or error.detail)
         )
         return
-    if pods:
-        _fits(config, "aws.instance", instance, faults)
-    if pods and not (config.images.registry and config.images.digests):
+    if not pods:
+        return
+    _fits(config, "aws.instance", instance, faults)
+    cidr = config.aws.cidr if config.aws else ""
+    if used := cidrs.taken(cidr):
+        fix = "choose another network such as 10.42.0.0/16; or a machine below 8 GiB"
+        faults.append(Fault("aws.cidr", shown(cidr), f"one without {used}: {instance} runs pods there", fix))
+    if not (config.images.registry and config.images.digests):
         fix = "`signalink images push` writes both to dist/images.json; or choose a machine below 8 GiB"
         expected = f"images.registry and images.digests: {instance} runs pods"
-        faults.append(
-            Fault(
-                "images", "no registry with our images" if not config.images.registry else "no digests", expected, fix
-            )
-        )
+        found = "no digests" if config.images.registry else "no registry with our images"
+        faults.append(Fault("images", found, expected, fix))
 
 
 def _fits(config: Config, key: str, found: str, faults: list[Fault]) -> None:
@@ -206,6 +211,7 @@ def _binding(section: Section, engine: Engine, target: Target, profile: Profile)
     if provider == "aws" and target != "eks":
         section.refuse("provider", f"chart, operator or external with target {target}", "aws needs target eks")
     security = "aws_msk_iam" if provider == "aws" else "sasl_plaintext"
+    least, most = VOLUME_GIB if (provider, engine) == ("aws", "postgres") else STORAGE_GIB
     secret = section.section("secret")
     found = BindingSettings(
         provider=provider,  # type: ignore[arg-type]
@@ -220,7 +226,7 @@ def _binding(section: Section, engine: Engine, target: Target, profile: Profile)
         secret_key=secret.text("key", "", form=r"[-._A-Za-z0-9]{1,253}", expected="a key of that Secret"),
         cidrs=section.texts("cidrs", form=r"[0-9a-fA-F.:]+/\d{1,3}", expected="a network such as 10.0.0.0/16"),
         instance=section.text("instance", "", form=r"(db|cache)\.[a-z0-9]+\.[a-z0-9]+", expected="a machine's type"),
-        storage_gib=section.whole("storageGib", 20, least=1, most=16384),
+        storage_gib=section.whole("storageGib", 20, least=least, most=most),
         replicas=section.whole("replicas", 1, least=1, most=9),
     )
     secret.close()

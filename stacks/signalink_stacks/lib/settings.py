@@ -124,6 +124,8 @@ class Aws:
     destroy_after_hours: int = 12
     """aws-lite: the machine ends itself after so long."""
     backup_days: int = 7
+    deletable: bool = False
+    """Nothing of the stack is kept from being deleted any more, in production too: what comes before a destroy."""
     repository: str = ""
     """owner/name on GitHub that may deploy; empty: no pipeline roles."""
     source: str = ""

@@ -9,6 +9,7 @@ With a domain, what joins pods to target groups is a stand-in too (joined.py): n
 import argparse
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -53,6 +54,15 @@ TLS: Final = {
     "port": 443,
 }
 """Of everything that accepts requests."""
+GUARDS: Final = {"deletionProtection": True, "enableDeletionProtection": True, "forceDelete": False}
+"""Inputs by which AWS, or its provider, refuses to delete something."""
+RUNBOOK: Final = (ROOT / "docs/deployment.md").read_text(encoding="utf-8").partition("## Destroy, then sweep")[2]
+FREEING: Final = [
+    line.removeprefix("$ ").removesuffix("  # aws")
+    for line in RUNBOOK.partition("$ pulumi destroy --stack eks")[0].splitlines()
+    if line.startswith("$ pulumi ")
+]
+"""What comes before the destroy, each with `--stack eks` at its end."""
 STAND_IN: Final = f"sha256:{'a' * 64}"
 """A digest of no image: nothing is pulled where there are no nodes."""
 PLANTED: Final = """
@@ -216,21 +226,41 @@ def eks(engine: Engine, profile: str, more: Mapping[str, Any], *, whole: bool) -
     if done.returncode:
         raise Failed(f"no secrets were made: {done.stderr.strip()}")
     if whole:
-        mode: joined.Mode = more.get("nodes", {}).get("mode", "managed")
-        said = cycle(
-            engine,
-            stack,
-            lambda: joined.fitted(context, mode) + (f", {front(engine, stack, context, more)}" if more else ""),
-        )
+        said = cycle(engine, stack, lambda: looked(engine, stack, context, more))
         tidy(context, f"e2e-{stack}")
         return said
     engine.run("preview", "-s", stack, "--policy-pack", str(PACK))
     return "previewed with the policy pack"
 
 
-def front(engine: Engine, stack: str, context: str, more: Mapping[str, Any]) -> str:
-    """People come in by https alone, by names that are there or told, to pods of the right service."""
+def looked(engine: Engine, stack: str, context: str, more: Mapping[str, Any]) -> str:
+    """What is seen of it while it is up; at last it is made deletable, as the runbook does before a destroy."""
     mode: joined.Mode = more.get("nodes", {}).get("mode", "managed")
+    seen = [joined.fitted(context, mode), *([front(engine, stack, context, more, mode)] if more else [])]
+    return ", ".join([*seen, freed(engine, stack)])
+
+
+def freed(engine: Engine, stack: str) -> str:
+    """By the runbook's own lines; a stand-in of AWS deletes what is protected too, so the state is asked."""
+    before = guarded(engine, stack)
+    for line in FREEING:
+        engine.run(*shlex.split(line)[1:-2], "-s", stack, *(["--yes", "--skip-preview"] if " up " in line else []))
+    if not before or guarded(engine, stack):
+        raise Failed(f"protected before: {sorted(before)}; after {' and '.join(FREEING)}: {guarded(engine, stack)}")
+    return f"{len(before)} protected until it was made deletable"
+
+
+def guarded(engine: Engine, stack: str) -> list[str]:
+    """Names of what AWS would refuse to delete, or Pulumi."""
+    return [
+        each["urn"].rpartition("::")[2]
+        for each in state(engine, stack)
+        if each.get("protect") or any(each.get("inputs", {}).get(key) is value for key, value in GUARDS.items())
+    ]
+
+
+def front(engine: Engine, stack: str, context: str, more: Mapping[str, Any], mode: joined.Mode) -> str:
+    """People come in by https alone, by names that are there or told, to pods of the right service."""
     made = state(engine, stack)
     fronts = [each["inputs"] for each in made if each["type"] == "aws:lb/listener:Listener"]
     if len(fronts) != 2 or any(one.get(key) != value for one in fronts for key, value in TLS.items()):

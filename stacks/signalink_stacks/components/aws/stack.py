@@ -42,9 +42,10 @@ class EksCluster:
         opts = pulumi.ResourceOptions(providers=[provider], depends_on=[budget])
         called = names.name(config.stack, "cluster")
         network = Network("network", _network(config, provider, mine), opts)
-        vault = Vault("vault", VaultArgs(names.name(config.stack, "data"), account, settings.region, mine), opts)
+        data = names.name(config.stack, "data")
+        vault = Vault("vault", VaultArgs(data, account, settings.region, mine, ground.key_days(config)), opts)
         repositories = registry.repositories(images.load(), names.name(config.stack, "images"))
-        kept = Registry("registry", RegistryArgs(repositories, vault.key_arn, ground.prod(config), mine), opts)
+        kept = Registry("registry", RegistryArgs(repositories, vault.key_arn, ground.guarded(config), mine), opts)
         made = eks.Eks("eks", _eks(config, called, network, vault, mine), opts)
         rung = NoticeArgs(names.name(config.stack, "alarms"), settings.alarm_email, vault.key_arn, mine)
         under = ground.Ground(provider, budget, account, network, vault, kept, made, Notice("alarms", rung, opts), mine)
@@ -119,7 +120,7 @@ def edge(
             ports=ports,
             key_arn=under.vault.key_arn,
             log_days=ground.log_days(config),
-            protect=ground.prod(config),
+            protect=ground.guarded(config),
             tags=under.tags,
         ),
         under.options(),
@@ -250,7 +251,7 @@ def _eks(config: Config, called: str, network: Network, vault: Vault, mine: Mapp
         least=settings.nodes.least,
         most=settings.nodes.most,
         architecture=settings.architecture,
-        protect=ground.prod(config),
+        protect=ground.guarded(config),
         log_days=ground.log_days(config),
         tags=mine,
     )
