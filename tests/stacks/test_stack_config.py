@@ -16,11 +16,14 @@ from signalink_stacks.lib.reading import Fault
 from signalink_stacks.lib.settings import LIMITS_USD, PROFILES, TARGETS
 
 EXISTING: dict[str, Any] = {"target": "existing", "cluster": {"context": "lab"}}
-EKS: dict[str, Any] = {"target": "eks", "owner": "ada", "expires": "2027-01-31", "aws": {"region": "eu-central-1"}}
+OPEN: dict[str, Any] = {"region": "eu-central-1", "endpointCidrs": ["203.0.113.7/32"]}
+EKS: dict[str, Any] = {"target": "eks", "owner": "ada", "expires": "2027-01-31", "aws": OPEN}
+ROLE = "arn:aws:iam::123456789012:role/drift"
 LITE: dict[str, Any] = EKS | {
     "target": "aws-lite",
     "aws": {"region": "eu-central-1", "source": "https://git.example/signalink.git"},
 }
+ECR = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
 DIGEST = "sha256:" + "a" * 64
 
 
@@ -37,6 +40,8 @@ def binding(engine: str, **more: Any) -> dict[str, Any]:
 
 
 MISTAKES: list[tuple[dict[str, Any], str]] = [
+    (EKS | {"images": {"registry": "1234.example.org"}}, "images.registry: found '1234.example.org', expected the stack's own, ACCOUNT.dkr.ecr.eu-central-1.amazonaws.com/signalink-lab-images"),
+    (EKS | {"images": {"registry": ECR}}, "fix: `make publish REGISTRY=...` with the address that `make registry STACK=lab` says"),
     ({}, "target: found nothing, expected one of kind, existing, eks, aws-lite; fix: set it"),
     ({"target": "exsting"}, "target: found 'exsting', expected one of kind, existing, eks, aws-lite; fix: did you mean existing?"),
     ({"target": "existing"}, "cluster.context: found nothing, expected text; fix: set it"),
@@ -110,6 +115,9 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     (EXISTING | {"values": {"api": 1}}, "values.api: found 1, expected a table of keys and values"),
     (EXISTING | {"secrets": "x"}, "secrets: found"),
     (EXISTING | {"aws": {"region": "eu-central-1"}}, "aws: found {'region': 'eu-central-1'}, expected nothing with target existing"),
+    (EKS | {"aws": {"region": "eu-central-1"}}, "aws.endpointCidrs: found nothing, expected who may reach the cluster's API: the same update puts the charts into it; fix: name the address from which you and the runner go out, as /32; or cluster.kubeconfig and cluster.context"),
+    (aws(viewers=["ada"]), "aws.viewers[0]: found 'ada', expected the ARN of a role or user"),
+    (aws(viewers=[ROLE], admins=[ROLE]), "expected nobody that admins names too; fix: take arn:aws:iam::123456789012:role/drift out of one of them"),
     (EKS | {"aws": {}}, "aws.region: found nothing, expected a region such as us-east-1; fix: set it"),
     (aws(region="europe"), "aws.region: found 'europe', expected a region such as us-east-1"),
     (aws(account=123), "aws.account: found 123, expected 12 digits in quotes"),
@@ -174,7 +182,7 @@ def test_seven_mistakes_are_seven_lines_of_one_error() -> None:
         "maxUsd": "much",
         "bindings": {"redis": {"provider": "operator"}},
         "images": {"dev": True},
-        "aws": {"region": "here", "nodez": {}},
+        "aws": OPEN | {"region": "here", "nodez": {}},
     }
     with pytest.raises(ConfigurationError) as caught:
         config.parse("lab", raw)
@@ -231,6 +239,20 @@ def test_machines_and_images_of_one_architecture_go_together() -> None:
     assert config.read("lab", small)[1] == [], "what is no image is built on the machine itself"
 
 
+def test_a_way_of_ones_own_to_the_cluster_needs_no_open_one() -> None:
+    own = {"aws": {"region": "eu-central-1"}, "cluster": {"kubeconfig": "k", "context": "vpn"}}
+    assert config.read("lab", EKS | own)[1] == []
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_cluster_that_does_not_answer_is_not_forgotten_unless_that_is_said(target: str) -> None:
+    """A refresh from where the cluster is not reached took everything in it out of the state."""
+    base = {"kind": {"target": "kind"}, "existing": EXISTING, "eks": EKS, "aws-lite": LITE}[target]
+    assert config.parse("lab", base).cluster.unreachable_ok is False
+    said = base.get("cluster", {}) | {"unreachableOk": True}
+    assert config.parse("lab", base | {"cluster": said}).cluster.unreachable_ok is True
+
+
 def test_words_of_the_shell_are_read_as_what_they_mean() -> None:
     found = config.parse("lab", EXISTING | {"maxUsd": "12", "observability": "false"})
     assert (found.max_usd, found.observability) == (12, False)
@@ -242,7 +264,7 @@ def test_the_configuration_in_the_repository_lacks_only_what_nobody_can_know(tar
     raw = {key.removeprefix("signalink:"): value for key, value in document["config"].items()}
     _, faults = config.read(target, raw)
     expected = {"kind": [], "existing": ["cluster.context"], "aws-lite": ["owner", "expires", "aws.source"]}.get(
-        target, ["owner", "expires"]
+        target, ["owner", "expires", "aws.endpointCidrs"]
     )
     assert [fault.key for fault in faults] == expected
 

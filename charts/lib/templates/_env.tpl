@@ -1,5 +1,48 @@
-{{/* Environment of a service's container: addresses in clear, secrets as files. The same keys as on every target. */}}
+{{/* Environment of a service's container: what the chart knows, then settings and extraEnv, each name once. */}}
 {{- define "signalink-lib.env" -}}
+{{- $own := include "signalink-lib.env.own" . -}}
+{{- $names := list -}}
+{{- range fromYamlArray $own }}{{ $names = append $names .name }}{{ end -}}
+{{ $own }}
+{{- range $key, $value := .Values.settings }}
+{{- $name := printf "SIGNALINK_%s" $key }}
+{{- if has $name $names }}{{ include "signalink-lib.env.taken" (list (printf "settings.%s" $key) $name) }}{{ end }}
+{{- $names = append $names $name }}
+- name: {{ $name }}
+  value: {{ include "signalink-lib.plain" $value | quote }}
+{{- end }}
+{{- include "signalink-lib.env.extra" (list . $names) }}
+{{- end }}
+
+{{/* extraEnv of a container that has these names already: (list . names) */}}
+{{- define "signalink-lib.env.extra" -}}
+{{- $names := index . 1 -}}
+{{- range $variable := (index . 0).Values.extraEnv }}
+{{- if has $variable.name $names }}{{ include "signalink-lib.env.taken" (list "extraEnv" $variable.name) }}{{ end }}
+{{- $names = append $names $variable.name }}
+{{- end }}
+{{- with (index . 0).Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Refuse a name that is there already: a container may have each once. (list value name) */}}
+{{- define "signalink-lib.env.taken" -}}
+{{- $key := trimPrefix "SIGNALINK_" (index . 1) -}}
+{{- $known := dict "LOG_LEVEL" "logLevel" "HTTP_PORT" "ports.http" "METRICS_PORT" "ports.metrics" "ENVIRONMENT" "global.environment" "TOPIC_PREFIX" "global.topicPrefix" "WS_ORIGINS" "global.origins" "AUTH_JWKS_URL" "global.serviceUrls.api" "AUTH_KEYS_DIR" "authKeys.existingSecret" "OPERATOR_WATCH_NAMESPACES" "watchNamespaces" "OPERATOR_API_TOKEN_FILE" "apiToken.existingSecret" "KAFKA_HEAP_OPTS" "heap" -}}
+{{- $value := index $known $key | default "" -}}
+{{- range $engine := list "postgres" "redis" "kafka" -}}
+{{- if and (not $value) (hasPrefix (printf "%s_" (upper $engine)) $key) }}{{ $value = printf "global.bindings.%s" $engine }}{{ end -}}
+{{- end -}}
+{{- if and (not $value) (hasPrefix "FAULTS" $key) }}{{ $value = "faults" }}{{ end -}}
+{{- if and (not $value) (or (hasSuffix "_URL" $key) (hasSuffix "_URLS" $key)) }}{{ $value = "global.publicUrls or global.serviceUrls" }}{{ end -}}
+{{- if and (not $value) (hasSuffix "_HOSTS" $key) }}{{ $value = "ingress.host or global.publicUrls" }}{{ end -}}
+{{- if and (not $value) (hasSuffix "_FILE" $key) }}{{ $value = "secrets.existingSecret" }}{{ end -}}
+{{ fail (printf "%s: %s is set already, and a container has each name once; %s" (index . 0) (index . 1) (ternary (printf "use the value %s instead" $value) "take it out" (ne $value ""))) }}
+{{- end }}
+
+{{/* Addresses in clear, secrets as files: the same keys as on every target. */}}
+{{- define "signalink-lib.env.own" -}}
 {{- $s := include "signalink-lib.service" . | fromYaml -}}
 - name: SIGNALINK_HOST
   value: "0.0.0.0"
@@ -42,13 +85,6 @@
 {{- end }}
 {{- end }}
 {{- include "signalink-lib.env.faults" . }}
-{{- range $key, $value := .Values.settings }}
-- name: SIGNALINK_{{ $key }}
-  value: {{ include "signalink-lib.plain" $value | quote }}
-{{- end }}
-{{- with .Values.extraEnv }}
-{{ toYaml . }}
-{{- end }}
 {{- end }}
 
 {{/* Where services find each other: the addresses of people for the api and for a service's own, names in the cluster else. */}}
@@ -85,14 +121,21 @@
 {{ list $name $in (printf "%s.svc" $in) (printf "%s.svc.%s" $in .Values.global.clusterDomain) | join "," }}
 {{- end }}
 
+{{/* Namespaces that the operator looks after, by commas; empty: all. */}}
+{{- define "signalink-lib.watched" -}}
+{{- if not (has "*" .Values.watchNamespaces) -}}
+{{ .Values.watchNamespaces | default (list .Release.Namespace) | join "," }}
+{{- end -}}
+{{- end }}
+
 {{- define "signalink-lib.env.kubernetes" -}}
 - name: SIGNALINK_OPERATOR_NAMESPACE
   valueFrom:
     fieldRef:
       fieldPath: metadata.namespace
-{{- with .Values.watchNamespaces }}
+{{- with include "signalink-lib.watched" . }}
 - name: SIGNALINK_OPERATOR_WATCH_NAMESPACES
-  value: {{ join "," . | quote }}
+  value: {{ . | quote }}
 {{- end }}
 {{- if include "signalink-lib.apiTokenSecret" . }}
 - name: SIGNALINK_OPERATOR_API_TOKEN_FILE

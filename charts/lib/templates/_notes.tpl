@@ -23,6 +23,17 @@ WARNING: nobody comes in by {{ $service.type }} where policies are enforced, for
 {{- end }}
 {{- end }}
 
+{{/* Whose resources the operator looks after, and what becomes of the others'. */}}
+{{- define "signalink-lib.watchNotes" -}}
+{{- with include "signalink-lib.watched" . -}}
+The operator looks after Topics and Channels of: {{ splitList "," . | join ", " }}
+Those of other namespaces stay as they are: nobody renews them, and nobody lets them go when they are deleted. To have
+more looked after, name the namespaces in watchNamespaces of the chart operator; ['*'] is all of the cluster.
+{{- else -}}
+The operator looks after Topics and Channels of all namespaces: let no other operator of Signalink do so in this cluster.
+{{- end }}
+{{- end }}
+
 {{- define "signalink-lib.notes" -}}
 {{- $s := include "signalink-lib.service" . | fromYaml -}}
 {{- $name := include "signalink-lib.fullname" . -}}
@@ -39,8 +50,10 @@ See it keep its promises:
   helm --namespace {{ .Release.Namespace }} test {{ .Release.Name }}
 {{- if has "kubernetes" $s.needs }}
 
+{{ include "signalink-lib.watchNotes" . }}
+
 Helm never upgrades custom resource definitions. Before an upgrade:
-  kubectl apply --server-side -f crds/
+  kubectl apply --server-side --force-conflicts -f crds/
 {{- end }}
 {{- if .Values.faults.enabled }}
 

@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any, Final, cast
 
 from signalink_core.errors import ConfigurationError
-from signalink_stacks.lib import cidrs, cloudconfig, machine, names
+from signalink_stacks.lib import cidrs, cloudconfig, machine, names, registry
 from signalink_stacks.lib.reading import Fault, Section, nearest, shown
 from signalink_stacks.lib.settings import (
     ENGINES,
@@ -18,6 +18,7 @@ from signalink_stacks.lib.settings import (
     PROFILES,
     PROVIDERS,
     TARGETS,
+    Aws,
     BindingSettings,
     ClusterSettings,
     Config,
@@ -93,6 +94,8 @@ def read(stack: str, raw: Mapping[str, Any], *, charts: Sequence[str] = ()) -> t
     if target == "eks" and config.aws:
         kind = "aws.nodes.mode" if config.aws.nodes.mode == "auto" else "aws.nodes.type"
         _fits(config, kind, "auto" if config.aws.nodes.mode == "auto" else config.aws.nodes.type, faults)
+        _own_registry(config, config.aws.region, faults)
+        _way_in(config, config.aws, faults)
     top.close()
     return config, faults
 
@@ -128,6 +131,23 @@ def _fits(config: Config, key: str, found: str, faults: list[Fault]) -> None:
         expected = f"machines of {images}, as images.architecture says, not of {machines}"
         fix = f"choose such a type, or build the images on {machines} and set images.architecture to {machines}"
         faults.append(Fault(key, shown(found), expected, fix))
+
+
+def _own_registry(config: Config, region: str, faults: list[Fault]) -> None:
+    """On eks every image comes from the stack's own repositories: what was pushed elsewhere is found by no pod."""
+    given, prefix = config.images.registry, registry.prefix(config.stack)
+    if given and not re.fullmatch(rf"{registry.host(region)}/{re.escape(prefix)}", given):
+        expected = f"the stack's own, ACCOUNT.dkr.ecr.{region}.amazonaws.com/{prefix}"
+        fix = f"`make publish REGISTRY=...` with the address that `make registry STACK={config.stack}` says"
+        faults.append(Fault("images.registry", shown(given), expected, fix))
+
+
+def _way_in(config: Config, aws: Aws, faults: list[Fault]) -> None:
+    """Charts are applied by the update that makes the cluster: its API must be reached from where that runs."""
+    if not aws.endpoint_cidrs and not (config.cluster.kubeconfig and config.cluster.context):
+        expected = "who may reach the cluster's API: the same update puts the charts into it"
+        fix = "name the address from which you and the runner go out, as /32; or cluster.kubeconfig and cluster.context"
+        faults.append(Fault("aws.endpointCidrs", "nothing", expected, fix))
 
 
 def _secrets(top: Section, raw: Mapping[str, Any]) -> frozenset[str]:
@@ -177,7 +197,7 @@ def _cluster(section: Section, target: Target) -> ClusterSettings:
         storage_class=section.text("storageClass", "", form=NAME, expected="the name of a StorageClass"),
         ingress=_ingress(section.section("ingress"), target),
         wait=section.flag("wait", default=True),
-        unreachable_ok=section.flag("unreachableOk", default=target == "eks"),
+        unreachable_ok=section.flag("unreachableOk", default=False),
     )
     section.close()
     return found

@@ -41,11 +41,8 @@ class EksCluster:
         provider, budget, account = _begin(config)
         opts = pulumi.ResourceOptions(providers=[provider], depends_on=[budget])
         called = names.name(config.stack, "cluster")
+        vault, kept = _registry(config, account, opts)
         network = Network("network", _network(config, provider, mine), opts)
-        data = names.name(config.stack, "data")
-        vault = Vault("vault", VaultArgs(data, account, settings.region, mine, ground.key_days(config)), opts)
-        repositories = registry.repositories(images.load(), names.name(config.stack, "images"))
-        kept = Registry("registry", RegistryArgs(repositories, vault.key_arn, ground.guarded(config), mine), opts)
         made = eks.Eks("eks", _eks(config, called, network, vault, mine), opts)
         rung = NoticeArgs(names.name(config.stack, "alarms"), settings.alarm_email, vault.key_arn, mine)
         under = ground.Ground(provider, budget, account, network, vault, kept, made, Notice("alarms", rung, opts), mine)
@@ -58,13 +55,23 @@ class EksCluster:
             storage_class=config.cluster.storage_class or CLASS,
             ingress=config.cluster.ingress,
             identity="pod-identity",
-            registry=kept.host,
+            registry=kept.address,
             arch=settings.architecture,
             unreachable_ok=config.cluster.unreachable_ok,
             resource=made.cluster,
             ready=(_fittings(config, made, inside),),
             cloud=under,
         )
+
+
+def first(config: Config) -> dict[str, pulumi.Input[Any]]:
+    """What must be there before images can be pushed: the registry, and what it stands on. Nothing else of the stack.
+
+    The same resources by the same names as `EksCluster` has them; who runs it targets them alone.
+    """
+    provider, budget, account = _begin(config)
+    _, kept = _registry(config, account, pulumi.ResourceOptions(providers=[provider], depends_on=[budget]))
+    return {"registry": kept.address}
 
 
 def backing(engine: Engine) -> "bindings.Provider":
@@ -156,7 +163,7 @@ def lite(config: Config) -> dict[str, pulumi.Input[Any]]:
     """The stack of one machine."""
     settings, mine = ground.aws(config), tags.tags(config)
     provider, budget, _ = _begin(config)
-    first = boot.Boot(
+    script = boot.Boot(
         parts=machine.parts(machine.memory_gib(settings.instance)),
         source=settings.source,
         revision=settings.revision,
@@ -177,7 +184,7 @@ def lite(config: Config) -> dict[str, pulumi.Input[Any]]:
             zone_name=_zones(provider, 1)[0],
             instance=settings.instance,
             architecture=settings.architecture,
-            boot=first,
+            boot=script,
             open_to=settings.endpoint_cidrs,
             expires=config.expires,
             tags=mine,
@@ -191,6 +198,16 @@ def lite(config: Config) -> dict[str, pulumi.Input[Any]]:
         "url": f"https://{settings.domain}" if settings.domain else "http://localhost:8000",
         "reach": pulumi.Output.concat("aws ssm start-session --target ", made.instance_id, " ", forward),
     }
+
+
+def _registry(config: Config, account: pulumi.Output[str], opts: pulumi.ResourceOptions) -> tuple[Vault, Registry]:
+    """Repositories of every image that a pod of the stack can run, and the key of what is in them."""
+    mine, prefix = tags.tags(config), registry.prefix(config.stack)
+    called = names.name(config.stack, "data")
+    vault = Vault("vault", VaultArgs(called, account, ground.aws(config).region, mine, ground.key_days(config)), opts)
+    repositories = registry.repositories(images.load(), prefix)
+    args = RegistryArgs(prefix, repositories, vault.key_arn, ground.guarded(config), mine)
+    return vault, Registry("registry", args, opts)
 
 
 def _begin(config: Config) -> tuple[aws.Provider, Budget, pulumi.Output[str]]:
@@ -246,6 +263,7 @@ def _eks(config: Config, called: str, network: Network, vault: Vault, mine: Mapp
         key_arn=vault.key_arn,
         endpoint_cidrs=settings.endpoint_cidrs,
         admins=settings.admins,
+        viewers=settings.viewers,
         mode=settings.nodes.mode,
         machine=settings.nodes.type,
         least=settings.nodes.least,
