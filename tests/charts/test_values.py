@@ -133,6 +133,44 @@ REFUSED_BY_TEMPLATES: list[tuple[Values, str]] = [
         {"secrets": {"externalSecret": {"enabled": True, "store": {"name": "v"}, "remoteKey": "k"}}},
         "externalSecret.enabled: this cluster does not have external-secrets.io/v1",
     ),
+    *(
+        (
+            {"global": {"bindings": {engine: {key: value}}}},
+            f"global.bindings.{engine}.{key} is {text}: the {engine} of our",
+        )
+        for engine, key, value, text in [
+            ("postgres", "port", 6000, "6000"),
+            ("postgres", "database", "foo", "foo"),
+            ("postgres", "tls", True, "true"),
+            ("redis", "port", 6380, "6380"),
+            ("redis", "tls", True, "true"),
+        ]
+    ),
+    (
+        {"bindings": {"postgres": {"port": 6000}}},
+        "global.bindings.postgres.port is 6000: the postgres of our own chart has",
+    ),
+    (
+        {"settings": {"LOG_LEVEL": "debug"}},
+        "settings.LOG_LEVEL: the chart sets SIGNALINK_LOG_LEVEL already; use the value logLevel",
+    ),
+    ({"settings": {"API_HOSTS": "x"}}, "SIGNALINK_API_HOSTS already; use the value ingress.host or global.publicUrls"),
+    (
+        {"settings": {"GATEWAY_URL": "x"}},
+        "SIGNALINK_GATEWAY_URL already; use the value global.publicUrls or global.serviceUrls",
+    ),
+    ({"settings": {"POSTGRES_DSN": "x"}}, "SIGNALINK_POSTGRES_DSN already; use the value global.bindings.postgres"),
+    ({"settings": {"INSPECT_TOKEN_FILE": "x"}}, "SIGNALINK_INSPECT_TOKEN_FILE already; use the value secrets"),
+    ({"settings": {"NODE": "x"}}, "settings.NODE: the chart sets SIGNALINK_NODE already; leave it out"),
+    (
+        {"extraEnv": [{"name": "SIGNALINK_ENVIRONMENT", "value": "x"}]},
+        "extraEnv: SIGNALINK_ENVIRONMENT is set already; use the value global.environment",
+    ),
+    (
+        {"settings": {"X": 1}, "extraEnv": [{"name": "SIGNALINK_X", "value": "2"}]},
+        "extraEnv: SIGNALINK_X is set already",
+    ),
+    ({"extraEnv": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]}, "extraEnv: A is set already"),
 ]
 
 
@@ -140,6 +178,27 @@ REFUSED_BY_TEMPLATES: list[tuple[Values, str]] = [
 def test_what_only_a_template_can_see_is_refused_with_the_key(values: Values, message: str) -> None:
     with pytest.raises(Refused, match=re.escape(message)):
         render("api", values)
+
+
+@pytest.mark.parametrize("security", ["plaintext", "sasl_ssl", "aws_msk_iam"])
+def test_a_kafka_of_our_own_chart_speaks_as_it_does(security: str) -> None:
+    with pytest.raises(Refused, match=f"global.bindings.kafka.security is {security}: the kafka of our own chart has"):
+        render("relay", {"global": {"bindings": {"kafka": {"security": security}}}})
+
+
+def test_what_our_own_charts_cannot_be_another_provider_can() -> None:
+    others = {
+        "postgres": {"provider": "external", "host": "db", "port": 6000, "database": "foo", "tls": True},
+        "redis": {"provider": "external", "host": "cache", "port": 6380, "tls": True},
+    }
+    text = render("api", {"global": {"bindings": others}}).text
+    assert "@db:6000/foo" in text and "rediss://api@cache:6380/0" in text
+
+
+@pytest.mark.parametrize(("chart", "name"), [("postgres", "PGDATA"), ("kafka", "KAFKA_HEAP_OPTS")])
+def test_a_backing_service_takes_no_variable_twice_either(chart: str, name: str) -> None:
+    with pytest.raises(Refused, match=f"extraEnv: {name} is set already"):
+        render(chart, {"extraEnv": [{"name": name, "value": "x"}]})
 
 
 def schemas() -> dict[str, composed.Schema]:

@@ -1,5 +1,50 @@
-{{/* Environment of a service's container: addresses in clear, secrets as files. The same keys as on every target. */}}
+{{/* Environment of a service's container: what the chart sets, then what people add. The API server takes no name twice. */}}
 {{- define "signalink-lib.env" -}}
+{{- $own := include "signalink-lib.env.own" . -}}
+{{- $names := list -}}
+{{- range fromYamlArray $own }}{{ $names = append $names .name }}{{ end -}}
+{{ $own }}
+{{- range $key, $value := .Values.settings }}
+{{- $name := printf "SIGNALINK_%s" $key }}
+{{- if has $name $names }}{{ fail (printf "settings.%s: the chart sets %s already; %s" $key $name (include "signalink-lib.env.instead" $name)) }}{{ end }}
+{{- $names = append $names $name }}
+- name: {{ $name }}
+  value: {{ include "signalink-lib.plain" $value | quote }}
+{{- end }}
+{{- include "signalink-lib.env.extra" (list . $names) }}
+{{- end }}
+
+{{/* extraEnv, after the names that are there: (list . names) */}}
+{{- define "signalink-lib.env.extra" -}}
+{{- $names := index . 1 -}}
+{{- range (index . 0).Values.extraEnv }}
+{{- if has .name $names }}{{ fail (printf "extraEnv: %s is set already; %s" .name (include "signalink-lib.env.instead" .name)) }}{{ end }}
+{{- $names = append $names .name }}
+{{- end }}
+{{- with (index . 0).Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Which value says what a variable would say. */}}
+{{- define "signalink-lib.env.instead" -}}
+{{- $key := trimPrefix "SIGNALINK_" . -}}
+{{- $value := "" -}}
+{{- range list
+  (list "^HTTP_PORT$" "ports.http") (list "^METRICS_PORT$" "ports.metrics") (list "^ENVIRONMENT$" "global.environment")
+  (list "^LOG_LEVEL$" "logLevel") (list "^TOPIC_PREFIX$" "global.topicPrefix") (list "^WS_ORIGINS$" "global.origins")
+  (list "_HOSTS$" "ingress.host or global.publicUrls") (list "^AUTH_JWKS_URL$" "global.serviceUrls")
+  (list "_URLS?$" "global.publicUrls or global.serviceUrls") (list "^POSTGRES_" "global.bindings.postgres")
+  (list "^KAFKA_HEAP_OPTS$" "heap") (list "^REDIS_" "global.bindings.redis") (list "^KAFKA_" "global.bindings.kafka")
+  (list "^FAULTS" "faults") (list "^OPERATOR_API_TOKEN" "apiToken") (list "^OPERATOR_WATCH" "watchNamespaces")
+  (list "^AUTH_KEYS_DIR$" "authKeys") (list "_FILE$" "secrets") }}
+{{- if and (not $value) (regexMatch (index . 0) $key) }}{{ $value = index . 1 }}{{ end -}}
+{{- end -}}
+{{ ternary "leave it out: it is the chart's to know" (printf "use the value %s instead" $value) (eq $value "") }}
+{{- end }}
+
+{{/* What the chart sets: addresses in clear, secrets as files. The same keys as on every target. */}}
+{{- define "signalink-lib.env.own" -}}
 {{- $s := include "signalink-lib.service" . | fromYaml -}}
 - name: SIGNALINK_HOST
   value: "0.0.0.0"
@@ -42,13 +87,6 @@
 {{- end }}
 {{- end }}
 {{- include "signalink-lib.env.faults" . }}
-{{- range $key, $value := .Values.settings }}
-- name: SIGNALINK_{{ $key }}
-  value: {{ include "signalink-lib.plain" $value | quote }}
-{{- end }}
-{{- with .Values.extraEnv }}
-{{ toYaml . }}
-{{- end }}
 {{- end }}
 
 {{/* Where services find each other: the addresses of people for the api and for a service's own, names in the cluster else. */}}
@@ -78,11 +116,13 @@
 {{- end }}
 {{- end }}
 
-{{/* Every name a pod of this cluster may call the service by. */}}
+{{/* Every name the service may be called by: those that pods of this cluster use, and the one its way in is for. */}}
 {{- define "signalink-lib.hosts" -}}
 {{- $name := include "signalink-lib.fullname" . -}}
 {{- $in := printf "%s.%s" $name .Release.Namespace -}}
-{{ list $name $in (printf "%s.svc" $in) (printf "%s.svc.%s" $in .Values.global.clusterDomain) | join "," }}
+{{- $hosts := list $name $in (printf "%s.svc" $in) (printf "%s.svc.%s" $in .Values.global.clusterDomain) -}}
+{{- if ne .Values.ingress.mode "none" }}{{ $hosts = append $hosts .Values.ingress.host | uniq }}{{ end -}}
+{{ join "," $hosts }}
 {{- end }}
 
 {{- define "signalink-lib.env.kubernetes" -}}
