@@ -174,6 +174,7 @@ class Checkout:
             "values.yaml": texts.values_yaml(schema),
             "values.schema.json": _json(schema),
             "README.md": texts.readme("signalink", description, schema, {"Charts": rows}, texts.SERVICE_UPGRADE),
+            "files/parts.yaml": FIRST_LINES + yaml.safe_dump(facts.of_umbrella(self.manifests), sort_keys=False),
         }
 
 
