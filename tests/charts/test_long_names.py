@@ -41,7 +41,7 @@ def test_jobs_of_two_long_releases_have_names_of_their_own(length: int) -> None:
     assert len(names) == len(set(names))
 
 
-def test_the_longest_override_of_a_name_leaves_room_for_suffixes() -> None:
+def test_the_longest_override_of_a_name_leaves_space_for_suffixes() -> None:
     for chart in ENGINES:
         rendered = render(chart, {"fullnameOverride": "n" * 45})
         assert checklist.h15_metadata(checklist.Subject(rendered, "defaults", manifests())) == []

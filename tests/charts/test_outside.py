@@ -94,7 +94,7 @@ def test_the_notes_of_the_whole_say_where_people_go_and_how_promises_are_shown()
     for service, port in {"api": 8000, "gateway": 8001, "analytics": 8003, "notifications": 8004}.items():
         assert f"port-forward service/{RELEASE}-{service} {port}" in notes
     assert "helm --namespace signalink test chat" in notes
-    assert "kubectl apply --server-side -f" in notes
+    assert "kubectl apply --server-side --force-conflicts -f operator/crds/" in notes
     few = render(UMBRELLA, {"notifications": {"enabled": False}, "tags": {"observability": True}}).notes
     assert f"service/{RELEASE}-notifications" not in few
     assert f"port-forward service/{RELEASE}-grafana 3000" in few

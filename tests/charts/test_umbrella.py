@@ -1,4 +1,4 @@
-"""What one chart of the umbrella is told alone, while the others go on looking for it, is refused with the next step."""
+"""What one chart of the umbrella is told alone, while others go on looking for it, is refused with the next step."""
 
 import re
 

@@ -150,27 +150,6 @@ REFUSED_BY_TEMPLATES: list[tuple[Values, str]] = [
         {"bindings": {"postgres": {"port": 6000}}},
         "global.bindings.postgres.port is 6000: the postgres of our own chart has",
     ),
-    (
-        {"settings": {"LOG_LEVEL": "debug"}},
-        "settings.LOG_LEVEL: the chart sets SIGNALINK_LOG_LEVEL already; use the value logLevel",
-    ),
-    ({"settings": {"API_HOSTS": "x"}}, "SIGNALINK_API_HOSTS already; use the value ingress.host or global.publicUrls"),
-    (
-        {"settings": {"GATEWAY_URL": "x"}},
-        "SIGNALINK_GATEWAY_URL already; use the value global.publicUrls or global.serviceUrls",
-    ),
-    ({"settings": {"POSTGRES_DSN": "x"}}, "SIGNALINK_POSTGRES_DSN already; use the value global.bindings.postgres"),
-    ({"settings": {"INSPECT_TOKEN_FILE": "x"}}, "SIGNALINK_INSPECT_TOKEN_FILE already; use the value secrets"),
-    ({"settings": {"NODE": "x"}}, "settings.NODE: the chart sets SIGNALINK_NODE already; leave it out"),
-    (
-        {"extraEnv": [{"name": "SIGNALINK_ENVIRONMENT", "value": "x"}]},
-        "extraEnv: SIGNALINK_ENVIRONMENT is set already; use the value global.environment",
-    ),
-    (
-        {"settings": {"X": 1}, "extraEnv": [{"name": "SIGNALINK_X", "value": "2"}]},
-        "extraEnv: SIGNALINK_X is set already",
-    ),
-    ({"extraEnv": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]}, "extraEnv: A is set already"),
 ]
 
 
@@ -193,12 +172,6 @@ def test_what_our_own_charts_cannot_be_another_provider_can() -> None:
     }
     text = render("api", {"global": {"bindings": others}}).text
     assert "@db:6000/foo" in text and "rediss://api@cache:6380/0" in text
-
-
-@pytest.mark.parametrize(("chart", "name"), [("postgres", "PGDATA"), ("kafka", "KAFKA_HEAP_OPTS")])
-def test_a_backing_service_takes_no_variable_twice_either(chart: str, name: str) -> None:
-    with pytest.raises(Refused, match=f"extraEnv: {name} is set already"):
-        render(chart, {"extraEnv": [{"name": name, "value": "x"}]})
 
 
 def schemas() -> dict[str, composed.Schema]:

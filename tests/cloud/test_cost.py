@@ -151,7 +151,7 @@ def fake_python(root: Path, script: str) -> Path:
     return python
 
 
-WHO = ["owner=ada", "expires=never"]
+WHO = ["owner=ada", "expires=never", "aws.endpointCidrs=[203.0.113.7/32]"]
 EDGE = ["aws.domain=chat.example.org", "aws.zone=Z123456"]
 LITE = 73 + 91.104 + 4.80 + 32.85 + 3.65 + 23.36 + 29.20 + 23.36 + 2.30 + 1.00 + 1.06 + 0.30
 FULL = LITE + 36.50 + 547.50 + 52 * 0.0015 * 730 + 1.20

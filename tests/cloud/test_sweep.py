@@ -126,6 +126,38 @@ def test_a_data_store_is_named_and_never_deleted(account: Clients, capsys: Captu
     assert len(account("rds").describe_db_instances()["DBInstances"]) == 1
 
 
+def test_a_key_that_aws_deletes_and_a_last_snapshot_are_kept_and_no_leftovers(
+    account: Clients, capsys: Captured
+) -> None:
+    pairs = [{"TagKey": STACK, "TagValue": "eks"}]
+    key = account("kms").create_key(Tags=pairs)["KeyMetadata"]["KeyId"]
+    account("rds").create_db_instance(
+        DBInstanceIdentifier="chat", DBInstanceClass="db.t4g.micro", Engine="postgres", AllocatedStorage=20,
+        MasterUsername="chief", ManageMasterUserPassword=True,
+    )  # fmt: skip
+    account("rds").create_db_snapshot(
+        DBInstanceIdentifier="chat", DBSnapshotIdentifier="chat-last", Tags=[{"Key": STACK, "Value": "eks"}]
+    )
+    assert app.run(["sweep", "-s", "eks"]) == 1, "a key that nobody deletes is left"
+    assert "sweep of eks in us-east-1: 1 left, 1 kept; --delete" in capsys.readouterr().out
+    day = account("kms").schedule_key_deletion(KeyId=key, PendingWindowInDays=7)["DeletionDate"]
+    for words in ([], ["--delete", "--yes"]):
+        assert app.run(["sweep", "-s", "eks", *words]) == 0
+        printed = capsys.readouterr().out
+        assert f":key/{key} (kept: AWS deletes it on {day:%Y-%m-%d})" in printed
+        assert ":snapshot:chat-last (kept: a backup: it holds data" in printed
+        assert printed.splitlines()[-1].endswith("0 left, 2 kept")
+    assert app.run(["sweep", "-s", "eks", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["left"], document["kept"]) == (0, 2)
+    assert account("rds").describe_db_snapshots()["DBSnapshots"]
+
+
+def test_a_key_that_is_gone_already_is_no_leftover(account: Clients) -> None:
+    gone = "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-4000-8000-000000000000"
+    assert sweep.kept(account, gone).startswith("AWS has deleted it")
+
+
 def test_listing_deletes_nothing_and_says_so_by_its_exit_code(account: Clients, capsys: Captured) -> None:
     planted = plant(account, "eks")
     assert app.run(["sweep", "-s", "eks", "--json"]) == 1

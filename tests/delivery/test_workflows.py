@@ -24,8 +24,14 @@ PINNED = re.compile(r"^[\w.-]+/[\w./-]+@[0-9a-f]{40}$")
 KEYS = re.compile(
     r"AKIA[0-9A-Z]{16}|secrets\.(?!GITHUB_TOKEN)\w+|aws-access-key-id|aws-secret-access-key", re.IGNORECASE
 )
-ROLES = {("release", "images"): "PUSH", ("release", "deploy"): "DEPLOY", ("preview", "preview"): "PREVIEW",
-         ("nightly", "drift"): "PREVIEW", ("nightly", "sweep"): "PREVIEW"}  # fmt: skip
+ROLES = {
+    ("release", "registry"): "DEPLOY",
+    ("release", "images"): "PUSH",
+    ("release", "deploy"): "DEPLOY",
+    ("preview", "preview"): "PREVIEW",
+    ("nightly", "drift"): "PREVIEW",
+    ("nightly", "sweep"): "PREVIEW",
+}
 Workflow = dict[Any, Any]
 
 
@@ -156,6 +162,29 @@ def test_jobs_run_under_the_subjects_that_the_trust_policies_name() -> None:
 def test_a_pull_request_of_a_fork_is_left_out_of_the_preview() -> None:
     job = load((ROOT / ".github/workflows/preview.yml").read_text())["jobs"]["preview"]
     assert "github.event.pull_request.head.repo.full_name == github.repository" in job["if"]
+
+
+REACHING = {("release", "deploy"), ("preview", "preview"), ("nightly", "drift")}
+"""Jobs in which Pulumi asks the API of a stack's cluster; a runner of GitHub has no address that a list could name."""
+
+
+def test_what_reaches_the_cluster_runs_where_the_repository_says() -> None:
+    chosen = set()
+    for path in FILES:
+        for name, job in load(path.read_text(encoding="utf-8"))["jobs"].items():
+            if job["runs-on"] != "ubuntu-24.04":
+                assert job["runs-on"] == "${{ vars.SIGNALINK_RUNNER || 'ubuntu-24.04' }}"
+                chosen.add((path.stem, name))
+    assert chosen == REACHING
+
+
+def test_images_wait_for_the_registry_and_get_its_address() -> None:
+    jobs = load((ROOT / ".github/workflows/release.yml").read_text())["jobs"]
+    assert jobs["images"]["needs"] == "registry"
+    assert jobs["registry"]["environment"] == jobs["deploy"]["environment"]
+    assert jobs["registry"]["outputs"] == {"registry": "${{ steps.registry.outputs.registry }}"}
+    assert jobs["registry"]["steps"][-1]["run"].startswith("make registry ")
+    assert jobs["images"]["steps"][-1]["env"] == {"REGISTRY": "${{ needs.registry.outputs.registry }}"}
 
 
 def test_deploy_waits_for_the_images_and_gets_their_digests() -> None:

@@ -113,6 +113,27 @@ def test_every_chapter_that_a_runbook_needs_is_there() -> None:
     assert [each for each in wanted if not any(each in chapter for chapter in chapters)] == []
 
 
+def test_a_restored_instance_is_adopted_before_anything_asks_for_the_lost_one() -> None:
+    """Refreshed first, the state would have the lost instance under its new name, and `up` would name it back."""
+    commands = [command for command, level in lines() if level == "aws"]
+    ready = commands.index("aws rds wait db-instance-available --db-instance-identifier NAME")
+    assert [command for command in commands[ready + 1 :] if "export" not in command][:3] == [
+        "make adopt STACK=eks",
+        "pulumi refresh --stack eks",
+        "pulumi up --stack eks",
+    ]
+
+
+def test_a_stack_for_production_is_made_deletable_before_it_is_destroyed() -> None:
+    """eks is one unless it says otherwise; AWS refuses to delete what is protected."""
+    at = [command for command, level in lines() if level == "aws" and command.startswith("pulumi")]
+    place = at.index("pulumi destroy --stack eks")
+    assert at[place - 2 : place] == [
+        "pulumi config set --path signalink:aws.deletable true --stack eks",
+        "pulumi up --stack eks",
+    ]
+
+
 @pytest.fixture
 def environment() -> Iterator[dict[str, str]]:
     """Without the settings of whoever runs the tests; a short state folder, and the command on PATH."""

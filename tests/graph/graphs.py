@@ -16,7 +16,8 @@ from signalink_stacks.lib import chartvalues, config
 CANARY: Final = "canary-4c7d1e"
 GOLDEN: Final = Path(__file__).with_name("golden")
 EXISTING: Final = {"target": "existing", "cluster": {"context": "lab"}}
-EKS: Final = {"target": "eks", "owner": "ada", "expires": "2027-01-31", "aws": {"region": "us-east-1"}}
+OPEN: Final = {"region": "us-east-1", "endpointCidrs": ["203.0.113.7/32"]}
+EKS: Final = {"target": "eks", "owner": "ada", "expires": "2027-01-31", "aws": OPEN}
 OPERATED: Final = {"postgres": {"provider": "operator"}, "kafka": {"provider": "operator", "replicas": 3}}
 EXTERNAL: Final = {
     "postgres": {"provider": "external", "host": "db.example.org", "secret": {"name": "theirs"}},
@@ -36,7 +37,7 @@ CASES: Final[Mapping[str, Mapping[str, Any]]] = {
     "existing-operators": EXISTING | {"profile": "small", "bindings": OPERATED},
     "existing-external": EXISTING | {"profile": "small", "bindings": EXTERNAL},
     "eks-lite": EKS | {"profile": "lite"},
-    "eks-full": EKS | {"profile": "full", "aws": {"region": "us-east-1", "domain": "chat.example.org"}},
+    "eks-full": EKS | {"profile": "full", "aws": OPEN | {"domain": "chat.example.org"}},
     "aws-lite": EKS | {"target": "aws-lite", "aws": {"region": "us-east-1", "source": "https://example.org/x.git"}},
 }
 IN_CLUSTER: Final = tuple(name for name in CASES if name != "aws-lite")

@@ -15,6 +15,7 @@ from parliament import analyze_policy_string, is_arn_match
 from signalink_stacks.delivery import permissions, trust
 from signalink_stacks.delivery.permissions import Place
 from signalink_stacks.graph.recording import Registration
+from signalink_stacks.lib import images
 
 pytestmark = pytest.mark.timeout(900)
 HERE = Place("123456789012", "us-east-1", "eks", state="acme-state", key="0a1b2c3d")
@@ -107,13 +108,13 @@ def test_the_role_preview_only_reads() -> None:
     assert not {"secretsmanager:GetSecretValue", "ssm:GetParametersByPath", "sts:AssumeRole"} & allowed("preview")
 
 
-def test_the_role_push_reaches_our_repositories_alone() -> None:
+def test_the_role_push_reaches_the_stacks_repositories_alone_and_all_of_them() -> None:
     by_name = {statement["Sid"]: statement for statement in statements("push")}
     assert set(by_name) == {"SignIn", "Push"}
     assert by_name["SignIn"]["Action"] == ["ecr:GetAuthorizationToken"]
     arns = by_name["Push"]["Resource"]
-    assert len(arns) == 7
-    assert all(":repository/signalink-eks-images/signalink/" in arn and "*" not in arn for arn in arns)
+    names = {arn.partition(":repository/signalink-eks-images/")[2] for arn in arns}
+    assert names == {image.repository for image in images.load() if image.runs}
 
 
 def test_everything_but_reading_is_bound_to_the_stack_or_the_region() -> None:

@@ -11,7 +11,8 @@ from signalink_core.errors import ConfigurationError
 from signalink_core.settings import tls_context
 from signalink_stacks.lib import authorities, config
 
-EKS = {"target": "eks", "owner": "ada", "expires": "2027-01-31"}
+OWN = {"kubeconfig": "own", "context": "own"}
+EKS = {"target": "eks", "owner": "ada", "expires": "2027-01-31", "cluster": OWN}
 
 
 @pytest.mark.parametrize("region", sorted(authorities.regions()))

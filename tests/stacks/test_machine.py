@@ -2,10 +2,13 @@
 
 import base64
 import json
+import shlex
 import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signalink_core.errors import ConfigurationError
-from signalink_stacks.lib import boot, machine
+from signalink_stacks.lib import boot, cidrs, machine
+from signalink_stacks.lib.settings import Aws
 
 BOOT = boot.Boot(
     parts=machine.parts(1),
@@ -98,6 +102,18 @@ def test_pods_come_from_the_registry_by_digest_and_its_password_is_renewed() -> 
     elsewhere = boot.script(replace(pods, registry="registry.example/signalink"))
     assert "get-login-password" not in elsewhere
     assert "imagePullSecrets" not in elsewhere
+
+
+def test_pods_have_addresses_that_neither_the_machine_nor_a_service_has() -> None:
+    words = shlex.split(boot.script(replace(BOOT, parts=machine.parts(8))).partition("INSTALL_K3S_EXEC=")[2])[0].split()
+    said = dict(pairwise(words))
+    pods, services = IPv4Network(said["--cluster-cidr"]), IPv4Network(said["--service-cidr"])
+    usual = IPv4Network(Aws(region="eu-central-1").cidr)
+    assert not any(one.overlaps(other) for one, other in combinations((pods, services, usual), 2))
+    assert IPv4Address(said["--cluster-dns"]) in services
+    assert (cidrs.taken(str(pods)), cidrs.taken(str(services)), cidrs.taken(str(usual))) == (
+        str(pods), str(services), "",
+    )  # fmt: skip
 
 
 def test_nginx_knows_the_services_that_run_and_no_other() -> None:

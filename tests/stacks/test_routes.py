@@ -1,6 +1,7 @@
 """The public API lets through what the services' documents say, each path to its service."""
 
 import json
+from fnmatch import fnmatchcase
 
 import pytest
 
@@ -35,14 +36,20 @@ def test_two_services_with_the_same_beginning_are_refused() -> None:
 
 def test_every_image_that_a_pod_can_run_has_a_repository() -> None:
     catalogue = load()
-    names = registry.repositories(catalogue, "lab")
+    names = registry.repositories(catalogue, registry.prefix("lab"))
     assert set(names) == {image.repository for image in catalogue if image.role != "base"}
     assert len(set(names.values())) == len(names)
-    moved = registry.image_map("1.dkr.ecr.eu-central-1.amazonaws.com", names)
-    assert moved["signalink/api"] == "1.dkr.ecr.eu-central-1.amazonaws.com/lab/signalink/api"
+    assert names["apache/kafka"] == "signalink-lab-images/apache/kafka"
 
 
-def test_old_images_go_and_the_newest_stay() -> None:
+def test_of_builds_the_newest_thirty_stay_and_signatures_are_counted_apart() -> None:
     rules = registry.lifecycle()["rules"]
-    assert [rule["selection"]["countNumber"] for rule in rules] == [7, 30]
-    assert [rule["rulePriority"] for rule in rules] == [1, 2]
+    assert [rule["rulePriority"] for rule in rules] == [1, 2, 3]
+    kept = {rule["selection"].get("tagPatternList", ("untagged",))[0]: rule["selection"] for rule in rules}
+    assert {pattern: each["countNumber"] for pattern, each in kept.items()} == {
+        "untagged": 7, "build-*": 30, "sha256-*": 60,
+    }  # fmt: skip
+    assert all(each["tagStatus"] != "any" for each in kept.values()), "it would count signatures as images"
+    counted = [pattern for pattern in kept if fnmatchcase("build-0a1b2c3d4e5f", pattern)]
+    assert counted == ["build-*"]
+    assert not any(fnmatchcase(tag, pattern) for tag in ("4.4.0", "18", "v3.16.0") for pattern in kept)

@@ -16,11 +16,14 @@ from signalink_stacks.lib.reading import Fault
 from signalink_stacks.lib.settings import LIMITS_USD, PROFILES, TARGETS
 
 EXISTING: dict[str, Any] = {"target": "existing", "cluster": {"context": "lab"}}
-EKS: dict[str, Any] = {"target": "eks", "owner": "ada", "expires": "2027-01-31", "aws": {"region": "eu-central-1"}}
+OPEN: dict[str, Any] = {"region": "eu-central-1", "endpointCidrs": ["203.0.113.7/32"]}
+EKS: dict[str, Any] = {"target": "eks", "owner": "ada", "expires": "2027-01-31", "aws": OPEN}
+ROLE = "arn:aws:iam::123456789012:role/drift"
 LITE: dict[str, Any] = EKS | {
     "target": "aws-lite",
     "aws": {"region": "eu-central-1", "source": "https://git.example/signalink.git"},
 }
+ECR = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
 DIGEST = "sha256:" + "a" * 64
 
 
@@ -37,6 +40,8 @@ def binding(engine: str, **more: Any) -> dict[str, Any]:
 
 
 MISTAKES: list[tuple[dict[str, Any], str]] = [
+    (EKS | {"images": {"registry": "1234.example.org"}}, "images.registry: found '1234.example.org', expected the stack's own, ACCOUNT.dkr.ecr.eu-central-1.amazonaws.com/signalink-lab-images"),
+    (EKS | {"images": {"registry": ECR}}, "fix: `make publish REGISTRY=...` with the address that `make registry STACK=lab` says"),
     ({}, "target: found nothing, expected one of kind, existing, eks, aws-lite; fix: set it"),
     ({"target": "exsting"}, "target: found 'exsting', expected one of kind, existing, eks, aws-lite; fix: did you mean existing?"),
     ({"target": "existing"}, "cluster.context: found nothing, expected text; fix: set it"),
@@ -94,6 +99,9 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     (binding("postgres", cidrs=["10.0.0.1/16"]), "expected networks such as 10.0.0.0/16; fix: correct 10.0.0.1/16"),
     (binding("postgres", instance="big"), "bindings.postgres.instance: found 'big', expected a machine's type"),
     (binding("postgres", storageGib="x"), "bindings.postgres.storageGib: found 'x', expected a whole number from 1 to 16384"),
+    (EKS | {"bindings": {"postgres": {"storageGib": 19}}}, "bindings.postgres.storageGib: found 19, expected a whole number from 20 to 65536"),
+    (EKS | {"bindings": {"postgres": {"storageGib": 65537}}}, "bindings.postgres.storageGib: found 65537, expected a whole number from 20 to 65536"),
+    (EKS | {"bindings": {"postgres": {"provider": "chart", "storageGib": 16385}}}, "bindings.postgres.storageGib: found 16385, expected a whole number from 1 to 16384"),
     (binding("postgres", replicas=12), "bindings.postgres.replicas: found 12, expected a whole number from 1 to 9"),
     (EXISTING | {"images": {"registry": "a b"}}, "images.registry: found 'a b', expected a registry's host and path"),
     (EXISTING | {"images": {"tag": "-x"}}, "images.tag: found '-x', expected a tag"),
@@ -107,12 +115,16 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     (EXISTING | {"values": {"api": 1}}, "values.api: found 1, expected a table of keys and values"),
     (EXISTING | {"secrets": "x"}, "secrets: found"),
     (EXISTING | {"aws": {"region": "eu-central-1"}}, "aws: found {'region': 'eu-central-1'}, expected nothing with target existing"),
+    (EKS | {"aws": {"region": "eu-central-1"}}, "aws.endpointCidrs: found nothing, expected who may reach the cluster's API: the same update puts the charts into it; fix: name the address from which you and the runner go out, as /32; or cluster.kubeconfig and cluster.context"),
+    (aws(viewers=["ada"]), "aws.viewers[0]: found 'ada', expected the ARN of a role or user"),
+    (aws(viewers=[ROLE], admins=[ROLE]), "expected nobody that admins names too; fix: take arn:aws:iam::123456789012:role/drift out of one of them"),
     (EKS | {"aws": {}}, "aws.region: found nothing, expected a region such as us-east-1; fix: set it"),
     (aws(region="europe"), "aws.region: found 'europe', expected a region such as us-east-1"),
     (aws(account=123), "aws.account: found 123, expected 12 digits in quotes"),
     (aws(domain="Chat"), "aws.domain: found 'Chat', expected a domain in small letters"),
     (aws(zone="x", domain="a.bc"), "aws.zone: found 'x', expected the id of a hosted zone"),
     (aws(zone="Z123456"), "aws.domain: found nothing, expected the domain of that zone, with zone; fix: set it"),
+    (LITE | {"aws": {**LITE["aws"], "domain": "a.bc"}}, "aws.zone: found nothing, expected the hosted zone of the domain: the machine proves there that the name is its own, for its certificate; fix: set it, or remove domain"),
     (aws(cidr="big"), "aws.cidr: found 'big', expected a network such as 10.42.0.0/16"),
     (aws(cidr="10.42.0.1/16"), "aws.cidr: found '10.42.0.1/16', expected networks whose host bits are zero"),
     (aws(cidr="10.42.0.0/24"), "aws.cidr: found '10.42.0.0/24', expected a private /16, of which each subnet takes a /20"),
@@ -134,12 +146,15 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     (aws(nodes={"least": 9}), "aws.nodes.least: found 9, expected at most 6, as nodes.most says"),
     (aws(nodes={"min": 9}), "aws.nodes.min: found 9, expected a known key (least, mode, most, type)"),
     (LITE | {"aws": {**LITE["aws"], "instance": "t3.large"}}, "images: found no registry with our images, expected images.registry and images.digests: t3.large runs pods"),
+    (LITE | {"aws": {**LITE["aws"], "instance": "t3.large", "cidr": "172.30.0.0/16"}}, "aws.cidr: found '172.30.0.0/16', expected one without 172.30.0.0/16: t3.large runs pods there; fix: choose another network"),
+    (LITE | {"aws": {**LITE["aws"], "instance": "t3.large", "cidr": "172.31.0.0/16"}}, "aws.cidr: found '172.31.0.0/16', expected one without 172.31.0.0/16"),
     (LITE | {"aws": {**LITE["aws"], "instance": "t3.nano"}}, "aws.instance: found 't3.nano', expected a machine with 1 GiB or more"),
     (LITE | {"aws": {**LITE["aws"], "instance": "m7i.large"}}, "aws.instance: found 'm7i.large', expected a machine with 1 GiB or more"),
     (aws(instance="small"), "aws.instance: found 'small', expected a machine's type such as t3.micro"),
     (aws(alarmEmail="ada"), "aws.alarmEmail: found 'ada', expected an e-mail address"),
     (aws(destroyAfterHours=0), "aws.destroyAfterHours: found 0, expected a whole number from 1 to 720"),
     (aws(backupDays=36), "aws.backupDays: found 36, expected a whole number from 0 to 35"),
+    (aws(deletable="soon"), "aws.deletable: found 'soon', expected true or false"),
     (aws(repository="x"), "aws.repository: found 'x', expected owner/name"),
     (aws(vpc="x"), "aws.vpc: found 'x', expected a known key"),
 ]  # fmt: skip
@@ -162,7 +177,7 @@ def test_seven_mistakes_are_seven_lines_of_one_error() -> None:
         "maxUsd": "much",
         "bindings": {"redis": {"provider": "operator"}},
         "images": {"dev": True},
-        "aws": {"region": "here", "nodez": {}},
+        "aws": OPEN | {"region": "here", "nodez": {}},
     }
     with pytest.raises(ConfigurationError) as caught:
         config.parse("lab", raw)
@@ -211,6 +226,20 @@ def test_eks_lite_runs_kafka_by_its_chart_and_full_by_msk() -> None:
     assert providers == {"lite": ["aws", "aws", "chart"], "full": ["aws", "aws", "aws"]}
 
 
+def test_a_way_of_ones_own_to_the_cluster_needs_no_open_one() -> None:
+    own = {"aws": {"region": "eu-central-1"}, "cluster": {"kubeconfig": "k", "context": "vpn"}}
+    assert config.read("lab", EKS | own)[1] == []
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_cluster_that_does_not_answer_is_not_forgotten_unless_that_is_said(target: str) -> None:
+    """A refresh from where the cluster is not reached took everything in it out of the state."""
+    base = {"kind": {"target": "kind"}, "existing": EXISTING, "eks": EKS, "aws-lite": LITE}[target]
+    assert config.parse("lab", base).cluster.unreachable_ok is False
+    said = base.get("cluster", {}) | {"unreachableOk": True}
+    assert config.parse("lab", base | {"cluster": said}).cluster.unreachable_ok is True
+
+
 def test_words_of_the_shell_are_read_as_what_they_mean() -> None:
     found = config.parse("lab", EXISTING | {"maxUsd": "12", "observability": "false"})
     assert (found.max_usd, found.observability) == (12, False)
@@ -222,7 +251,7 @@ def test_the_configuration_in_the_repository_lacks_only_what_nobody_can_know(tar
     raw = {key.removeprefix("signalink:"): value for key, value in document["config"].items()}
     _, faults = config.read(target, raw)
     expected = {"kind": [], "existing": ["cluster.context"], "aws-lite": ["owner", "expires", "aws.source"]}.get(
-        target, ["owner", "expires"]
+        target, ["owner", "expires", "aws.endpointCidrs"]
     )
     assert [fault.key for fault in faults] == expected
 

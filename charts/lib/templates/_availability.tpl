@@ -36,7 +36,7 @@ kind: PodDisruptionBudget
 metadata:
   {{- include "signalink-lib.metadata" (list .) | nindent 2 }}
 spec:
-  maxUnavailable: {{ .Values.podDisruptionBudget.maxUnavailable }}
+  maxUnavailable: {{ toYaml .Values.podDisruptionBudget.maxUnavailable }}
   unhealthyPodEvictionPolicy: AlwaysAllow
   selector:
     matchLabels:

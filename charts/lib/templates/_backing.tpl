@@ -63,7 +63,7 @@ volumeClaimTemplates:
     spec:
       accessModes: [ReadWriteOnce]
       {{- with .Values.persistence.storageClass }}
-      storageClassName: {{ . }}
+      storageClassName: {{ ternary "" . (eq . "-") | quote }}
       {{- end }}
       resources:
         requests:

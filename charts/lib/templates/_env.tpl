@@ -1,4 +1,4 @@
-{{/* Environment of a service's container: what the chart sets, then what people add. The API server takes no name twice. */}}
+{{/* Environment of a service's container: what the chart knows, then settings and extraEnv, each name once. */}}
 {{- define "signalink-lib.env" -}}
 {{- $own := include "signalink-lib.env.own" . -}}
 {{- $names := list -}}
@@ -6,7 +6,7 @@
 {{ $own }}
 {{- range $key, $value := .Values.settings }}
 {{- $name := printf "SIGNALINK_%s" $key }}
-{{- if has $name $names }}{{ fail (printf "settings.%s: the chart sets %s already; %s" $key $name (include "signalink-lib.env.instead" $name)) }}{{ end }}
+{{- if has $name $names }}{{ include "signalink-lib.env.taken" (list (printf "settings.%s" $key) $name) }}{{ end }}
 {{- $names = append $names $name }}
 - name: {{ $name }}
   value: {{ include "signalink-lib.plain" $value | quote }}
@@ -14,36 +14,34 @@
 {{- include "signalink-lib.env.extra" (list . $names) }}
 {{- end }}
 
-{{/* extraEnv, after the names that are there: (list . names) */}}
+{{/* extraEnv of a container that has these names already: (list . names) */}}
 {{- define "signalink-lib.env.extra" -}}
 {{- $names := index . 1 -}}
-{{- range (index . 0).Values.extraEnv }}
-{{- if has .name $names }}{{ fail (printf "extraEnv: %s is set already; %s" .name (include "signalink-lib.env.instead" .name)) }}{{ end }}
-{{- $names = append $names .name }}
+{{- range $variable := (index . 0).Values.extraEnv }}
+{{- if has $variable.name $names }}{{ include "signalink-lib.env.taken" (list "extraEnv" $variable.name) }}{{ end }}
+{{- $names = append $names $variable.name }}
 {{- end }}
 {{- with (index . 0).Values.extraEnv }}
 {{ toYaml . }}
 {{- end }}
 {{- end }}
 
-{{/* Which value says what a variable would say. */}}
-{{- define "signalink-lib.env.instead" -}}
-{{- $key := trimPrefix "SIGNALINK_" . -}}
-{{- $value := "" -}}
-{{- range list
-  (list "^HTTP_PORT$" "ports.http") (list "^METRICS_PORT$" "ports.metrics") (list "^ENVIRONMENT$" "global.environment")
-  (list "^LOG_LEVEL$" "logLevel") (list "^TOPIC_PREFIX$" "global.topicPrefix") (list "^WS_ORIGINS$" "global.origins")
-  (list "_HOSTS$" "ingress.host or global.publicUrls") (list "^AUTH_JWKS_URL$" "global.serviceUrls")
-  (list "_URLS?$" "global.publicUrls or global.serviceUrls") (list "^POSTGRES_" "global.bindings.postgres")
-  (list "^KAFKA_HEAP_OPTS$" "heap") (list "^REDIS_" "global.bindings.redis") (list "^KAFKA_" "global.bindings.kafka")
-  (list "^FAULTS" "faults") (list "^OPERATOR_API_TOKEN" "apiToken") (list "^OPERATOR_WATCH" "watchNamespaces")
-  (list "^AUTH_KEYS_DIR$" "authKeys") (list "_FILE$" "secrets") }}
-{{- if and (not $value) (regexMatch (index . 0) $key) }}{{ $value = index . 1 }}{{ end -}}
+{{/* Refuse a name that is there already: a container may have each once. (list value name) */}}
+{{- define "signalink-lib.env.taken" -}}
+{{- $key := trimPrefix "SIGNALINK_" (index . 1) -}}
+{{- $known := dict "LOG_LEVEL" "logLevel" "HTTP_PORT" "ports.http" "METRICS_PORT" "ports.metrics" "ENVIRONMENT" "global.environment" "TOPIC_PREFIX" "global.topicPrefix" "WS_ORIGINS" "global.origins" "AUTH_JWKS_URL" "global.serviceUrls.api" "AUTH_KEYS_DIR" "authKeys.existingSecret" "OPERATOR_WATCH_NAMESPACES" "watchNamespaces" "OPERATOR_API_TOKEN_FILE" "apiToken.existingSecret" "KAFKA_HEAP_OPTS" "heap" -}}
+{{- $value := index $known $key | default "" -}}
+{{- range $engine := list "postgres" "redis" "kafka" -}}
+{{- if and (not $value) (hasPrefix (printf "%s_" (upper $engine)) $key) }}{{ $value = printf "global.bindings.%s" $engine }}{{ end -}}
 {{- end -}}
-{{ ternary "leave it out: it is the chart's to know" (printf "use the value %s instead" $value) (eq $value "") }}
+{{- if and (not $value) (hasPrefix "FAULTS" $key) }}{{ $value = "faults" }}{{ end -}}
+{{- if and (not $value) (or (hasSuffix "_URL" $key) (hasSuffix "_URLS" $key)) }}{{ $value = "global.publicUrls or global.serviceUrls" }}{{ end -}}
+{{- if and (not $value) (hasSuffix "_HOSTS" $key) }}{{ $value = "ingress.host or global.publicUrls" }}{{ end -}}
+{{- if and (not $value) (hasSuffix "_FILE" $key) }}{{ $value = "secrets.existingSecret" }}{{ end -}}
+{{ fail (printf "%s: %s is set already, and a container has each name once; %s" (index . 0) (index . 1) (ternary (printf "use the value %s instead" $value) "take it out" (ne $value ""))) }}
 {{- end }}
 
-{{/* What the chart sets: addresses in clear, secrets as files. The same keys as on every target. */}}
+{{/* Addresses in clear, secrets as files: the same keys as on every target. */}}
 {{- define "signalink-lib.env.own" -}}
 {{- $s := include "signalink-lib.service" . | fromYaml -}}
 - name: SIGNALINK_HOST
@@ -125,14 +123,21 @@
 {{ join "," $hosts }}
 {{- end }}
 
+{{/* Namespaces that the operator looks after, by commas; empty: all. */}}
+{{- define "signalink-lib.watched" -}}
+{{- if not (has "*" .Values.watchNamespaces) -}}
+{{ .Values.watchNamespaces | default (list .Release.Namespace) | join "," }}
+{{- end -}}
+{{- end }}
+
 {{- define "signalink-lib.env.kubernetes" -}}
 - name: SIGNALINK_OPERATOR_NAMESPACE
   valueFrom:
     fieldRef:
       fieldPath: metadata.namespace
-{{- with .Values.watchNamespaces }}
+{{- with include "signalink-lib.watched" . }}
 - name: SIGNALINK_OPERATOR_WATCH_NAMESPACES
-  value: {{ join "," . | quote }}
+  value: {{ . | quote }}
 {{- end }}
 {{- if include "signalink-lib.apiTokenSecret" . }}
 - name: SIGNALINK_OPERATOR_API_TOKEN_FILE

@@ -52,9 +52,13 @@ image: {{ include "signalink-lib.image" . | quote }}
 imagePullPolicy: {{ if $top.Values.global.devImages }}IfNotPresent{{ else }}{{ $image.pullPolicy | default "Always" }}{{ end }}
 {{- end }}
 
-{{/* imagePullSecrets of a pod: those of the chart and of the release. */}}
+{{/* imagePullSecrets of a pod: those of the release and of every image that the chart's pods run. */}}
 {{- define "signalink-lib.pullSecrets" -}}
-{{- $names := concat .Values.global.imagePullSecrets .Values.image.pullSecrets | uniq -}}
+{{- $names := concat .Values.global.imagePullSecrets .Values.image.pullSecrets -}}
+{{- range $part := list "bootstrap" "promises" -}}
+{{- $names = dig $part "image" "pullSecrets" list ($.Values | merge dict) | concat $names -}}
+{{- end -}}
+{{- $names = $names | uniq -}}
 {{- with $names }}
 imagePullSecrets:
 {{- range . }}

@@ -45,6 +45,17 @@ was opened there may open sockets{{ end }}. Say where people go:
 {{- end }}
 {{- end }}
 
+{{/* Whose resources the operator looks after, and what becomes of the others'. */}}
+{{- define "signalink-lib.watchNotes" -}}
+{{- with include "signalink-lib.watched" . -}}
+The operator looks after Topics and Channels of: {{ splitList "," . | join ", " }}
+Those of other namespaces stay as they are: nobody renews them, and nobody lets them go when they are deleted. To have
+more looked after, name the namespaces in watchNamespaces of the chart operator; ['*'] is all of the cluster.
+{{- else -}}
+The operator looks after Topics and Channels of all namespaces: let no other operator of Signalink do so in this cluster.
+{{- end }}
+{{- end }}
+
 {{- define "signalink-lib.notes" -}}
 {{- $s := include "signalink-lib.service" . | fromYaml -}}
 {{- $name := include "signalink-lib.fullname" . -}}
@@ -61,8 +72,10 @@ See it keep its promises:
   helm --namespace {{ .Release.Namespace }} test {{ .Release.Name }}
 {{- if has "kubernetes" $s.needs }}
 
+{{ include "signalink-lib.watchNotes" . }}
+
 Helm never upgrades custom resource definitions. Before an upgrade:
-  kubectl apply --server-side -f crds/
+  kubectl apply --server-side --force-conflicts -f crds/
 {{- end }}
 {{- if .Values.faults.enabled }}
 

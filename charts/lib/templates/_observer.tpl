@@ -34,9 +34,9 @@ spec:
             - name: {{ $port }}
               containerPort: {{ $number }}
             {{- end }}
-          {{- with .Values.extraEnv }}
+          {{- with include "signalink-lib.env.extra" (list . list) | trim }}
           env:
-            {{- toYaml . | nindent 12 }}
+            {{- . | nindent 12 }}
           {{- end }}
           startupProbe:
             httpGet: {path: {{ $s.ready }}, port: {{ $probe }}}
@@ -209,6 +209,18 @@ spec:
       ports:
         - port: {{ .port }}
     {{- end }}
+    {{- with include "signalink-lib.outwardPorts" . | fromYamlArray }}
+    - to:
+        - namespaceSelector: {}
+        {{- range list "0.0.0.0/0" "::/0" }}
+        - ipBlock:
+            cidr: {{ . | quote }}
+        {{- end }}
+      ports:
+        {{- range . }}
+        - port: {{ . }}
+        {{- end }}
+    {{- end }}
     {{- if $s.kubernetes }}
     {{- include "signalink-lib.egressTo" (list . "kubernetes") | nindent 4 }}
     {{- end }}
@@ -216,6 +228,22 @@ spec:
     {{- toYaml . | nindent 4 }}
     {{- end }}
 {{- end }}
+{{- end }}
+
+{{/* Ports of what values point it to outside the release, as a YAML list. Receivers that name no address speak to a service by https. */}}
+{{- define "signalink-lib.outwardPorts" -}}
+{{- $ports := list -}}
+{{- $receivers := .Values.receivers | default list | toJson -}}
+{{- range concat (.Values.alertmanagers | default list) (compact (list .Values.tracesTo)) (regexFindAll `"smarthost":"[^"]+:[0-9]+` $receivers -1) -}}
+{{- $ports = append $ports (splitList ":" . | last | int) -}}
+{{- end -}}
+{{- range concat (compact (list .Values.prometheusUrl .Values.jaegerUrl)) (regexFindAll `https?://[^/?#"\\]+` $receivers -1) -}}
+{{- $ports = append $ports (regexFind ":[0-9]+$" (urlParse .).host | trimPrefix ":" | default (ternary "443" "80" (hasPrefix "https" .)) | int) -}}
+{{- end -}}
+{{- range regexFindAll `"[a-z0-9]+_configs":|"url_file":` $receivers -1 -}}
+{{- if not (has . (list `"email_configs":` `"webhook_configs":`)) }}{{ $ports = append $ports 443 }}{{ end -}}
+{{- end -}}
+{{- $ports | uniq | toYaml -}}
 {{- end }}
 
 {{- define "signalink-lib.observerAddress" -}}

@@ -15,8 +15,9 @@
 {{- $kafka := has $promise (list "published" "round-trip") -}}
 {{- if $kafka }}{{ $_ := merge $env (include "signalink-lib.promiseKafka" $top | fromYaml) }}{{ end -}}
 {{- $kubernetes := eq $promise "managed" -}}
-{{- $watched := $top.Values.watchNamespaces | default list -}}
-{{- if or (not $kubernetes) (empty $watched) (has $top.Release.Namespace $watched) -}}
+{{- $watched := "" -}}
+{{- if $kubernetes }}{{ $watched = include "signalink-lib.watched" $top }}{{ end -}}
+{{- if or (eq $watched "") (has $top.Release.Namespace (splitList "," $watched)) -}}
 {{ include "signalink-lib.promiseJob" (dict "top" $top "promise" $promise "image" $top.Values.image "env" $env "kafka" $kafka "kubernetes" $kubernetes) }}
 {{- end -}}
 {{- end }}

@@ -11,7 +11,7 @@ import typer
 
 from signalink_core.errors import ConfigurationError
 from signalink_labs.cli import cost, delivering, output, stacking
-from signalink_stacks.clusters import definitions, ownership, plan, run
+from signalink_stacks.clusters import definitions, migrating, ownership, plan, run
 from signalink_stacks.clusters.plan import Built, Wishes
 from signalink_stacks.containers import build
 from signalink_stacks.doctor import checkup
@@ -65,6 +65,7 @@ def up(wishes: Wishes, options: Options, *, as_json: bool) -> None:
     """Doctor, cluster, images, charts, by the door that was asked for; a second call finds what is there."""
     say: Say = (lambda _: None) if as_json else output.text
     began, access = time.monotonic(), plan.check(wishes)
+    migrating.require_jobs([Path(path).read_text(encoding="utf-8") for path in wishes.values], wishes.settings)
     if options.by is Door.PULUMI:
         ground = grounded(wishes, options, say)
         stacking.up(stacking.Stacked(wishes, access, images.root()), ground, options.max_usd, say)

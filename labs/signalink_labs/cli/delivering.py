@@ -10,7 +10,7 @@ from typing import Any
 
 from signalink_labs.cli import cost
 from signalink_stacks.clusters import words
-from signalink_stacks.delivery import rollout
+from signalink_stacks.delivery import repositories, rollout
 from signalink_stacks.lib.prices import Estimate
 
 Say = Callable[[str], None]
@@ -49,12 +49,30 @@ class Delivered:
 
 def deliver(delivery: Delivery, max_usd: float | None, say: Say) -> Delivered:
     """Stops at the first refusal, before anything is made."""
-    engine = delivery.engine
+    estimate = allowed(delivery, max_usd, say)
+    images = delivery.ground()
+    completed(delivery, say)
+    return Delivered(estimate, rollout.deploy(delivery.engine, images, delivery.promise, say, back=delivery.back))
+
+
+def registry(delivery: Delivery, max_usd: float | None, say: Say) -> str:
+    """Only the registry of a stack, by the same refusals; its address, for a push."""
+    allowed(delivery, max_usd, say)
+    completed(delivery, say)
+    return repositories.make(delivery.engine, say)
+
+
+def allowed(delivery: Delivery, max_usd: float | None, say: Say) -> Estimate:
+    """Doctor and cost, which may refuse."""
     say("doctor")
     delivery.examine()
-    estimate = cost.require(engine.stack, max_usd, delivery.config)
+    estimate = cost.require(delivery.engine.stack, max_usd, delivery.config)
     say(f"cost: {estimate.monthly:.2f} USD a month")
-    images = delivery.ground()
+    return estimate
+
+
+def completed(delivery: Delivery, say: Say) -> None:
+    """Secrets that the stack has not yet."""
+    engine = delivery.engine
     if made := words.complete(engine.stack, delivery.root, engine.root, engine.env):
         say(f"made {len(made)} secrets")
-    return Delivered(estimate, rollout.deploy(engine, images, delivery.promise, say, back=delivery.back))

@@ -13,7 +13,7 @@ from signalink_stacks.clusters import project
 from signalink_stacks.delivery import promises
 from signalink_stacks.doctor import checkup
 from signalink_stacks.doctor.host import Target
-from signalink_stacks.lib import images
+from signalink_stacks.lib import images, registry
 from signalink_stacks.local.layout import Wishes
 from signalink_stacks.local.state import StateFolder
 
@@ -24,6 +24,9 @@ def deploy(
         Path | None,
         typer.Option("--images", metavar="FILE", help="JSON of the stack's key `images`: registry, digests."),
     ] = None,
+    only: Annotated[
+        str, typer.Option(help="`registry`: of a stack on eks only its registry, into which images can be pushed then.")
+    ] = "",
     max_usd: cost.MaxUsd = None,
     as_json: output.Json = False,
 ) -> None:
@@ -32,18 +35,18 @@ def deploy(
     root = images.root()
     wanted = read(given) if given else None
     engine, config = project.find(stack, StateFolder(), root)
-    delivered = delivering.deliver(
-        delivering.Delivery(
-            engine=engine,
-            root=root,
-            config=config,
-            promise=lambda outputs: promises.of(graph.record(stack, root, config=config), say)(outputs),
-            examine=lambda: examine(target_of(stack, root, config)),
-            ground=lambda: wanted,
-        ),
-        max_usd,
-        say,
+    delivery = delivering.Delivery(
+        engine=engine,
+        root=root,
+        config=config,
+        promise=lambda outputs: promises.of(graph.record(stack, root, config=config), say)(outputs),
+        examine=lambda: examine(target_of(stack, root, config)),
+        ground=lambda: wanted,
     )
+    if only:
+        alone(delivery, only, max_usd, say, as_json=as_json)
+        return
+    delivered = delivering.deliver(delivery, max_usd, say)
     if as_json:
         monthly = round(delivered.estimate.monthly, 2)
         output.document({"stack": stack, "monthly_usd": monthly, "outputs": delivered.outputs})
@@ -51,6 +54,24 @@ def deploy(
     for name, url in dict(delivered.outputs.get("urls") or {}).items():
         output.text(f"  {name:<16} {url}")
     output.text(f"{stack} is deployed.")
+
+
+def alone(delivery: delivering.Delivery, only: str, max_usd: float | None, say: clusters.Say, *, as_json: bool) -> None:
+    """One part of a stack; ConfigurationError for a part that none has alone, and a stack that has none of it."""
+    stack = delivery.engine.stack
+    if only != registry.ALONE:
+        raise ConfigurationError(f"No part of a stack is called {only!r}.", next_step=f"`--only {registry.ALONE}`")
+    if (found := graph.record(stack, delivery.root, config=delivery.config).target) != "eks":
+        raise ConfigurationError(
+            f"Stack {stack} has no registry of its own: its target is {found}, not eks.",
+            next_step="`signalink images push --registry HOST/PATH` pushes to one that is there.",
+        )
+    address = delivering.registry(delivery, max_usd, say)
+    if as_json:
+        output.document({"stack": stack, "registry": address})
+        return
+    output.text(f"  registry         {address}")
+    output.text(f"{stack} has its registry. Next: make publish REGISTRY={address}")
 
 
 def examine(target: Target) -> None:

@@ -99,16 +99,23 @@ def push(
         Path,
         typer.Option(help="Where the digests go, as a stack's key `images` takes them; lists of contents beside it."),
     ] = Path("dist/images.json"),
+    ours: Annotated[bool, typer.Option("--ours", help="Leave other people's images out, which are copied.")] = False,
     unsigned: Annotated[bool, typer.Option("--unsigned", help="Leave cosign out.")] = False,
     as_json: output.Json = False,
 ) -> None:
-    """Push our images, sign them and their lists of contents by digest, and write the digests down."""
-    catalogue = images.load()
+    """Push our images, signed by digest with their lists of contents; copy others; write all digests down."""
+    source = building.source(images.root())
     wish = publishing.Wish(
-        registry, tag or building.source(images.root()).tag, out.parent / "contents", signed=not unsigned
+        registry.rstrip("/"),
+        tag or source.tag,
+        out.parent / "contents",
+        signed=not unsigned,
+        final=not tag and source.settled,
     )
     say = (lambda _: None) if as_json else output.text
-    digests = publishing.publish(building.chosen(catalogue, names or []), wish, pinning.asker(), say)
+    wanted = publishing.chosen(images.load(), names or [], ours=ours)
+    digests = publishing.publish(wanted, wish, pinning.asker(), say)
+    registry = wish.registry
     out.write_text(json.dumps({"registry": registry, "digests": digests}, indent=2) + "\n", encoding="utf-8")
     if as_json:
         output.document({"registry": registry, "digests": digests})

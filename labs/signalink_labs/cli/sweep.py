@@ -23,7 +23,7 @@ def sweep(
     region: Region = "",
     as_json: output.Json = False,
 ) -> int:
-    """List what still carries a stack's tag. Exit 0 when nothing is left, else 1."""
+    """List what still carries a stack's tag. Exit 0 when nothing is left but what is kept on purpose, else 1."""
     if bool(stack) == expired:
         raise ConfigurationError("Say which stack, or --expired; not both.", next_step="`signalink sweep -s eks`")
     clients = Clients(region)
@@ -31,7 +31,7 @@ def sweep(
     found = {each: sweeping.find(clients, each) for each in stacks}
     for name, left in found.items():
         for each in left if not as_json else []:
-            output.text(f"  {name}: {each.name} {each.identity}")
+            output.text(f"  {name}: {each.name} {each.identity}{' (kept: ' + each.kept + ')' if each.kept else ''}")
     outcomes = _deleted(clients, found, asked=yes or as_json) if delete else {}
     if as_json:
         output.document(as_document(clients.region, found, outcomes))
@@ -53,7 +53,7 @@ def _deleted(clients: Clients, found: dict[str, list[Leftover]], *, asked: bool)
 def left_over(found: dict[str, list[Leftover]], outcomes: dict[str, list[Outcome]]) -> int:
     if outcomes:
         return sum(bool(each.problem) for several in outcomes.values() for each in several)
-    return sum(map(len, found.values()))
+    return sum(not each.kept for left in found.values() for each in left)
 
 
 def said(
@@ -68,11 +68,13 @@ def said(
     ]
     names = ", ".join(found) or "no stack has expired"
     left = left_over(found, outcomes)
+    stay = sum(bool(each.kept) for several in found.values() for each in several)
+    kept = f", {stay} kept" if stay else ""
     if delete:
         gone = sum(map(len, outcomes.values())) - left
         again = "; run it again, what holds others goes first" if left else ""
-        return [*lines, f"sweep of {names} in {region}: {gone} deleted, {left} left{again}"]
-    return [*lines, f"sweep of {names} in {region}: {left} left{'; --delete deletes them' if left else ''}"]
+        return [*lines, f"sweep of {names} in {region}: {gone} deleted, {left} left{kept}{again}"]
+    return [*lines, f"sweep of {names} in {region}: {left} left{kept}{'; --delete deletes them' if left else ''}"]
 
 
 def as_document(region: str, found: dict[str, list[Leftover]], outcomes: dict[str, list[Outcome]]) -> dict[str, Any]:
@@ -80,6 +82,7 @@ def as_document(region: str, found: dict[str, list[Leftover]], outcomes: dict[st
     return {
         "region": region,
         "left": left_over(found, outcomes),
+        "kept": sum(bool(each.kept) for left in found.values() for each in left),
         "stacks": {
             name: [
                 {
@@ -87,6 +90,7 @@ def as_document(region: str, found: dict[str, list[Leftover]], outcomes: dict[st
                     "id": each.identity,
                     "deleted": problems.get((name, each.identity)) == "",
                     "problem": problems.get((name, each.identity)) or None,
+                    "kept": each.kept or None,
                 }
                 for each in left
             ]

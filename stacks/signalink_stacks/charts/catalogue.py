@@ -56,6 +56,7 @@ ENGINES: Final[dict[str, dict[str, Any]]] = {
         "cpu": "500m",
         "memory": "512Mi",
         "persistence": True,
+        "major": True,
         "stop": 60,
     },
     "valkey": {
@@ -71,6 +72,7 @@ ENGINES: Final[dict[str, dict[str, Any]]] = {
         "cpu": "100m",
         "memory": "384Mi",
         "persistence": False,
+        "major": False,
         "stop": 15,
     },
     "kafka": {
@@ -100,6 +102,7 @@ ENGINES: Final[dict[str, dict[str, Any]]] = {
         "cpu": "500m",
         "memory": "1Gi",
         "persistence": True,
+        "major": False,
         "stop": 60,
     },
 }

@@ -1,6 +1,7 @@
 """The texts people read: values.yaml with a comment per key, and each chart's README. Pure."""
 
 import json
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -61,16 +62,50 @@ make charts
 helm install chat charts/{chart} --values digests.yaml
 ```
 """
-SERVICE_UPGRADE = """
-`helm upgrade` with equal values restarts no pod. Pods are replaced one by one, a new one serves before an old one
-goes. A changed secret restarts nothing, since secrets are files that are read at each use (`secrets.rotation` restarts
-on purpose). A migration is a Job of its own beside the old pods; new pods wait for it, and a failing one leaves the old
-pods serving.
-"""
-ENGINE_UPGRADE = """
-One pod: an upgrade is a short outage. Claims and the Secret of the principals survive `helm uninstall`.
-Major versions of the server do not upgrade the data by themselves: dump and restore, or use a managed server.
-"""
+EQUAL = "`helm upgrade` with equal values restarts no pod."
+ROLLING = "Pods are replaced one by one, a new one serves before an old one goes."
+FILES = (
+    "A changed secret restarts nothing, since secrets are files that are read at each use "
+    "(`secrets.rotation` restarts on purpose)."
+)
+MIGRATES = (
+    "A migration is a Job of its own beside the old pods; new pods wait for it, and a failing one leaves the old pods "
+    "serving."
+)
+WAITS = "New pods wait until the schemas serve them (the charts that own those migrate); the old pods serve until then."
+RECREATED = (
+    "The old pod goes before the new one comes, for two would do the same work: meanwhile resources wait, and are "
+    "looked at when it is there. Helm never renews the definitions in `crds/`; before an upgrade: "
+    "`kubectl apply --server-side --force-conflicts -f crds/`."
+)
+ONE_POD = "One pod: an upgrade is a short outage."
+KEPT_CLAIM = "The claim survives `helm uninstall` (`persistence.retention`)."
+NOTHING_KEPT = "It keeps nothing on a volume: what it held in memory goes with its pod."
+KEPT_WORDS = "The generated Secret survives `helm uninstall`."
+MAJOR = "Major versions of the server do not upgrade the data by themselves: dump and restore, or use a managed server."
+WHOLE = "Each chart's README says how that part is replaced."
+WIDTH = 120
+
+
+def upgrade_of_service(*, alone: bool, waits: bool, migrates: bool) -> str:
+    """`alone`: one pod that is stopped before the next; `waits`: for schemas; `migrates`: brings one of its own."""
+    told = [EQUAL, RECREATED if alone else ROLLING, FILES]
+    told += [MIGRATES] if migrates else [WAITS] if waits else []
+    return _lines_of(told)
+
+
+def upgrade_of_pod(*, claim: bool, words: bool, major: bool) -> str:
+    """Of one stateful pod. `words`: a Secret is made for it; `major`: its data has the form of one major version."""
+    told = [EQUAL, ONE_POD, KEPT_CLAIM if claim else NOTHING_KEPT]
+    return _lines_of(told + ([KEPT_WORDS] if words else []) + ([MAJOR] if major else []))
+
+
+def upgrade_of_all() -> str:
+    return _lines_of([EQUAL, WHOLE])
+
+
+def _lines_of(told: Sequence[str]) -> str:
+    return f"\n{textwrap.fill(' '.join(told), WIDTH, break_long_words=False, break_on_hyphens=False)}\n"
 
 
 def readme(

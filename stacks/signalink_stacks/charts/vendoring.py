@@ -1,12 +1,15 @@
 """A folder of charts that are whole: each with the charts it depends on inside, as `helm dependency build` makes them.
 
-Owns copying; works without Helm and without a network, since every dependency is in this repository.
+Owns copying, and telling in each Chart.yaml what changed; works without Helm and without a network, since every
+dependency is in this repository.
 """
 
 import shutil
 from pathlib import Path
 
 import yaml
+
+from signalink_stacks.charts import changes
 
 LIBRARY = "lib"
 
@@ -20,7 +23,19 @@ def vendor(charts: Path, target: Path) -> list[str]:
         for dependency, folder in dependencies(charts / name).items():
             source = target / folder if folder != LIBRARY else charts / LIBRARY
             _copy(source, target / name / "charts" / dependency, whole=folder != LIBRARY)
+    _tell_changes(charts.parent / "CHANGELOG.md", [target / name for name in names])
     return names
+
+
+def _tell_changes(changelog: Path, folders: list[Path]) -> None:
+    """In the charts that are installed, not in those inside them; a folder of charts alone has no changelog."""
+    if not changelog.is_file():
+        return
+    told = changelog.read_text(encoding="utf-8")
+    for path in (folder / "Chart.yaml" for folder in folders):
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document["annotations"] = document.get("annotations", {}) | changes.annotation(told, document["version"])
+        path.write_text(yaml.safe_dump(document, sort_keys=False, width=10_000), encoding="utf-8")
 
 
 def dependencies(chart: Path) -> dict[str, str]:

@@ -62,7 +62,7 @@ class Checkout:
             "Chart.yaml": chart_yaml(manifest.name, description, self.version, images),
             "values.yaml": texts.values_yaml(schema),
             "values.schema.json": _json(schema),
-            "README.md": texts.readme(manifest.name, description, schema, parts, texts.SERVICE_UPGRADE),
+            "README.md": texts.readme(manifest.name, description, schema, parts, _upgrade(manifest)),
             "files/service.yaml": FIRST_LINES + yaml.safe_dump(known, sort_keys=False),
             **self._alerts(manifest.name),
             **{f"templates/{name}": text for name, text in templates.items()},
@@ -84,11 +84,13 @@ class Checkout:
             "Promises": [["`helm test`", "shows"], [promise, PROMISES[promise]]],
         }
         description = catalogue.DESCRIPTIONS[chart]
+        engine = catalogue.ENGINES[chart]
+        upgrade = texts.upgrade_of_pod(claim=engine["persistence"], words=True, major=engine["major"])
         return {
             "Chart.yaml": chart_yaml(chart, description, self.version, images),
             "values.yaml": texts.values_yaml(schema),
             "values.schema.json": _json(schema),
-            "README.md": texts.readme(chart, description, schema, parts, texts.ENGINE_UPGRADE),
+            "README.md": texts.readme(chart, description, schema, parts, upgrade),
             "files/service.yaml": FIRST_LINES + yaml.safe_dump(known, sort_keys=False),
         }
 
@@ -106,11 +108,12 @@ class Checkout:
             "Promises": [["`helm test`", "shows"], [known["promise"], PROMISES[known["promise"]]]],
         }
         description = catalogue.DESCRIPTIONS[chart]
+        upgrade = texts.upgrade_of_pod(claim="size" in OBSERVERS[chart], words="keys" in known, major=False)
         return {
             "Chart.yaml": chart_yaml(chart, description, self.version, images),
             "values.yaml": texts.values_yaml(schema),
             "values.schema.json": _json(schema),
-            "README.md": texts.readme(chart, description, schema, parts, texts.ENGINE_UPGRADE),
+            "README.md": texts.readme(chart, description, schema, parts, upgrade),
             "files/service.yaml": FIRST_LINES + yaml.safe_dump(known, sort_keys=False),
             **(self._alerts("*") if chart == "prometheus" else {}),
             **(self._dashboards() if chart == "grafana" else {}),
@@ -173,7 +176,7 @@ class Checkout:
             "Chart.yaml": chart_yaml("signalink", description, self.version, [], dependencies),
             "values.yaml": texts.values_yaml(schema),
             "values.schema.json": _json(schema),
-            "README.md": texts.readme("signalink", description, schema, {"Charts": rows}, texts.SERVICE_UPGRADE),
+            "README.md": texts.readme("signalink", description, schema, {"Charts": rows}, texts.upgrade_of_all()),
             "files/parts.yaml": FIRST_LINES + yaml.safe_dump(facts.of_umbrella(self.manifests), sort_keys=False),
         }
 
@@ -262,6 +265,12 @@ def chart_yaml(
         "dependencies": places,
     }
     return FIRST_LINES + yaml.safe_dump(document, sort_keys=False, width=110)
+
+
+def _upgrade(manifest: ServiceManifest) -> str:
+    """What an upgrade of a service's chart does, by what the chart has."""
+    alone, waits = "kubernetes" in manifest.needs, "postgres" in manifest.needs
+    return texts.upgrade_of_service(alone=alone, waits=waits, migrates=manifest.database is not None)
 
 
 def _ports(manifest: ServiceManifest) -> list[list[str]]:

@@ -32,8 +32,8 @@ SNAPSHOT: Final = (
 )
 BY_ITSELF: Final = (
     "`signalink restore --before` with the same options stops all that writes; then restore it by its own tools, under "
-    "the same name (RDS makes a new instance of a snapshot or a point in time: rename both, then `pulumi refresh` and "
-    "`pulumi up`); then `signalink restore --after`. docs/deployment.md has the commands."
+    "the same name (RDS makes a new instance of a snapshot or a point in time: rename both, then `make adopt`, "
+    "`pulumi refresh` and `pulumi up`); then `signalink restore --after`. docs/deployment.md has the commands."
 )
 
 

@@ -10,7 +10,6 @@ from signalink_stacks.components import cloud
 from signalink_stacks.components.contracts import MOUNT, Binding
 from signalink_stacks.components.preparation import Preparation, PreparationArgs
 from signalink_stacks.components.site import Site
-from signalink_stacks.lib import imagerefs
 
 KEY = "ca.pem"
 
@@ -52,7 +51,7 @@ def _roles(site: Site, binding: Binding) -> Preparation:
     wanted = PreparationArgs(
         namespace=site.cluster.namespace,
         name=f"{config.release}-{part}",
-        image=imagerefs.reference(config.images, "signalink/api", site.materials.version),
+        image=site.image("signalink/api"),
         pull="IfNotPresent" if config.images.dev else "Always",
         words=("postgres", "--timeout=600", pulumi.Output.concat("--admin-secret=", administrator.secret)),
         env={

@@ -18,6 +18,9 @@ class Cloud(Protocol):
     def EksCluster(self) -> Cluster:  # noqa: N802 - a class of the module
         """Who gives its Kubernetes cluster, with the network below it."""
 
+    def first(self, config: Config) -> Mapping[str, Any]:
+        """What must be there before images can be pushed; outputs of the stack."""
+
     def backing(self, engine: Engine) -> BackingService:
         """Who gives a Binding to what the cloud runs."""
 

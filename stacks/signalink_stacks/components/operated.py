@@ -16,7 +16,7 @@ from signalink_stacks.components.contracts import Binding, ClusterOutputs, Secre
 from signalink_stacks.components.platform import READY, SKIP, Words, WordsArgs
 from signalink_stacks.components.preparation import Preparation, PreparationArgs
 from signalink_stacks.components.site import Site
-from signalink_stacks.lib import engines, imagerefs, words
+from signalink_stacks.lib import engines, words
 from signalink_stacks.lib.settings import Config, Engine
 
 ADMIN: Final = "postgres-admin"
@@ -93,11 +93,10 @@ class OperatorService:
         spec = engines.postgres(config.bindings["postgres"], f"{name}-login", cluster.storage_class)
         objects = (("cluster", engines.POSTGRES, name, spec),)
         made = Operated("postgres-operated", self._arguments(cluster, objects), self.site.options([login]))
-        image = imagerefs.reference(config.images, "signalink/api", self.site.materials.version)
         wanted = PreparationArgs(
             namespace=cluster.namespace,
             name=f"{name}-bootstrap",
-            image=image,
+            image=self.site.image("signalink/api"),
             pull="IfNotPresent" if config.images.dev else "Always",
             words=("postgres", "--timeout=120"),
             env={

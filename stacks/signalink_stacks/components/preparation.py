@@ -23,7 +23,7 @@ class PreparationArgs:
 
     namespace: str
     name: str
-    image: str
+    image: pulumi.Input[str]
     pull: str
     words: tuple[pulumi.Input[str], ...]
     env: Mapping[str, pulumi.Input[str]]

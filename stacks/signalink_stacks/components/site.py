@@ -10,7 +10,7 @@ import pulumi
 from signalink_stacks.components.contracts import ClusterOutputs
 from signalink_stacks.components.platform import Words, WordsArgs
 from signalink_stacks.components.release import Release, ReleaseArgs
-from signalink_stacks.lib import chartfolder, chartvalues, tags
+from signalink_stacks.lib import chartfolder, chartvalues, imagerefs, tags
 from signalink_stacks.lib.settings import Config
 
 
@@ -87,6 +87,12 @@ class Site:
             wait=self.config.cluster.wait,
         )
         return Release(chart, arguments, self.options(depends_on))
+
+    def image(self, repository: str) -> pulumi.Output[str]:
+        """By which reference an image of ours is run where no chart says it; from the charts' registry."""
+        known = (self.config.images, repository, self.materials.version)
+        named = pulumi.Output.from_input(self.cluster.registry)
+        return named.apply(lambda registry: imagerefs.reference(known[0], registry, *known[1:]))
 
     def host(self, part: str) -> str:
         """The name by which anything in the cluster reaches a Service of a chart."""

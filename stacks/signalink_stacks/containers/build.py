@@ -37,6 +37,11 @@ class Source:
         commit, _, changed = self.revision.partition("-")
         return commit[:12] + (f"-{changed}" if changed else "")
 
+    @property
+    def settled(self) -> bool:
+        """Whether it is a commit and nothing else, so that a tag of it means one thing for ever."""
+        return self.revision != "unknown" and "-" not in self.revision
+
 
 def source(root: Path) -> Source:
     """Read from git and pyproject.toml; without git (an unpacked archive) the revision is `unknown`."""

@@ -3,6 +3,7 @@
 `trust` prints who may take the role, `permissions` what it may do: one document with each policy under its name.
 `pulumi STACK WORDS ...` runs Pulumi on a stack where it is: made by `signalink up` from this state folder, else the
 checkout's. The engine takes this process's place: its exit code is the answer.
+`adopt STACK` gives the stack's state the RDS instance that was restored under the name of its own.
 """
 
 import argparse
@@ -11,16 +12,18 @@ import os
 import sys
 from typing import Any
 
-from signalink_core.errors import ConfigurationError
+from signalink_core.errors import ConfigurationError, SignalinkError
+from signalink_stacks.cloud import database
+from signalink_stacks.cloud.clients import Clients
 from signalink_stacks.clusters import project
-from signalink_stacks.delivery import permissions, trust
+from signalink_stacks.delivery import adoption, permissions, trust
 from signalink_stacks.delivery.permissions import Place
 from signalink_stacks.lib import images
 from signalink_stacks.local.state import StateFolder
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0, 3 without the engine, or 64 with what is wrong on standard error."""
+    """0, 3 without the engine or the cloud, or 64 with what is wrong on standard error."""
     given = sys.argv[1:] if arguments is None else arguments
     if given[:1] == ["pulumi"] and len(given) > 2:
         return engine(given[1], given[2:])
@@ -29,12 +32,17 @@ def main(arguments: list[str] | None = None) -> int:
     if options.verb == "pulumi":
         made.error("pulumi takes STACK and what it shall do, as `pulumi eks preview`")
     try:
-        found = document(options)
-    except ConfigurationError as error:
+        said = adopted(options.stack) if options.verb == "adopt" else json.dumps(document(options), indent=2)
+    except SignalinkError as error:
         sys.stderr.write(f"{error}\n")
-        return 64
-    sys.stdout.write(json.dumps(found, indent=2) + "\n")
+        return 64 if isinstance(error, ConfigurationError) else 3
+    sys.stdout.write(f"{said}\n")
     return 0
+
+
+def adopted(stack: str) -> str:
+    found, _ = project.find(stack, StateFolder(), images.root())
+    return adoption.adopt(found, lambda known: database.resource_id(Clients(known.region), known.name))
 
 
 def engine(stack: str, words: list[str]) -> int:
@@ -66,6 +74,8 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--state", default="", metavar="BUCKET", help="bucket of the stacks' state")
     what.add_argument("--key", default="", metavar="ID", help="id of the KMS key of the stacks' secrets")
     what.add_argument("--boundary", default="", metavar="ARN", help="every role must have this permissions boundary")
+    taken = verbs.add_parser("adopt", help="give a stack's state the RDS instance that was restored")
+    taken.add_argument("stack", metavar="STACK")
     verbs.add_parser("pulumi", help="STACK WORDS ...: run Pulumi on a stack where it is")
     return made
 

@@ -168,10 +168,9 @@ def _length(statements: list[Statement]) -> int:
 
 
 def push(place: Place) -> list[Statement]:
-    """Our own images into their repositories of the stack, and nothing else."""
-    ours = [image.repository for image in images.load().images if image.role == "service"]
-    called = registry.repositories(images.load(), names.name(place.stack, "images"))
-    arns = tuple(place.arn("ecr", f"repository/{called[name]}") for name in sorted(ours))
+    """Images into their repositories of the stack, ours and copies of others, and nothing else."""
+    called = registry.repositories(images.load(), registry.prefix(place.stack))
+    arns = tuple(place.arn("ecr", f"repository/{name}") for name in sorted(called.values()))
     writes = (
         "BatchCheckLayerAvailability", "BatchGetImage", "CompleteLayerUpload", "DescribeImages",
         "GetDownloadUrlForLayer", "InitiateLayerUpload", "PutImage", "UploadLayerPart",

@@ -27,6 +27,7 @@ def deploy(site: Site, bindings: Bindings, apps: dict[str, Release]) -> dict[str
         "monthly_limit_usd": config.max_usd,
     }
     if config.target == "eks":
+        found["registry"] = site.cluster.registry
         found |= cloud.aws().edge(site.cluster, config, _ports(site), list(apps.values()))
     elif config.cluster.ingress.mode == "none":
         forward = f"kubectl --context {config.cluster.context} -n {site.cluster.namespace} port-forward"

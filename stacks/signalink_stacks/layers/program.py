@@ -1,11 +1,13 @@
 """The whole program: configuration, then the layers in their order, then one table of outputs."""
 
+import os
 from typing import Any
 
 from signalink_core.errors import ConfigurationError
 from signalink_stacks.components import cloud
 from signalink_stacks.components.site import Materials
 from signalink_stacks.layers import apps, backing, cluster, edge, platform, reading
+from signalink_stacks.lib import registry
 
 
 def run() -> dict[str, Any]:
@@ -19,6 +21,8 @@ def run() -> dict[str, Any]:
 
 def deploy(materials: Materials) -> dict[str, Any]:
     """Everything of a stack."""
+    if os.environ.get(registry.ONLY) == registry.ALONE:
+        return dict(cloud.aws().first(materials.config))
     if materials.config.target == "aws-lite":
         return dict(cloud.aws().lite(materials.config))
     site = cluster.deploy(materials)

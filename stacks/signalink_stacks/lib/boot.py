@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from signalink_stacks.lib import cidrs
 from signalink_stacks.lib.machine import Parts
 
 FOLDER: Final = "/srv/signalink"
@@ -156,6 +157,7 @@ def _addresses(boot: Boot) -> str:
 def _k3s(boot: Boot) -> str:
     return f"""as make --no-print-directory -C {FOLDER} setup
 export INSTALL_K3S_EXEC='--disable traefik --secrets-encryption \
+  --cluster-cidr {cidrs.PODS} --service-cidr {cidrs.SERVICES} --cluster-dns {cidrs.SERVICES_DNS} \
   --write-kubeconfig-mode 0640 --write-kubeconfig-group signalink'
 curl -sfL https://get.k3s.io | sh -
 snap install helm --classic

@@ -13,6 +13,8 @@ from signalink_core.errors import ConfigurationError
 NETWORK_PREFIX: Final = 16
 SUBNET_PREFIX: Final = 20
 MAX_ZONES: Final = 2 ** (SUBNET_PREFIX - NETWORK_PREFIX) // 2
+PODS, SERVICES, SERVICES_DNS = "172.30.0.0/16", "172.31.0.0/16", "172.31.0.10"
+"""Of k3s on a machine of our own: its own choice, 10.42.0.0/16, is the network that machine is in as a rule."""
 PRIVATE_SPACES: Final = tuple(IPv4Network(space) for space in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
 
 
@@ -38,6 +40,15 @@ def plan(network: str, zones: Sequence[str]) -> tuple[Zone, ...]:
         )
     blocks = [str(block) for block in whole.subnets(new_prefix=SUBNET_PREFIX)]
     return tuple(Zone(name, blocks[place], blocks[MAX_ZONES + place]) for place, name in enumerate(zones))
+
+
+def taken(network: str) -> str:
+    """The network of k3s that `network` has addresses of; empty when neither has, and for what is no network."""
+    try:
+        asked = IPv4Network(network)
+    except ValueError:
+        return ""
+    return next((used for used in (PODS, SERVICES) if asked.overlaps(IPv4Network(used))), "")
 
 
 def _private_16(network: str) -> IPv4Network:

@@ -41,10 +41,12 @@ def read(section: Section, target: Target, profile: Profile) -> Aws | None:
         alarm_email=section.text("alarmEmail", "", form=r"[^@\s]+@[^@\s]+\.[^@\s]+", expected="an e-mail address"),
         destroy_after_hours=section.whole("destroyAfterHours", 12, least=1, most=720),
         backup_days=section.whole("backupDays", 7, least=0, most=35),
+        deletable=section.flag("deletable", default=False),
         repository=section.text("repository", "", form=r"[A-Za-z0-9-]+/[A-Za-z0-9._-]+", expected="owner/name"),
         source=section.text("source", None if lite else "", form=SOURCE, expected="https:// address of a repository"),
         revision=section.text("revision", "main", form=REVISION, expected="a branch, tag or commit"),
         admins=section.texts("admins", form=ROLE, expected="the ARN of a role or user"),
+        viewers=section.texts("viewers", form=ROLE, expected="the ARN of a role or user"),
         permissions_boundary=section.text(
             "permissionsBoundary", "", form=grants.POLICY_ARN, expected="the ARN of a managed policy"
         ),
@@ -57,6 +59,11 @@ def read(section: Section, target: Target, profile: Profile) -> Aws | None:
         section.refuse("caFile", *wrong)
     if found.zone and not found.domain:
         section.refuse("domain", "the domain of that zone, with zone", "set it")
+    if lite and found.domain and not found.zone:
+        wanted = "the hosted zone of the domain: the machine proves there that the name is its own, for its certificate"
+        section.refuse("zone", wanted, "set it, or remove domain")
+    if twice := sorted(set(found.viewers) & set(found.admins)):
+        section.refuse("viewers", "nobody that admins names too", f"take {twice[0]} out of one of them")
     owner = found.permissions_boundary.partition(":iam::")[2].partition(":")[0]
     if owner not in ("", "aws", found.account or owner):
         wanted = f"a policy of the account {found.account}"

@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any, Final, cast
 
 from signalink_core.errors import ConfigurationError
-from signalink_stacks.lib import cloudconfig, machine, names
+from signalink_stacks.lib import cidrs, cloudconfig, machine, names, registry
 from signalink_stacks.lib.reading import Fault, Section, nearest, shown
 from signalink_stacks.lib.settings import (
     ENGINES,
@@ -18,6 +18,7 @@ from signalink_stacks.lib.settings import (
     PROFILES,
     PROVIDERS,
     TARGETS,
+    Aws,
     BindingSettings,
     ClusterSettings,
     Config,
@@ -36,6 +37,9 @@ PRODUCTION: Final = re.compile(r"(^|[^a-z])prod(uction)?([^a-z]|$)", re.IGNORECA
 PORTS: Final[Mapping[Engine, int]] = {"postgres": 5432, "redis": 6379, "kafka": 9092}
 SECURITY: Final = ("plaintext", "ssl", "sasl_plaintext", "sasl_ssl", "aws_msk_iam")
 MOST_USD: Final = 100_000
+STORAGE_GIB: Final = (1, 16_384)
+VOLUME_GIB: Final = (20, 65_536)
+"""Least and most of a gp3 volume of RDS for PostgreSQL; elsewhere Kubernetes' class decides."""
 
 
 def parse(stack: str, raw: Mapping[str, Any], *, charts: Sequence[str] = ()) -> Config:
@@ -87,12 +91,15 @@ def read(stack: str, raw: Mapping[str, Any], *, charts: Sequence[str] = ()) -> t
         top.refuse("aws", f"nothing with target {target}", "remove it, or set target to eks or aws-lite")
     if target == "aws-lite" and config.aws:
         _machine(config, faults)
+    if target == "eks" and config.aws:
+        _own_registry(config, config.aws.region, faults)
+        _way_in(config, config.aws, faults)
     top.close()
     return config, faults
 
 
 def _machine(config: Config, faults: list[Fault]) -> None:
-    """From 8 GiB on the parts of one machine are pods, so a registry must have their images."""
+    """From 8 GiB on the parts of one machine are pods: a registry must have their images, and pods need addresses."""
     instance = config.aws.instance if config.aws else ""
     try:
         pods = machine.parts(machine.memory_gib(instance)).way == "k3s"
@@ -101,14 +108,34 @@ def _machine(config: Config, faults: list[Fault]) -> None:
             Fault("aws.instance", shown(instance), "a machine with 1 GiB or more", error.next_step or error.detail)
         )
         return
-    if pods and not (config.images.registry and config.images.digests):
+    if not pods:
+        return
+    cidr = config.aws.cidr if config.aws else ""
+    if used := cidrs.taken(cidr):
+        fix = "choose another network such as 10.42.0.0/16; or a machine below 8 GiB"
+        faults.append(Fault("aws.cidr", shown(cidr), f"one without {used}: {instance} runs pods there", fix))
+    if not (config.images.registry and config.images.digests):
         fix = "`signalink images push` writes both to dist/images.json; or choose a machine below 8 GiB"
         expected = f"images.registry and images.digests: {instance} runs pods"
-        faults.append(
-            Fault(
-                "images", "no registry with our images" if not config.images.registry else "no digests", expected, fix
-            )
-        )
+        found = "no digests" if config.images.registry else "no registry with our images"
+        faults.append(Fault("images", found, expected, fix))
+
+
+def _own_registry(config: Config, region: str, faults: list[Fault]) -> None:
+    """On eks every image comes from the stack's own repositories: what was pushed elsewhere is found by no pod."""
+    given, prefix = config.images.registry, registry.prefix(config.stack)
+    if given and not re.fullmatch(rf"{registry.host(region)}/{re.escape(prefix)}", given):
+        expected = f"the stack's own, ACCOUNT.dkr.ecr.{region}.amazonaws.com/{prefix}"
+        fix = f"`make publish REGISTRY=...` with the address that `make registry STACK={config.stack}` says"
+        faults.append(Fault("images.registry", shown(given), expected, fix))
+
+
+def _way_in(config: Config, aws: Aws, faults: list[Fault]) -> None:
+    """Charts are applied by the update that makes the cluster: its API must be reached from where that runs."""
+    if not aws.endpoint_cidrs and not (config.cluster.kubeconfig and config.cluster.context):
+        expected = "who may reach the cluster's API: the same update puts the charts into it"
+        fix = "name the address from which you and the runner go out, as /32; or cluster.kubeconfig and cluster.context"
+        faults.append(Fault("aws.endpointCidrs", "nothing", expected, fix))
 
 
 def _secrets(top: Section, raw: Mapping[str, Any]) -> frozenset[str]:
@@ -158,7 +185,7 @@ def _cluster(section: Section, target: Target) -> ClusterSettings:
         storage_class=section.text("storageClass", "", form=NAME, expected="the name of a StorageClass"),
         ingress=_ingress(section.section("ingress"), target),
         wait=section.flag("wait", default=True),
-        unreachable_ok=section.flag("unreachableOk", default=target == "eks"),
+        unreachable_ok=section.flag("unreachableOk", default=False),
     )
     section.close()
     return found
@@ -192,6 +219,7 @@ def _binding(section: Section, engine: Engine, target: Target, profile: Profile)
     if provider == "aws" and target != "eks":
         section.refuse("provider", f"chart, operator or external with target {target}", "aws needs target eks")
     security = "aws_msk_iam" if provider == "aws" else "sasl_plaintext"
+    least, most = VOLUME_GIB if (provider, engine) == ("aws", "postgres") else STORAGE_GIB
     secret = section.section("secret")
     found = BindingSettings(
         provider=provider,  # type: ignore[arg-type]
@@ -206,7 +234,7 @@ def _binding(section: Section, engine: Engine, target: Target, profile: Profile)
         secret_key=secret.text("key", "", form=r"[-._A-Za-z0-9]{1,253}", expected="a key of that Secret"),
         cidrs=section.texts("cidrs", form=r"[0-9a-fA-F.:]+/\d{1,3}", expected="a network such as 10.0.0.0/16"),
         instance=section.text("instance", "", form=r"(db|cache)\.[a-z0-9]+\.[a-z0-9]+", expected="a machine's type"),
-        storage_gib=section.whole("storageGib", 20, least=1, most=16384),
+        storage_gib=section.whole("storageGib", 20, least=least, most=most),
         replicas=section.whole("replicas", 1, least=1, most=9),
     )
     secret.close()

@@ -3,10 +3,9 @@
 from signalink_stacks.lib.settings import Images
 
 
-def reference(images: Images, repository: str, version: str) -> str:
+def reference(images: Images, registry: str, repository: str, version: str) -> str:
     """`[registry/]repository:tag[@digest]`; `version` is the tag where the stack names none."""
-    host = f"{images.registry}/" if images.registry else ""
-    whole = mapped(images, host + repository)
+    whole = mapped(images, f"{registry}/{repository}" if registry else repository)
     tag = images.tag if images.dev and images.tag else version
     digest = images.digests.get(repository, "")
     return f"{whole}:{tag}" + (f"@{digest}" if digest and not images.dev else "")

@@ -53,6 +53,11 @@ class Image(_Table):
         return self.role == "service"
 
     @property
+    def runs(self) -> bool:
+        """Whether a pod can run it; the base is only built upon."""
+        return self.role != "base"
+
+    @property
     def reference(self) -> str:
         """What an engine is told to run: by digest where it is known, with the tag for people."""
         return f"{self.repository}:{self.tag}" + (f"@{self.digest}" if self.digest else "")

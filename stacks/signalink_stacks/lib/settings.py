@@ -52,7 +52,10 @@ class ClusterSettings:
     ingress: Ingress = Ingress()
     wait: bool = True
     unreachable_ok: bool = False
-    """Forget what is in a cluster that does not answer any more, instead of failing to destroy it."""
+    """Forget what is in a cluster that does not answer, instead of failing: for one that is gone, and never else.
+
+    A refresh from where it is merely not reached would drop everything in it from the state.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,7 @@ class Aws:
     zones: int = 2
     kubernetes: str = "1.35"
     endpoint_cidrs: tuple[str, ...] = ()
-    """Who may reach the cluster's API from outside; nobody but the network itself when empty."""
+    """Who may reach the cluster's API from outside; empty: the stack names a kubeconfig of its own way there."""
     nodes: Nodes = Nodes()
     instance: str = "t3.micro"
     """Of aws-lite."""
@@ -121,6 +124,8 @@ class Aws:
     destroy_after_hours: int = 12
     """aws-lite: the machine ends itself after so long."""
     backup_days: int = 7
+    deletable: bool = False
+    """Nothing of the stack is kept from being deleted any more, in production too: what comes before a destroy."""
     repository: str = ""
     """owner/name on GitHub that may deploy; empty: no pipeline roles."""
     source: str = ""
@@ -129,6 +134,8 @@ class Aws:
     """aws-lite: branch, tag or commit of it."""
     admins: tuple[str, ...] = ()
     """ARNs of roles and users that administer the cluster, besides who made it."""
+    viewers: tuple[str, ...] = ()
+    """ARNs of roles and users that may read everything in the cluster, Secrets too: what a look for drift takes."""
     permissions_boundary: str = ""
     """ARN of the managed policy that bounds every role of the stack; empty: none does."""
     ca_file: str = ""

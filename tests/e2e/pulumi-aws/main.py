@@ -3,12 +3,14 @@
 Needs the `pulumi` CLI and plugins of the wheels' versions; without it says so and ends with 0 (SIGNALINK_REQUIRE=pulumi
 makes that 1). No account is touched where the plugin for AWS is a stand-in, and the last lines say whether it was. The
 stack eks also needs a cluster to put its charts into (KUBECONFIG); without one it is left out. SIZE=small previews it.
-With a domain, what joins pods to target groups is a stand-in too (joined.py): no controller acts in that cluster.
+The restore of RDS needs moto_server on PATH. With a domain, what joins pods to target groups is a stand-in too
+(joined.py): no controller acts in that cluster.
 """
 
 import argparse
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -22,9 +24,12 @@ import yaml
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
+import firstly  # noqa: E402
 import joined  # noqa: E402
 import pluginthreads  # noqa: E402
+import restored  # noqa: E402
 
+from signalink_core.errors import SignalinkError  # noqa: E402
 from signalink_stacks.lib import images  # noqa: E402
 
 ROOT: Final = Path(__file__).resolve().parents[3]
@@ -53,6 +58,15 @@ TLS: Final = {
     "port": 443,
 }
 """Of everything that accepts requests."""
+GUARDS: Final = {"deletionProtection": True, "enableDeletionProtection": True, "forceDelete": False}
+"""Inputs by which AWS, or its provider, refuses to delete something."""
+RUNBOOK: Final = (ROOT / "docs/deployment.md").read_text(encoding="utf-8").partition("## Destroy, then sweep")[2]
+FREEING: Final = [
+    line.removeprefix("$ ").removesuffix("  # aws")
+    for line in RUNBOOK.partition("$ pulumi destroy --stack eks")[0].splitlines()
+    if line.startswith("$ pulumi ")
+]
+"""What comes before the destroy, each with `--stack eks` at its end."""
 STAND_IN: Final = f"sha256:{'a' * 64}"
 """A digest of no image: nothing is pulled where there are no nodes."""
 PLANTED: Final = """
@@ -160,7 +174,12 @@ def what_is_missing() -> str:
 
 def plan(size: str) -> dict[str, Callable[[Engine], str]]:
     """Name -> what shows it."""
-    found: dict[str, Callable[[Engine], str]] = {"refusals": refusals, "aws-lite": aws_lite}
+    found: dict[str, Callable[[Engine], str]] = {
+        "refusals": refusals,
+        "aws-lite": aws_lite,
+        "RDS restored": restore,
+        "the registry of eks first": registry_first,
+    }
     if kubeconfig() is None:
         say("eks: left out: no KUBECONFIG names a cluster for its charts")
         return found
@@ -195,6 +214,37 @@ def aws_lite(engine: Engine) -> str:
     return cycle(engine, "aws-lite")
 
 
+def registry_first(engine: Engine) -> str:
+    """`signalink deploy --only registry`: what a push needs and nothing else, beside what a stack has already."""
+    settings(engine, firstly.STACK, BASE | {"target": "eks", "aws": {"region": "us-east-1"} | firstly.OPEN})
+    engine.run("stack", "init", firstly.STACK)
+    secrets(engine, firstly.STACK)
+    try:
+        return firstly.proven(engine.folder, engine.environment)
+    except (AssertionError, SignalinkError) as error:
+        raise Failed(str(error)) from error
+    finally:
+        engine.run("destroy", "--yes", "--skip-preview", "-s", firstly.STACK)
+
+
+def secrets(engine: Engine, stack: str) -> None:
+    """Made once, as `signalink deploy` does."""
+    words = [sys.executable, "-m", "signalink_stacks.clusters.words", stack, "--folder", str(engine.folder)]
+    done = subprocess.run(words, cwd=ROOT, env=engine.environment, capture_output=True, text=True, timeout=SECONDS)
+    if done.returncode:
+        raise Failed(f"no secrets were made: {done.stderr.strip()}")
+
+
+def restore(engine: Engine) -> str:
+    """RDS under the same name, and another instance: the runbook's way to go on with it."""
+    if missing := restored.missing():
+        return f"left out: {missing}"
+    folder = engine.folder / "restored"
+    folder.mkdir()
+    project(folder, "signalink")
+    return restored.prove(engine, folder)
+
+
 def eks(engine: Engine, profile: str, more: Mapping[str, Any], *, whole: bool) -> str:
     """The cluster with all that AWS runs for it; its charts go to the cluster that KUBECONFIG names."""
     path, context = kubeconfig() or ("", "")
@@ -211,16 +261,38 @@ def eks(engine: Engine, profile: str, more: Mapping[str, Any], *, whole: bool) -
     }
     settings(engine, stack, raw)
     engine.run("stack", "init", stack)
-    words = [sys.executable, "-m", "signalink_stacks.clusters.words", stack, "--folder", str(engine.folder)]
-    done = subprocess.run(words, cwd=ROOT, env=engine.environment, capture_output=True, text=True, timeout=SECONDS)
-    if done.returncode:
-        raise Failed(f"no secrets were made: {done.stderr.strip()}")
+    secrets(engine, stack)
     if whole:
-        said = cycle(engine, stack, lambda: front(engine, stack, context, more) if more else "")
+        said = cycle(engine, stack, lambda: looked(engine, stack, context, more))
         tidy(context, f"e2e-{stack}")
         return said
     engine.run("preview", "-s", stack, "--policy-pack", str(PACK))
     return "previewed with the policy pack"
+
+
+def looked(engine: Engine, stack: str, context: str, more: Mapping[str, Any]) -> str:
+    """What is seen of it while it is up; at last it is made deletable, as the runbook does before a destroy."""
+    seen = [front(engine, stack, context, more)] if more else []
+    return ", ".join([*seen, freed(engine, stack)])
+
+
+def freed(engine: Engine, stack: str) -> str:
+    """By the runbook's own lines; a stand-in of AWS deletes what is protected too, so the state is asked."""
+    before = guarded(engine, stack)
+    for line in FREEING:
+        engine.run(*shlex.split(line)[1:-2], "-s", stack, *(["--yes", "--skip-preview"] if " up " in line else []))
+    if not before or guarded(engine, stack):
+        raise Failed(f"protected before: {sorted(before)}; after {' and '.join(FREEING)}: {guarded(engine, stack)}")
+    return f"{len(before)} protected until it was made deletable"
+
+
+def guarded(engine: Engine, stack: str) -> list[str]:
+    """Names of what AWS would refuse to delete, or Pulumi."""
+    return [
+        each["urn"].rpartition("::")[2]
+        for each in state(engine, stack)
+        if each.get("protect") or any(each.get("inputs", {}).get(key) is value for key, value in GUARDS.items())
+    ]
 
 
 def front(engine: Engine, stack: str, context: str, more: Mapping[str, Any]) -> str:

@@ -43,6 +43,7 @@ class Postgres:
                 standby=ground.prod(config),
                 backup_days=ground.aws(config).backup_days,
                 prod=ground.prod(config),
+                protect=ground.guarded(config),
                 log_days=ground.log_days(config),
                 tags=under.tags,
             ),
@@ -141,7 +142,7 @@ class Kafka:
             user="",
             secret_ref=None,
             database="",
-            grants=_kafka_grants(made.arn),
+            grants=_kafka_grants(made.arn, chartvalues.topic_prefix(config)),
             region=ground.aws(config).region,
             cidrs=(under.network.cidr,),
             security=msk.SECURITY,
@@ -194,17 +195,18 @@ def _administrator(under: ground.Ground, config: Config, made: rds.Rds) -> Admin
     return Administrator(rds.ADMIN, made.admin_secret_arn, statements)
 
 
-def _kafka_grants(arn: pulumi.Output[str]) -> dict[str, tuple[Statement, ...]]:
+def _kafka_grants(arn: pulumi.Output[str], prefix: str) -> dict[str, tuple[Statement, ...]]:
+    """`prefix`: what names of topics and groups begin with, in the charts too."""
     made: dict[str, tuple[Statement, ...]] = {}
     for one in principals.PRINCIPALS.values():
-        shapes = grants.kafka(one.name, cluster_arn=PLACEHOLDER)
+        shapes = grants.kafka(one.name, cluster_arn=PLACEHOLDER, prefix=prefix)
         if shapes:
             made[one.name] = tuple(
-                {**shape.json(), "Resource": arn.apply(_resources(one.name, place))}
+                {**shape.json(), "Resource": arn.apply(_resources(one.name, place, prefix))}
                 for place, shape in enumerate(shapes)
             )
     return made
 
 
-def _resources(principal: str, place: int) -> Callable[[str], list[str]]:
-    return lambda arn: list(grants.kafka(principal, cluster_arn=arn)[place].resources)
+def _resources(principal: str, place: int, prefix: str) -> Callable[[str], list[str]]:
+    return lambda arn: list(grants.kafka(principal, cluster_arn=arn, prefix=prefix)[place].resources)

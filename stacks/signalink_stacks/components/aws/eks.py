@@ -12,6 +12,8 @@ from signalink_stacks.components.aws import nodes
 from signalink_stacks.components.aws.identity import aws_role
 
 ADMIN_POLICY: Final = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
+VIEW_POLICY: Final = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSAdminViewPolicy"
+"""Reads everything, Secrets too: Pulumi's refresh reads those that the stack has."""
 LOG_TYPES: Final = ("api", "audit", "authenticator")
 CLUSTER_POLICIES: Final = ("AmazonEKSClusterPolicy",)
 AUTO_POLICIES: Final = (
@@ -37,6 +39,8 @@ class EksArgs:
     endpoint_cidrs: Sequence[str]
     admins: Sequence[str]
     """ARNs of roles that administer the cluster, besides who made it."""
+    viewers: Sequence[str]
+    """ARNs of roles that read what is in it."""
     mode: Literal["auto", "managed"]
     machine: str
     least: int
@@ -122,8 +126,10 @@ class Eks(pulumi.ComponentResource):
 
     def _admit(self) -> None:
         """Access entries: there is no aws-auth object that somebody could lock everybody out with."""
-        for place, arn in enumerate(self._args.admins):
-            part = f"{self._name}-admin-{place}"
+        admins = [(f"admin-{place}", arn, ADMIN_POLICY) for place, arn in enumerate(self._args.admins)]
+        viewers = [(f"viewer-{place}", arn, VIEW_POLICY) for place, arn in enumerate(self._args.viewers)]
+        for called, arn, policy in [*admins, *viewers]:
+            part = f"{self._name}-{called}"
             entry = aws.eks.AccessEntry(
                 part,
                 cluster_name=self.cluster.name,
@@ -135,7 +141,7 @@ class Eks(pulumi.ComponentResource):
                 f"{part}-policy",
                 cluster_name=self.cluster.name,
                 principal_arn=arn,
-                policy_arn=ADMIN_POLICY,
+                policy_arn=policy,
                 access_scope=aws.eks.AccessPolicyAssociationAccessScopeArgs(type="cluster"),
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[entry]),
             )

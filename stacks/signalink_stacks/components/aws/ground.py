@@ -17,6 +17,8 @@ from signalink_stacks.components.contracts import ClusterOutputs
 from signalink_stacks.lib.settings import Aws, Config
 
 PROD_LOG_DAYS, LAB_LOG_DAYS = 90, 7
+PROD_KEY_DAYS, LAB_KEY_DAYS = 30, 7
+"""For so long a deleted key can be had back, and with it what it encrypted, as the last snapshot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,17 @@ def prod(config: Config) -> bool:
     return config.environment == "prod"
 
 
+def guarded(config: Config) -> bool:
+    """Whether AWS is to refuse the deletion of what cannot be made again."""
+    return prod(config) and not aws(config).deletable
+
+
 def log_days(config: Config) -> int:
     return PROD_LOG_DAYS if prod(config) else LAB_LOG_DAYS
+
+
+def key_days(config: Config) -> int:
+    return PROD_KEY_DAYS if prod(config) else LAB_KEY_DAYS
 
 
 def watch(under: Ground, part: str, alarms: Sequence[Alarm]) -> Watch:

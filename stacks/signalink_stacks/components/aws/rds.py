@@ -7,6 +7,8 @@ from typing import Final
 import pulumi
 import pulumi_aws as aws
 
+from signalink_stacks.lib.config import VOLUME_GIB
+
 VERSION: Final = "18"
 FAMILY: Final = f"postgres{VERSION}"
 AUTHORITY: Final = "rds-ca-rsa2048-g1"
@@ -22,7 +24,7 @@ SETTINGS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class RdsArgs:
-    """`prod`: nothing can be deleted by mistake, and deleting leaves a last snapshot."""
+    """`prod`: deleting leaves a last snapshot, and what it kept of backups. `protect`: AWS refuses to delete it."""
 
     identifier: str
     subnet_ids: Sequence[pulumi.Input[str]]
@@ -34,6 +36,7 @@ class RdsArgs:
     """A second instance in another zone that takes over."""
     backup_days: int
     prod: bool
+    protect: bool
     log_days: int
     tags: Mapping[str, str]
 
@@ -79,6 +82,20 @@ class Rds(pulumi.ComponentResource):
         self.register_outputs({"host": self.host})
 
 
+def last_snapshot(args: RdsArgs) -> pulumi.Output[str]:
+    """A name that no stack after this one takes: it ends as the id of the key that the snapshot is encrypted with."""
+    return pulumi.Output.from_input(args.key_arn).apply(lambda arn: f"{args.identifier}-last-{arn.rpartition('-')[2]}")
+
+
+def most_gib(gib: int) -> int:
+    """How far a volume grows by itself: to five times of it, and not at all (the same) where AWS leaves it no space.
+
+    A ceiling less than a tenth above the volume is refused there.
+    """
+    most = min(gib * 5, VOLUME_GIB[1])
+    return most if most * 10 >= gib * 11 else gib
+
+
 def _instance(
     name: str,
     args: RdsArgs,
@@ -93,7 +110,7 @@ def _instance(
         engine_version=VERSION,
         instance_class=args.machine,
         allocated_storage=args.storage_gib,
-        max_allocated_storage=args.storage_gib * 5,
+        max_allocated_storage=most_gib(args.storage_gib),
         storage_type="gp3",
         storage_encrypted=True,
         kms_key_id=args.key_arn,
@@ -110,9 +127,9 @@ def _instance(
         port=PORT,
         backup_retention_period=args.backup_days,
         copy_tags_to_snapshot=True,
-        deletion_protection=args.prod,
+        deletion_protection=args.protect,
         skip_final_snapshot=not args.prod,
-        final_snapshot_identifier=f"{args.identifier}-last" if args.prod else None,
+        final_snapshot_identifier=last_snapshot(args) if args.prod else None,
         delete_automated_backups=not args.prod,
         auto_minor_version_upgrade=True,
         enabled_cloudwatch_logs_exports=["postgresql"],

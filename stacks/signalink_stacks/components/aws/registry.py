@@ -1,4 +1,4 @@
-"""Owns the registry: a repository per image that a pod can run, whose tags never move."""
+"""Owns the registry: a repository per image that a pod can run, whose tags never move but for those of signatures."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,8 +11,9 @@ from signalink_stacks.lib import registry
 
 @dataclass(frozen=True, slots=True)
 class RegistryArgs:
-    """`names`: repository of an image -> its name here (`lib.registry.repositories`)."""
+    """`prefix`: what the names here begin with; `names`: repository of an image -> its name (`lib.registry`)."""
 
+    prefix: str
     names: Mapping[str, str]
     key_arn: pulumi.Input[str]
     keep: bool
@@ -21,7 +22,7 @@ class RegistryArgs:
 
 
 class Registry(pulumi.ComponentResource):
-    """ECR repositories. `host` is what images are pulled from; `urls`: repository of an image -> its address."""
+    """ECR repositories. `address`, with an image's repository behind it, is where that is pushed and pulled from."""
 
     def __init__(self, name: str, args: RegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("signalink:aws:Registry", name, None, opts)
@@ -30,14 +31,20 @@ class Registry(pulumi.ComponentResource):
             made = self._repository(f"{name}-{repository.replace('/', '-')}", called, args)
             self.urls[repository] = made.repository_url
         first = next(iter(self.urls.values()), pulumi.Output.from_input(""))
-        self.host = first.apply(lambda url: url.partition("/")[0])
-        self.register_outputs({"host": self.host})
+        host = first.apply(lambda url: url.partition("/")[0])
+        self.address = pulumi.Output.concat(host, "/", args.prefix)
+        self.register_outputs({"address": self.address})
 
     def _repository(self, part: str, called: str, args: RegistryArgs) -> aws.ecr.Repository:
         made = aws.ecr.Repository(
             part,
             name=called,
-            image_tag_mutability="IMMUTABLE",
+            image_tag_mutability="IMMUTABLE_WITH_EXCLUSION",
+            image_tag_mutability_exclusion_filters=[
+                aws.ecr.RepositoryImageTagMutabilityExclusionFilterArgs(
+                    filter=registry.SIGNATURES, filter_type="WILDCARD"
+                )
+            ],
             image_scanning_configuration=aws.ecr.RepositoryImageScanningConfigurationArgs(scan_on_push=True),
             encryption_configurations=[
                 aws.ecr.RepositoryEncryptionConfigurationArgs(encryption_type="KMS", kms_key=args.key_arn)

@@ -36,10 +36,8 @@ class EksCluster:
         provider, budget, account = _begin(config)
         opts = pulumi.ResourceOptions(providers=[provider], depends_on=[budget])
         called = names.name(config.stack, "cluster")
+        vault, kept = _registry(config, account, opts)
         network = Network("network", _network(config, provider, mine), opts)
-        vault = Vault("vault", VaultArgs(names.name(config.stack, "data"), account, settings.region, mine), opts)
-        repositories = registry.repositories(images.load(), names.name(config.stack, "images"))
-        kept = Registry("registry", RegistryArgs(repositories, vault.key_arn, ground.prod(config), mine), opts)
         made = eks.Eks("eks", _eks(config, called, network, vault, mine), opts)
         rung = NoticeArgs(names.name(config.stack, "alarms"), settings.alarm_email, vault.key_arn, mine)
         under = ground.Ground(provider, budget, account, network, vault, kept, made, Notice("alarms", rung, opts), mine)
@@ -51,12 +49,22 @@ class EksCluster:
             storage_class=config.cluster.storage_class or ("auto-ebs" if settings.nodes.mode == "auto" else "gp2"),
             ingress=config.cluster.ingress,
             identity="pod-identity",
-            registry=kept.host,
+            registry=kept.address,
             arch=settings.architecture,
             unreachable_ok=config.cluster.unreachable_ok,
             resource=made.cluster,
             cloud=under,
         )
+
+
+def first(config: Config) -> dict[str, pulumi.Input[Any]]:
+    """What must be there before images can be pushed: the registry, and what it stands on. Nothing else of the stack.
+
+    The same resources by the same names as `EksCluster` has them; who runs it targets them alone.
+    """
+    provider, budget, account = _begin(config)
+    _, kept = _registry(config, account, pulumi.ResourceOptions(providers=[provider], depends_on=[budget]))
+    return {"registry": kept.address}
 
 
 def backing(engine: Engine) -> "bindings.Provider":
@@ -112,7 +120,7 @@ def edge(
             ports=ports,
             key_arn=under.vault.key_arn,
             log_days=ground.log_days(config),
-            protect=ground.prod(config),
+            protect=ground.guarded(config),
             tags=under.tags,
         ),
         under.options(),
@@ -148,7 +156,7 @@ def lite(config: Config) -> dict[str, pulumi.Input[Any]]:
     """The stack of one machine."""
     settings, mine = ground.aws(config), tags.tags(config)
     provider, budget, _ = _begin(config)
-    first = boot.Boot(
+    script = boot.Boot(
         parts=machine.parts(machine.memory_gib(settings.instance)),
         source=settings.source,
         revision=settings.revision,
@@ -169,7 +177,7 @@ def lite(config: Config) -> dict[str, pulumi.Input[Any]]:
             zone_name=_zones(provider, 1)[0],
             instance=settings.instance,
             architecture=settings.architecture,
-            boot=first,
+            boot=script,
             open_to=settings.endpoint_cidrs,
             expires=config.expires,
             tags=mine,
@@ -183,6 +191,16 @@ def lite(config: Config) -> dict[str, pulumi.Input[Any]]:
         "url": f"https://{settings.domain}" if settings.domain else "http://localhost:8000",
         "reach": pulumi.Output.concat("aws ssm start-session --target ", made.instance_id, " ", forward),
     }
+
+
+def _registry(config: Config, account: pulumi.Output[str], opts: pulumi.ResourceOptions) -> tuple[Vault, Registry]:
+    """Repositories of every image that a pod of the stack can run, and the key of what is in them."""
+    mine, prefix = tags.tags(config), registry.prefix(config.stack)
+    called = names.name(config.stack, "data")
+    vault = Vault("vault", VaultArgs(called, account, ground.aws(config).region, mine, ground.key_days(config)), opts)
+    repositories = registry.repositories(images.load(), prefix)
+    args = RegistryArgs(prefix, repositories, vault.key_arn, ground.guarded(config), mine)
+    return vault, Registry("registry", args, opts)
 
 
 def _begin(config: Config) -> tuple[aws.Provider, Budget, pulumi.Output[str]]:
@@ -237,12 +255,13 @@ def _eks(config: Config, called: str, network: Network, vault: Vault, mine: Mapp
         key_arn=vault.key_arn,
         endpoint_cidrs=settings.endpoint_cidrs,
         admins=settings.admins,
+        viewers=settings.viewers,
         mode=settings.nodes.mode,
         machine=settings.nodes.type,
         least=settings.nodes.least,
         most=settings.nodes.most,
         architecture=settings.architecture,
-        protect=ground.prod(config),
+        protect=ground.guarded(config),
         log_days=ground.log_days(config),
         tags=mine,
     )

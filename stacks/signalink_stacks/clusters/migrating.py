@@ -1,0 +1,44 @@
+"""Owns the refusal of migrations as hooks: `signalink up` waits for pods, which wait for the hooks. Pure.
+
+Helm runs a hook after an install only when all pods are ready, with `--wait`; Pulumi runs no hook at all.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+import yaml
+
+from signalink_core.errors import ConfigurationError
+
+HOOK: Final = "hook"
+SET: Final = re.compile(r"(?:^|,)\s*([-a-zA-Z0-9]+)\.migrations\.mode=([^,]*)")
+"""In the text of one `--set`, which may hold several."""
+
+
+def require_jobs(texts: Sequence[str], settings: Sequence[str]) -> None:
+    """ConfigurationError when the values, files first, leave a chart with `migrations.mode: hook`."""
+    modes: dict[str, str] = {}
+    for number, text in enumerate(texts, 1):
+        try:
+            modes |= _of_file(yaml.safe_load(text))
+        except yaml.YAMLError as error:
+            raise ConfigurationError(
+                f"File {number} of --values is no YAML: {error}", next_step="`chart: {key: value}`"
+            ) from error
+    for each in settings:
+        modes |= dict(SET.findall(each))
+    wrong = sorted(chart for chart, mode in modes.items() if mode == HOOK)
+    if wrong:
+        raise ConfigurationError(
+            f"{wrong[0]}.migrations.mode is hook: `signalink up` waits until all pods are ready, and these wait for "
+            "the schemas that a hook would bring only afterwards.",
+            next_step="leave it at job, the default; or install by `helm install` without --wait.",
+        )
+
+
+def _of_file(found: Any) -> dict[str, str]:
+    """Chart -> mode, of one file of values; what is no table is somebody else's to refuse."""
+    tables = found.items() if isinstance(found, dict) else ()
+    migrations = {chart: its.get("migrations") for chart, its in tables if isinstance(its, dict)}
+    return {chart: str(its["mode"]) for chart, its in migrations.items() if isinstance(its, dict) and "mode" in its}
