@@ -50,6 +50,13 @@ def public_urls(config: Config) -> dict[str, str]:
     return {"api": base, "gateway": socket, "analytics": base, "notifications": base}
 
 
+def reachable(config: Config) -> bool:
+    """Whether anybody comes in by those addresses: at the cloud only by a domain, and to one machine only if let in."""
+    if config.target == "aws-lite":
+        return bool(config.aws and config.aws.domain and config.aws.endpoint_cidrs)
+    return config.target != "eks" or bool(config.cluster.ingress.base_url or (config.aws and config.aws.domain))
+
+
 def images(config: Config) -> Values:
     """Of the table `global`: where images come from."""
     found = config.images

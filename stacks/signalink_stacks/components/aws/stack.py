@@ -188,6 +188,7 @@ def lite(config: Config) -> dict[str, pulumi.Input[Any]]:
     return {
         "instance": made.instance_id,
         "parts": made.said,
+        "urls": chartvalues.public_urls(config) if chartvalues.reachable(config) else {},
         "url": f"https://{settings.domain}" if settings.domain else "http://localhost:8000",
         "reach": pulumi.Output.concat("aws ssm start-session --target ", made.instance_id, " ", forward),
     }
