@@ -130,4 +130,4 @@ def test_a_cluster_that_refuses_is_told(cluster: Path) -> None:
 
 def test_a_stack_at_the_cloud_is_asked_by_its_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     stack = Graph("eks", "eks", "lite", (CHART, PROVIDER))
-    assert "no address" in promises.of(stack, lambda _: None)({"urls": {}})
+    assert "no addresses" in promises.of(stack, lambda _: None)({})

@@ -185,5 +185,27 @@ def test_an_address_that_never_answers_is_named(answers: list[Any]) -> None:
     assert promises.answering(0, lambda _: None)({"urls": {"api": "http://api"}}) == "http://api answers 503."
 
 
-def test_a_stack_without_addresses_keeps_no_promise() -> None:
-    assert "no address" in promises.answering(0)({"urls": {}})
+def test_outputs_that_say_nothing_of_addresses_keep_no_promise() -> None:
+    assert "no addresses" in promises.answering(0)({})
+
+
+def test_a_stack_that_nobody_reaches_is_not_asked_and_that_is_said(answers: list[Any]) -> None:
+    """Else every deployment of aws-lite and of eks without a domain ended as failed, and went back."""
+    said: list[str] = []
+    assert promises.answering(0, say=said.append)({"urls": {}}) == ""
+    assert len(said) == 1 and "nobody reaches the stack from outside" in said[0]
+
+
+def test_a_name_whose_records_are_still_to_be_written_is_told_and_not_waited_for(answers: list[Any]) -> None:
+    answers += [503]
+    said: list[str] = []
+    urls = {"api": "https://chat.example.invalid", "analytics": "https://chat.example.invalid"}
+    records = ["chat.example.invalid CNAME internal-0.elb.amazonaws.com"]
+    assert promises.answering(0, say=said.append)({"urls": urls, "records": records}) == ""
+    assert said == [
+        "promises: chat.example.invalid is not asked, it has no DNS record yet."
+        " Next: write those of the output `records`"
+    ]
+    assert "answers 503" in promises.answering(0)({"urls": urls, "records": []})
+    known = {"urls": {"api": "http://localhost"}, "records": records}
+    assert promises.answering(0)(known) == "http://localhost answers 503."

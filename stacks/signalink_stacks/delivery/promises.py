@@ -1,8 +1,14 @@
-"""Owns what a deployed stack must do before it counts as deployed: addresses answer, or its charts' Jobs succeed."""
+"""Owns what a deployed stack must do before it counts as deployed: addresses answer, or its charts' Jobs succeed.
 
+A stack that nobody reaches from outside has no address to ask: then the update itself, which waits for its pods or its
+machine, is all there is, and that is said.
+"""
+
+import socket
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -14,27 +20,45 @@ PROVIDER: Final = "pulumi:providers:kubernetes"
 NAMED: Final = ("kind", "existing")
 """Targets whose cluster is reached by a context of the stack, and whose addresses may be nowhere but there."""
 SECONDS: Final = 300.0
+BOOT_SECONDS: Final = 1500.0
+"""Of a machine that installs everything at its first start."""
 PAUSE: Final = 3.0
 PATH: Final = "/healthz"
 Wait = Callable[[float], None]
+Say = Callable[[str], None]
 
 
-def of(stack: Graph, say: Callable[[str], None]) -> Callable[[Mapping[str, Any]], str]:
+def of(stack: Graph, say: Say) -> Callable[[Mapping[str, Any]], str]:
     """What a stack promises: on a cluster that it names, what its charts do; elsewhere, that its addresses answer."""
     provider = next((each for each in stack.resources if each.type == PROVIDER and each.inputs.get("context")), None)
     if provider is None or stack.target not in NAMED:
-        return answering()
+        return answering(BOOT_SECONDS if stack.target == "aws-lite" else SECONDS, say=say)
     access = Access(str(provider.inputs.get("kubeconfig") or ""), str(provider.inputs["context"]))
     return lambda _: hooks.promise(hooks.charts(stack.resources), access, say)
 
 
-def answering(seconds: float = SECONDS, wait: Wait = time.sleep) -> Callable[[Mapping[str, Any]], str]:
-    """A promise: each http address in the output `urls` answers below 500 within so many seconds."""
+def silent(_: str) -> None:
+    """For who asks for the answer alone."""
+
+
+def answering(
+    seconds: float = SECONDS, wait: Wait = time.sleep, say: Say = silent
+) -> Callable[[Mapping[str, Any]], str]:
+    """A promise: each http address in the output `urls` answers below 500 within so many seconds.
+
+    Kept, and told, where `urls` is there and empty, and of names whose `records` somebody else must write first.
+    """
 
     def promise(outputs: Mapping[str, Any]) -> str:
-        urls = [url for url in dict(outputs.get("urls") or {}).values() if str(url).startswith("http")]
+        if "urls" not in outputs:
+            return "The stack's outputs name no addresses (`urls`)."
+        urls = [url for url in dict(outputs["urls"] or {}).values() if str(url).startswith("http")]
         if not urls:
-            return "The stack's outputs name no address."
+            say("promises: none asked, nobody reaches the stack from outside; the update waited for what it made")
+        unwritten = {url for url in urls if outputs.get("records") and not resolves(url)}
+        for host in sorted({str(urlsplit(url).hostname) for url in unwritten}):
+            say(f"promises: {host} is not asked, it has no DNS record yet. Next: write those of the output `records`")
+        urls = [url for url in urls if url not in unwritten]
         ends = time.monotonic() + seconds
         problems = {url: problem for url in urls if (problem := ask(url))}
         while problems and time.monotonic() < ends:
@@ -43,6 +67,14 @@ def answering(seconds: float = SECONDS, wait: Wait = time.sleep) -> Callable[[Ma
         return "; ".join(f"{url} {problem}" for url, problem in problems.items()) + "." if problems else ""
 
     return promise
+
+
+def resolves(url: str) -> bool:
+    """Whether anybody's DNS knows the host of an address."""
+    try:
+        return bool(socket.getaddrinfo(urlsplit(url).hostname, None))
+    except OSError:
+        return False
 
 
 def ask(url: str) -> str:

@@ -13,7 +13,7 @@ def deploy(site: Site, bindings: Bindings, apps: dict[str, Release]) -> dict[str
     """The stack's outputs: addresses, where things are, names of Secrets; no value of one."""
     config = site.config
     found: dict[str, Any] = {
-        "urls": chartvalues.public_urls(config),
+        "urls": chartvalues.public_urls(config) if chartvalues.reachable(config) else {},
         "namespace": site.cluster.namespace,
         "services": sorted(apps),
         "bindings": {
@@ -29,8 +29,9 @@ def deploy(site: Site, bindings: Bindings, apps: dict[str, Release]) -> dict[str
     if config.target == "eks":
         found["registry"] = site.cluster.registry
         found |= cloud.aws().edge(site.cluster, config, _ports(site), list(apps.values()))
-    elif config.cluster.ingress.mode == "none":
-        forward = f"kubectl --context {config.cluster.context} -n {site.cluster.namespace} port-forward"
+    if config.cluster.ingress.mode == "none" or not found["urls"]:
+        named = f"--context {config.cluster.context} " if config.cluster.context else ""
+        forward = f"kubectl {named}-n {site.cluster.namespace} port-forward"
         found["reach"] = [
             f"{forward} service/{config.release}-{name} {port}:{port}" for name, port in chartvalues.PORTS.items()
         ]
