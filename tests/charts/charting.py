@@ -131,11 +131,11 @@ def _cached(chart: str, values: str, release: str) -> Rendered:
     return render_folder(whole_charts() / chart, json.loads(values), release)
 
 
-def render_folder(folder: Path, values: Values, release: str = RELEASE) -> Rendered:
+def render_folder(folder: Path, values: Values, release: str = RELEASE, namespace: str = NAMESPACE) -> Rendered:
     """Any whole chart, by Helm as a library. Raises Refused."""
     chart = helm_python.Chart.load(folder)
     try:
-        found = chart.render(values, name=release, namespace=NAMESPACE)
+        found = chart.render(values, name=release, namespace=namespace)
     except helm_python.HelmError as error:
         raise Refused(str(error)) from error
     finally:

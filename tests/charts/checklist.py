@@ -279,7 +279,9 @@ def h15_metadata(subject: Subject) -> list[str]:
             found.append(f"{kind} {name}: labels {missing}")
         if kind not in CLUSTER_WIDE and one["metadata"].get("namespace") != NAMESPACE:
             found.append(f"{kind} {name}: namespace {one['metadata'].get('namespace')}")
-        if len(name) > 63 or not re.fullmatch(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", name):
+        if len(name) > (253 if kind in CLUSTER_WIDE else 63) or not re.fullmatch(
+            r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", name
+        ):
             found.append(f"{kind} {name}: no legal name")
     return found
 

@@ -45,6 +45,9 @@ MODES: dict[str, Values] = {
     },
 }
 
+ADDRESSES = {"gateway": "ws://chat.example.org/v1/socket"}
+"""What people type where it is not a page."""
+
 
 def h11_checksums(chart: str, render: Render) -> list[str]:
     """The two checksums change when, and only when, what they are named after changes."""
@@ -99,7 +102,7 @@ def h13_monitors(chart: str, render: Render) -> list[str]:
 
 
 def h16_ingress(chart: str, render: Render) -> list[str]:
-    """Every way in renders, and leads to the port http of the Service."""
+    """Every way in renders, leads to the port http of the Service, which takes its name; the notes say where it is."""
     found = []
     for mode, values in MODES.items():
         rendered = render(chart, values)
@@ -110,9 +113,18 @@ def h16_ingress(chart: str, render: Render) -> list[str]:
             continue
         names = re.findall(r'"backend(?:Refs)?":.*?"name": "([^"]+)"', json.dumps(ways))
         found += [f"{mode}: leads to {name}" for name in names if name != service["metadata"]["name"]]
-        address = "http://chat.example.org/" if ways else "kubectl --namespace"
+        address = ADDRESSES.get(chart, "http://chat.example.org/") if ways else "kubectl --namespace"
         found += [] if address in rendered.notes else [f"{mode}: the notes name no {address}"]
+        (hosts,) = [
+            one["value"] for _, each in containers(rendered.of("Deployment")) for one in each["env"] if _hosts(one)
+        ]
+        if ("chat.example.org" in hosts.split(",")) != bool(ways):
+            found.append(f"{mode}: the service answers to {hosts}")
     return found
+
+
+def _hosts(variable: dict[str, Any]) -> bool:
+    return bool(variable["name"].endswith("_HOSTS"))
 
 
 def h18_rendered(chart: str, render: Render) -> list[str]:

@@ -58,6 +58,37 @@ def test_the_notes_warn_when_a_policy_keeps_those_out_who_were_to_come_in(values
         assert ("ipBlock: {cidr: ADDRESSES/BITS}" in notes) is warned
 
 
+WAY: Values = {"mode": "ingress", "host": "chat.example.org", "tlsSecret": "chat-tls"}
+TOLD = {"api": "https://chat.example.org", "gateway": "wss://chat.example.org/v1/socket"}
+
+
+@pytest.mark.parametrize("name", ["api", "gateway"])
+@pytest.mark.parametrize(
+    ("urls", "warned"),
+    [
+        ({}, True),
+        (TOLD, False),
+        ({name: url.replace("s:", ":") for name, url in TOLD.items()}, True),
+        ({name: url.replace(".org", ".org:8443") for name, url in TOLD.items()}, False),
+        ({name: url.replace("chat", "old") for name, url in TOLD.items()}, True),
+    ],
+)
+def test_the_notes_say_what_people_type_and_warn_when_they_are_told_another_address(
+    name: str, urls: dict[str, str], warned: bool
+) -> None:
+    values = {"ingress": WAY, "global": {"publicUrls": urls}}
+    alone = render(name, values).notes
+    whole = render(UMBRELLA, {name: {"ingress": WAY}, "global": values["global"]}).notes
+    for notes in (alone, whole):
+        assert (f"Address: {TOLD[name]}" in notes) or (not warned and f"Address: {urls[name]}" in notes)
+        assert (f"WARNING: global.publicUrls.{name} is" in notes) is warned
+        assert (f"      {name}: {TOLD[name]}\n" in notes) is warned
+
+
+def test_an_address_that_people_are_not_told_needs_none() -> None:
+    assert "WARNING" not in render("analytics", {"ingress": WAY, "global": {"publicUrls": {"analytics": ""}}}).notes
+
+
 def test_the_notes_of_the_whole_say_where_people_go_and_how_promises_are_shown() -> None:
     notes = render(UMBRELLA).notes
     for service, port in {"api": 8000, "gateway": 8001, "analytics": 8003, "notifications": 8004}.items():

@@ -133,6 +133,23 @@ REFUSED_BY_TEMPLATES: list[tuple[Values, str]] = [
         {"secrets": {"externalSecret": {"enabled": True, "store": {"name": "v"}, "remoteKey": "k"}}},
         "externalSecret.enabled: this cluster does not have external-secrets.io/v1",
     ),
+    *(
+        (
+            {"global": {"bindings": {engine: {key: value}}}},
+            f"global.bindings.{engine}.{key} is {text}: the {engine} of our",
+        )
+        for engine, key, value, text in [
+            ("postgres", "port", 6000, "6000"),
+            ("postgres", "database", "foo", "foo"),
+            ("postgres", "tls", True, "true"),
+            ("redis", "port", 6380, "6380"),
+            ("redis", "tls", True, "true"),
+        ]
+    ),
+    (
+        {"bindings": {"postgres": {"port": 6000}}},
+        "global.bindings.postgres.port is 6000: the postgres of our own chart has",
+    ),
 ]
 
 
@@ -140,6 +157,21 @@ REFUSED_BY_TEMPLATES: list[tuple[Values, str]] = [
 def test_what_only_a_template_can_see_is_refused_with_the_key(values: Values, message: str) -> None:
     with pytest.raises(Refused, match=re.escape(message)):
         render("api", values)
+
+
+@pytest.mark.parametrize("security", ["plaintext", "sasl_ssl", "aws_msk_iam"])
+def test_a_kafka_of_our_own_chart_speaks_as_it_does(security: str) -> None:
+    with pytest.raises(Refused, match=f"global.bindings.kafka.security is {security}: the kafka of our own chart has"):
+        render("relay", {"global": {"bindings": {"kafka": {"security": security}}}})
+
+
+def test_what_our_own_charts_cannot_be_another_provider_can() -> None:
+    others = {
+        "postgres": {"provider": "external", "host": "db", "port": 6000, "database": "foo", "tls": True},
+        "redis": {"provider": "external", "host": "cache", "port": 6380, "tls": True},
+    }
+    text = render("api", {"global": {"bindings": others}}).text
+    assert "@db:6000/foo" in text and "rediss://api@cache:6380/0" in text
 
 
 def schemas() -> dict[str, composed.Schema]:

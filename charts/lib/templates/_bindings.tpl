@@ -49,12 +49,26 @@
 {{- end }}
 {{- end }}
 
+{{/* Refuses what our own chart of a backing service cannot be: it has one port and one database, and no TLS. (list . "postgres") */}}
+{{- define "signalink-lib.ownBinding" -}}
+{{- $what := index . 1 -}}
+{{- $binding := include "signalink-lib.binding" . | fromYaml -}}
+{{- $only := dict "postgres" (dict "port" 5432 "database" "signalink" "tls" false) "redis" (dict "port" 6379 "tls" false) "kafka" (dict "security" "sasl_plaintext") -}}
+{{- if and (eq $binding.provider "chart") (not $binding.host) (not $binding.brokers) -}}
+{{- range $key, $value := index $only $what -}}
+{{- $given := index $binding $key -}}
+{{- if ne (toString $given) (toString $value) }}{{ fail (printf "global.bindings.%s.%s is %v: the %s of our own chart has %v and nothing else; leave it out, or name another provider and its address" $what $key $given $what $value) }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
 {{/* How a principal proves who it is: (list . "postgres" principal). What iam needs is asked for here. */}}
 {{- define "signalink-lib.env.signin" -}}
 {{- $top := index . 0 -}}
 {{- $what := index . 1 -}}
 {{- $binding := include "signalink-lib.binding" (list $top $what) | fromYaml -}}
 {{- $key := printf "global.bindings.%s" $what -}}
+{{- include "signalink-lib.ownBinding" (list $top $what) -}}
 {{- if eq $binding.auth "iam" }}
 {{- if eq $binding.provider "chart" }}{{ fail (printf "%s.auth is iam: the %s of our own chart knows passwords only; name another provider" $key $what) }}{{ end }}
 {{- if not $binding.tls }}{{ fail (printf "%s.tls is false: with auth iam tokens would travel in clear; set it to true" $key) }}{{ end }}
@@ -102,6 +116,7 @@
 {{- define "signalink-lib.env.kafka" -}}
 {{- $name := (include "signalink-lib.service" . | fromYaml).name -}}
 {{- $binding := include "signalink-lib.binding" (list . "kafka") | fromYaml -}}
+{{- include "signalink-lib.ownBinding" (list . "kafka") -}}
 - name: SIGNALINK_KAFKA_BOOTSTRAP
   value: {{ include "signalink-lib.brokers" . | quote }}
 - name: SIGNALINK_KAFKA_SECURITY

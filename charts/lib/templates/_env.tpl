@@ -114,11 +114,13 @@
 {{- end }}
 {{- end }}
 
-{{/* Every name a pod of this cluster may call the service by. */}}
+{{/* Every name the service may be called by: those that pods of this cluster use, and the one its way in is for. */}}
 {{- define "signalink-lib.hosts" -}}
 {{- $name := include "signalink-lib.fullname" . -}}
 {{- $in := printf "%s.%s" $name .Release.Namespace -}}
-{{ list $name $in (printf "%s.svc" $in) (printf "%s.svc.%s" $in .Values.global.clusterDomain) | join "," }}
+{{- $hosts := list $name $in (printf "%s.svc" $in) (printf "%s.svc.%s" $in .Values.global.clusterDomain) -}}
+{{- if ne .Values.ingress.mode "none" }}{{ $hosts = append $hosts .Values.ingress.host | uniq }}{{ end -}}
+{{ join "," $hosts }}
 {{- end }}
 
 {{/* Namespaces that the operator looks after, by commas; empty: all. */}}

@@ -24,7 +24,7 @@ helm.sh/chart: {{ printf "%s-%s" $top.Chart.Name $top.Chart.Version | replace "+
 {{- $name := include "signalink-lib.name" $top -}}
 {{- $component := $name -}}
 {{- if gt (len .) 1 }}{{ $component = index . 1 | default $name }}{{ end -}}
-name: {{ include "signalink-lib.fullname" $top }}{{ if gt (len .) 2 }}{{ index . 2 }}{{ end }}
+name: {{ include "signalink-lib.suffixed" (list $top (ternary (last .) "" (gt (len .) 2))) }}
 namespace: {{ $top.Release.Namespace }}
 labels:
   {{- include "signalink-lib.labels" (list $top $component) | nindent 2 }}

@@ -17,7 +17,7 @@
 {{ .Values.nameOverride | default .Chart.Name }}
 {{- end }}
 
-{{/* (list release name): <release>-<name>, at most 45 characters so that suffixes still fit in 63; a long release is cut and told apart by its hash. */}}
+{{/* (list release name): <release>-<name>, at most 45 characters so that most suffixes still fit in 63; a long release is cut and told apart by its hash. */}}
 {{- define "signalink-lib.nameIn" -}}
 {{- $release := index . 0 -}}
 {{- $name := index . 1 -}}
@@ -31,6 +31,16 @@
 
 {{- define "signalink-lib.fullname" -}}
 {{ .Values.fullnameOverride | default (include "signalink-lib.nameIn" (list .Release.Name (include "signalink-lib.name" .))) }}
+{{- end }}
+
+{{/* (list . suffix): the full name and a suffix; one that would pass the 63 characters of a label is cut and told apart by its hash. */}}
+{{- define "signalink-lib.suffixed" -}}
+{{- $full := include "signalink-lib.fullname" (index . 0) -}}
+{{- $suffix := index . 1 -}}
+{{- if gt (add (len $full) (len $suffix)) 63 -}}
+{{- $full = printf "%s-%s" (trunc (sub 54 (len $suffix) | max 1 | int) $full | trimSuffix "-" | trimSuffix ".") (sha256sum $full | trunc 8) -}}
+{{- end -}}
+{{ $full }}{{ $suffix }}
 {{- end }}
 
 {{/* (list . "api"): the full name of another chart of this release. */}}

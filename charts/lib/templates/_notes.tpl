@@ -4,7 +4,7 @@
 {{- $service := .Values.service -}}
 {{- $url := index .Values.global.publicUrls (include "signalink-lib.service" . | fromYaml).name | default (printf "http://localhost:%d" (int .Values.ports.http)) -}}
 {{- if ne .Values.ingress.mode "none" -}}
-Address: {{ if .Values.ingress.tlsSecret }}https{{ else }}http{{ end }}://{{ .Values.ingress.host }}{{ .Values.ingress.path }}
+{{- include "signalink-lib.wayIn" . }}
 {{- else if ne $service.type "ClusterIP" -}}
 Address: {{ $url }} is what people are told; the port that leads there:
   kubectl --namespace {{ .Release.Namespace }} get service {{ $name }}-public
@@ -20,6 +20,28 @@ WARNING: nobody comes in by {{ $service.type }} where policies are enforced, for
     httpFrom:
       - namespaceSelector: {}
       - ipBlock: {cidr: ADDRESSES/BITS}
+{{- end }}
+{{- end }}
+
+{{/* The address that an Ingress or a route leads to, and a warning where global.publicUrls tells people another one. */}}
+{{- define "signalink-lib.wayIn" -}}
+{{- $s := include "signalink-lib.service" . | fromYaml -}}
+{{- $in := .Values.ingress -}}
+{{- $own := dict "scheme" "http" "path" "" -}}
+{{- range $s.peers }}{{ if eq .name $s.name }}{{ $own = . }}{{ end }}{{ end -}}
+{{- $secure := and (eq $in.mode "ingress") (ne $in.tlsSecret "") -}}
+{{- $url := printf "%s%s://%s%s" $own.scheme (ternary "s" "" $secure) $in.host $own.path -}}
+{{- $told := index .Values.global.publicUrls $s.name | default "" -}}
+{{- $same := and (eq (urlParse $told).hostname $in.host) (or (not $secure) (hasPrefix (printf "%ss:" $own.scheme) $told)) -}}
+Address: {{ ternary $told $url $same }}{{ if not $own.path }}{{ $in.path }}{{ end }}
+{{- if and $told (not $same) }}
+
+WARNING: global.publicUrls.{{ $s.name }} is {{ $told }}, which is not where this leads. The page is told that address
+{{- if eq $s.name "api" }}, and only a page that
+was opened there may open sockets{{ end }}. Say where people go:
+  global:
+    publicUrls:
+      {{ $s.name }}: {{ $url }}
 {{- end }}
 {{- end }}
 

@@ -106,11 +106,13 @@
 {{- end }}
 {{- end }}
 
-{{/* What signs in to Postgres as the owner of the schemas: (list . passwordSecret) */}}
+{{/* What signs in to Postgres as the owner of the schemas, by default from the Secret that has the others' words: (list . passwordSecret) */}}
 {{- define "signalink-lib.ownerSources" -}}
 {{- $top := index . 0 -}}
-{{- if ne (include "signalink-lib.binding" (list $top "postgres") | fromYaml).auth "iam" }}
-{{ include "signalink-lib.secretSource" (list $top (index . 1) "postgres" "postgres-owner") }}
+{{- $binding := include "signalink-lib.binding" (list $top "postgres") | fromYaml -}}
+{{- if ne $binding.auth "iam" }}
+{{- $secret := dict "name" ((index . 1).name | default $binding.passwordSecret.name) "key" (index . 1).key }}
+{{ include "signalink-lib.secretSource" (list $top $secret "postgres" "postgres-owner") }}
 {{- end }}
 {{- include "signalink-lib.caSource" (list $top "postgres") }}
 {{- end }}

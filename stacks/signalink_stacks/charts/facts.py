@@ -82,6 +82,13 @@ def of_observer(chart: str, observer: Facts, exporters: Iterable[int], everyone:
     return facts
 
 
+def of_umbrella(everyone: Iterable[ServiceManifest]) -> Facts:
+    """files/parts.yaml: at which ports charts of a release find each other, and whose words a backing service holds."""
+    ports = {manifest.name: {"http": manifest.ports.http, "metrics": manifest.ports.metrics} for manifest in everyone}
+    found = {name: {port: number for port, number in own.items() if number} for name, own in ports.items()}
+    return {"ports": found, "engines": ENGINES}
+
+
 def needed_by(name: str, everyone: Iterable[ServiceManifest]) -> list[str]:
     return sorted(manifest.name for manifest in everyone if name in manifest.needs)
 

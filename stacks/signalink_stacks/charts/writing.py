@@ -177,6 +177,7 @@ class Checkout:
             "values.yaml": texts.values_yaml(schema),
             "values.schema.json": _json(schema),
             "README.md": texts.readme("signalink", description, schema, {"Charts": rows}, texts.upgrade_of_all()),
+            "files/parts.yaml": FIRST_LINES + yaml.safe_dump(facts.of_umbrella(self.manifests), sort_keys=False),
         }
 
 
