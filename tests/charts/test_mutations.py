@@ -124,7 +124,7 @@ DAMAGES = [
     ),
     library("H14", "image", '@%s" $name (ternary', '%s" $name (ternary'),
     library("H14", "image", '{{ $image.pullPolicy | default "Always" }}', "IfNotPresent"),
-    library("H15", "labels", "namespace: {{ $top.Release.Namespace }}\n", ""),
+    library("H15", "labels", "namespace: {{ $top.Release.Namespace | quote }}\n", ""),
     library("H15", "labels", "app.kubernetes.io/part-of: signalink\n", ""),
     library("H16", "notes", "Address: {{ $url }} after", "At: {{ $url }} after"),
     library(
