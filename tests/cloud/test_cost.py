@@ -153,13 +153,13 @@ def fake_python(root: Path, script: str) -> Path:
 
 WHO = ["owner=ada", "expires=never", "aws.endpointCidrs=[203.0.113.7/32]"]
 EDGE = ["aws.domain=chat.example.org", "aws.zone=Z123456"]
-LITE = 73 + 91.104 + 4.80 + 32.85 + 3.65 + 23.36 + 29.20 + 23.36 + 2.30 + 1.00 + 1.06 + 0.30
+LITE = 73 + 91.104 + 90 * 0.08 + 32.85 + 3.65 + 23.36 + 29.20 + 23.36 + 2.30 + 1.00 + 1.06 + 0.40
 FULL = LITE + 36.50 + 547.50 + 52 * 0.0015 * 730 + 1.20
 EDGE_USD = 2 * 16.425 + 2 * 0.005 * 730 + 1.00 + 0.53 + 1.90
 PROGRAM: dict[str, tuple[str, list[str], float]] = {
     # machine, address, 20 GB
     "aws-lite": ("aws-lite", ["aws.source=https://example.org/x"], 7.592 + 3.65 + 1.60),
-    # control plane, nodes and their 60 GB, NAT and address, caches, endpoints, databases and 20 GB, key, logs, alarms
+    # control plane, nodes and their 90 GB, NAT and address, caches, endpoints, databases and 20 GB, key, logs, alarms
     "lite": ("eks", [], LITE),
     # a NAT with its address in the second zone as well; MSK with 52 partitions and 12 alarms
     "full": ("eks", ["profile=full"], FULL),

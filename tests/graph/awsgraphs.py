@@ -6,7 +6,7 @@ from typing import Any
 
 from signalink_stacks.graph import recording
 from signalink_stacks.graph.__main__ import stand_ins
-from signalink_stacks.graph.recording import Registration
+from signalink_stacks.graph.recording import Recorder, Registration
 from signalink_stacks.lib import config
 
 OPEN_TO = ["203.0.113.7/32"]
@@ -31,9 +31,14 @@ def stack(name: str) -> Graph:
 
 def recorded(raw: Mapping[str, Any], called: str = "") -> Graph:
     """One graph; the words it needs are stand-ins. `called`: the stack's name, where it is not its target's."""
+    return recorder(raw, called).found
+
+
+def recorder(raw: Mapping[str, Any], called: str = "") -> Recorder:
+    """The same with what was asked of the cloud besides."""
     name = called or str(raw["target"])
     words = stand_ins(config.parse(name, raw))
-    return recording.record(name, {**raw, "secrets": words}).found
+    return recording.record(name, {**raw, "secrets": words})
 
 
 def of(graph: Graph, kind: str) -> Graph:

@@ -11,8 +11,8 @@ from signalink_stacks.lib import consumers, words
 from signalink_stacks.lib.images import root
 
 WATCHED = {
-    "postgres-watch-postgres-disk", "postgres-watch-postgres-cpu", "redis-watch-redis-memory", "edge-watch-http-errors",
-    "edge-watch-sockets-errors", "edge-watch-pages-errors",
+    "postgres-watch-postgres-disk", "postgres-watch-postgres-cpu", "redis-watch-redis-memory-1",
+    "redis-watch-redis-memory-2", "edge-watch-http-errors", "edge-watch-sockets-errors", "edge-watch-pages-errors",
     *(f"edge-watch-{service}-{what}" for service in ("api", "gateway", "analytics", "notifications")
       for what in ("errors", "unhealthy", "gone", "slow")),
 }  # fmt: skip
@@ -54,6 +54,19 @@ def test_alarms_of_a_load_balancer_name_it_and_the_group_of_its_service() -> Non
     gone = found["edge-watch-api-gone"]
     assert (gone["comparisonOperator"], gone["treatMissingData"]) == ("LessThanThreshold", "breaching")
     assert found["edge-watch-api-unhealthy"]["treatMissingData"] == "notBreaching"
+
+
+@pytest.mark.parametrize(("replicas", "environment", "nodes"), [(1, "local", 1), (1, "prod", 2), (3, "prod", 3)])
+def test_memory_is_watched_on_each_node_of_the_cache(replicas: int, environment: str, nodes: int) -> None:
+    """ElastiCache publishes the metric by node: an alarm on the name of the group never rings."""
+    graph = recorded(STACKS["eks-lite"] | {"environment": environment, "bindings": {"redis": {"replicas": replicas}}})
+    (group,) = [each.inputs for each in of(graph, "ReplicationGroup")]
+    assert group["numCacheClusters"] == nodes and "numNodeGroups" not in group, "names of nodes are of one shard"
+    found = [each.inputs for each in of(graph, "MetricAlarm") if each.inputs["namespace"] == "AWS/ElastiCache"]
+    assert [each["metricName"] for each in found] == ["DatabaseMemoryUsagePercentage"] * nodes
+    assert [each["dimensions"] for each in found] == [
+        {"CacheClusterId": f"{group['replicationGroupId']}-00{number}"} for number in range(1, nodes + 1)
+    ]
 
 
 def test_a_service_is_slow_by_its_own_slo() -> None:

@@ -4,10 +4,10 @@ import json
 
 import awsgraphs
 import pytest
-from awsgraphs import ON_EKS, STACKS, of, recorded
+from awsgraphs import ON_EKS, STACKS, of, recorded, recorder
 
 from signalink_stacks.graph.recording import Registration
-from signalink_stacks.lib import routes
+from signalink_stacks.lib import chartvalues, prices, routes
 from signalink_stacks.lib.images import root
 
 MOST_VALUES = 5
@@ -83,3 +83,31 @@ def test_the_longest_name_of_a_stack_leaves_every_name_within_what_aws_takes(sta
             lengths += 1
             assert len(each.inputs["name"]) <= most, each.inputs["name"]
     assert lengths >= (4 if stack == "aws-lite" else 14)
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_no_subnet_is_in_a_zone_that_eks_is_not_in(stack: str) -> None:
+    asked = [args for token, args in recorder(STACKS[stack]).cloud.asked if "getAvailabilityZones" in token]
+    assert asked
+    for args in asked:
+        assert args["excludeZoneIds"] == ["use1-az3", "usw1-az2", "cac1-az3"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "architecture", "ami"),
+    [("t3.medium", "amd64", "AL2023_x86_64_STANDARD"), ("t4g.medium", "arm64", "AL2023_ARM_64_STANDARD")],
+)
+def test_nodes_have_an_image_of_their_own_architecture(kind: str, architecture: str, ami: str) -> None:
+    """Of theirs, whatever the key of aws-lite says."""
+    machines = {"nodes": {"type": kind}, "instance": "t4g.micro"}
+    raw = chartvalues.merged(STACKS["eks-lite"], {"images": {"architecture": architecture}, "aws": machines})
+    (group,) = of(recorded(raw), "NodeGroup")
+    assert (group.inputs["instanceTypes"], group.inputs["amiType"]) == ([kind], ami)
+
+
+def test_disks_of_nodes_are_priced_as_large_as_they_are_made() -> None:
+    (template,) = of(awsgraphs.stack("eks-lite"), "LaunchTemplate")
+    (group,) = of(awsgraphs.stack("eks-lite"), "NodeGroup")
+    (disk,) = template.inputs["blockDeviceMappings"]
+    (price,) = [each for each in prices.load().of(group.type) if each.besides]
+    assert price.quantity(group.inputs) == group.inputs["scalingConfig"]["desiredSize"] * disk["ebs"]["volumeSize"]

@@ -30,6 +30,23 @@ def test_a_way_out_has_a_door_at_its_other_end() -> None:
         assert reached == {target for target in targets if target != doors.WORLD}
 
 
+def test_the_group_of_the_cluster_has_every_door_of_nodes_but_the_one_within() -> None:
+    again = {(door.group, door.source, door.first, door.last) for door in doors.of_cluster()}
+    named = {"nodes": doors.CLUSTER}
+    assert again == {
+        (named.get(door.group, door.group), named.get(door.source, door.source), door.first, door.last)
+        for door in doors.TABLE
+        if "nodes" in (door.group, door.source) and door.group != door.source
+    }
+    assert {group for group, source, *_ in again if source == doors.CLUSTER} == {
+        "postgres",
+        "redis",
+        "kafka",
+        "endpoints",
+    }
+    assert {source for group, source, *_ in again if group == doors.CLUSTER} == {"alb", "internal"}
+
+
 def test_the_load_balancers_reach_the_ports_that_services_have() -> None:
     manifests = [load(path) for path in root().glob("services/*/service.toml")]
     public = {manifest.ports.http for manifest in manifests if manifest.ports.http is not None}

@@ -40,6 +40,16 @@ def test_memory_follows_from_the_name(instance: str, gib: float) -> None:
     assert machine.memory_gib(instance) == gib
 
 
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [("t3.medium", "amd64"), ("t4g.medium", "arm64"), ("m7gd.large", "arm64"), ("c7gn.xlarge", "arm64"),
+     ("im4gn.large", "arm64"), ("a1.large", "arm64"), ("g4dn.xlarge", "amd64"), ("g5g.xlarge", "arm64"),
+     ("m7i-flex.large", "amd64"), ("t3a.large", "amd64"), ("x2iedn.large", "amd64")],
+)  # fmt: skip
+def test_the_architecture_follows_from_the_family(kind: str, expected: str) -> None:
+    assert machine.architecture(kind) == expected
+
+
 @pytest.mark.parametrize("instance", ["m7i.large", "t3", "t3.huge", "micro", "t3.xxlarge"])
 def test_memory_that_is_not_in_the_name_is_not_guessed(instance: str) -> None:
     with pytest.raises(ConfigurationError, match="not known here"):

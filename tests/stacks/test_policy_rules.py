@@ -19,6 +19,7 @@ MACHINE, TEMPLATE = "aws:ec2/instance:Instance", "aws:ec2/launchTemplate:LaunchT
 CLUSTER, NAMESPACE = "aws:eks/cluster:Cluster", "kubernetes:core/v1:Namespace"
 DEPLOYMENT, DOMAIN = "kubernetes:apps/v1:Deployment", "aws:apigatewayv2/domainName:DomainName"
 FRONT, POLICY = "aws:lb/listener:Listener", "aws:iam/rolePolicy:RolePolicy"
+VOLUMES = "kubernetes:storage.k8s.io/v1:StorageClass"
 NEEDS = {"requests": {"cpu": "1m", "memory": "1Mi"}, "limits": {"memory": "1Mi"}}
 
 
@@ -44,6 +45,8 @@ PASSING: list[tuple[str, str, dict[str, Any]]] = [
     ("P03", DATABASE, {"storageEncrypted": True}),
     ("P03", TEMPLATE, {"blockDeviceMappings": [{"ebs": {"encrypted": "true"}}]}),
     ("P03", CLUSTER, {"encryptionConfig": {"resources": ["secrets"]}}),
+    ("P03", VOLUMES, {"provisioner": "ebs.csi.aws.com", "parameters": {"encrypted": "true"}}),
+    ("P03", VOLUMES, {"provisioner": "rancher.io/local-path"}),
     ("P04", FRONT, {"protocol": "HTTPS", "sslPolicy": "ELBSecurityPolicy-TLS13-1-2-2021-06"}),
     ("P04", FRONT, {"protocol": "HTTP", "defaultActions": [{"type": "redirect"}]}),
     ("P04", CACHE, {"transitEncryptionEnabled": True, "transitEncryptionMode": "required"}),
@@ -84,6 +87,7 @@ FAILING: list[tuple[str, str, dict[str, Any], str]] = [
     ("P03", TEMPLATE, {}, "disk of the machines is not encrypted"),
     ("P03", "aws:ecr/repository:Repository", {"encryptionConfigurations": [{"encryptionType": "AES256"}]}, "KMS"),
     ("P03", "aws:ebs/volume:Volume", {}, "the volume is not encrypted"),
+    ("P03", VOLUMES, {"provisioner": "ebs.csi.eks.amazonaws.com", "parameters": {}}, "a volume of a pod is not"),
     ("P03", CLUSTER, {}, "a Secret is not encrypted"),
     ("P04", FRONT, {"protocol": "HTTP", "defaultActions": [{"type": "forward"}]}, "accepts HTTP without TLS"),
     ("P04", FRONT, {"protocol": "HTTPS", "sslPolicy": "ELBSecurityPolicy-TLS-1-0-2015-04"}, "old TLS"),

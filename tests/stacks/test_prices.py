@@ -25,7 +25,7 @@ EKS = [
     Resource("aws:eks/cluster:Cluster", "cluster", {"version": "1.34"}),
     Resource(
         "aws:eks/nodeGroup:NodeGroup", "nodes",
-        {"instanceTypes": ["t3.medium"], "scalingConfig": {"desiredSize": 3}, "diskSize": 20},
+        {"instanceTypes": ["t3.medium"], "scalingConfig": {"desiredSize": 3}},
     ),
     Resource("aws:ec2/natGateway:NatGateway", "nat", {}),
     Resource("aws:ec2/eip:Eip", "nat-address", {}),
@@ -46,15 +46,15 @@ CASES: dict[Profile, tuple[list[Resource], float]] = {
     "small": ([Resource("kubernetes:helm.sh/v4:Chart", "signalink", {})], 0.0),
     # machine, address, 20 GB
     "aws-lite": (LITE, by_hand(0.0104 * 730, 0.005 * 730, 20 * 0.08)),
-    # control plane, 3 nodes, their 60 GB, NAT and its address, 2 balancers, 2 addresses, database, its 20 GB, cache
+    # control plane, 3 nodes, their 90 GB, NAT and its address, 2 balancers, 2 addresses, database, its 20 GB, cache
     "lite": (
         EKS,
-        by_hand(73, 3 * 0.0416 * 730, 60 * 0.08, 32.85, 3.65, 2 * 16.425, 7.30, 11.68, 2.30, 11.68),
+        by_hand(73, 3 * 0.0416 * 730, 90 * 0.08, 32.85, 3.65, 2 * 16.425, 7.30, 11.68, 2.30, 11.68),
     ),
     # the same and MSK Serverless with the 52 partitions of our topics at 0.0015 an hour
     "full": (
         FULL,
-        by_hand(73, 3 * 0.0416 * 730, 60 * 0.08, 32.85, 3.65, 2 * 16.425, 7.30, 11.68, 2.30, 11.68)
+        by_hand(73, 3 * 0.0416 * 730, 90 * 0.08, 32.85, 3.65, 2 * 16.425, 7.30, 11.68, 2.30, 11.68)
         + by_hand(547.50, 52 * 0.0015 * 730),
     ),
 }

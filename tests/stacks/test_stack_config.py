@@ -154,6 +154,11 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     (aws(alarmEmail="ada"), "aws.alarmEmail: found 'ada', expected an e-mail address"),
     (aws(destroyAfterHours=0), "aws.destroyAfterHours: found 0, expected a whole number from 1 to 720"),
     (aws(backupDays=36), "aws.backupDays: found 36, expected a whole number from 0 to 35"),
+    (aws(nodes={"type": "t4g.medium"}), "aws.nodes.type: found 't4g.medium', expected machines of amd64, as images.architecture says, not of arm64; fix: choose such a type, or build the images on arm64 and set images.architecture to arm64"),
+    (EKS | {"images": {"architecture": "arm64"}}, "aws.nodes.type: found 't3.medium', expected machines of arm64"),
+    (aws(nodes={"mode": "auto", "type": "t4g.medium"}) | {"images": {"architecture": "arm64"}}, "aws.nodes.mode: found 'auto', expected machines of arm64, as images.architecture says, not of amd64"),
+    (LITE | {"aws": LITE["aws"] | {"instance": "t4g.large"}}, "aws.instance: found 't4g.large', expected machines of amd64"),
+    (EXISTING | {"images": {"architecture": "i386"}}, "images.architecture: found 'i386', expected one of amd64, arm64"),
     (aws(deletable="soon"), "aws.deletable: found 'soon', expected true or false"),
     (aws(repository="x"), "aws.repository: found 'x', expected owner/name"),
     (aws(vpc="x"), "aws.vpc: found 'x', expected a known key"),
@@ -224,6 +229,14 @@ def test_eks_lite_runs_kafka_by_its_chart_and_full_by_msk() -> None:
         for profile in ("lite", "full")
     }
     assert providers == {"lite": ["aws", "aws", "chart"], "full": ["aws", "aws", "aws"]}
+
+
+def test_machines_and_images_of_one_architecture_go_together() -> None:
+    arm = {"images": {"architecture": "arm64"}}
+    assert config.read("lab", aws(nodes={"type": "t4g.medium"}) | arm)[1] == []
+    assert config.read("lab", aws(nodes={"mode": "auto", "type": "t4g.medium"}))[1] == []
+    small = LITE | {"aws": LITE["aws"] | {"instance": "t4g.micro"}}
+    assert config.read("lab", small)[1] == [], "what is no image is built on the machine itself"
 
 
 def test_a_way_of_ones_own_to_the_cluster_needs_no_open_one() -> None:

@@ -28,7 +28,7 @@ class ChartService:
         chart = words.CHARTS[self.engine]
         keys = words.of_engine(self.site.materials.root, self.engine)
         secret = self.site.secret(chart, f"{config.release}-{chart}-auth", {key: key for key in keys})
-        own = chartvalues.of_engine(config, chart, secret.name)
+        own = chartvalues.of_engine(cluster.storage_class, chart, secret.name)
         release = self.site.release(chart, own, {}, [secret])
         host, port = self.site.host(chart), PORTS[self.engine]
         return Binding(

@@ -37,6 +37,8 @@ class ClusterOutputs:
     unreachable_ok: bool
     resource: pulumi.Resource | None = None
     """What the cluster is in this program, for `deleted_with` and `depends_on`; None where it was there before."""
+    ready: tuple[pulumi.Resource, ...] = ()
+    """What is made in it before anything else."""
     cloud: Any = None
     """What only the components of that cloud read: its network, its account. None elsewhere."""
 

@@ -50,15 +50,20 @@ class Registration:
 
 
 class Echo(mocks.Mocks):
-    """Every resource has its inputs as outputs, and an id. `answers`: token of a function -> what it returns."""
+    """Every resource has its inputs as outputs, and an id. `answers`: token of a function -> what it returns.
+
+    `asked`: functions that were called, with their arguments.
+    """
 
     def __init__(self, answers: Mapping[str, Mapping[str, Any]]) -> None:
         self.answers = answers
+        self.asked: list[tuple[str, dict[str, Any]]] = []
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         return f"{args.name}-id", {**args.inputs, **cloud.outputs(args.typ, args.name, args.inputs)}
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+        self.asked.append((args.token, dict(args.args)))
         return dict(self.answers.get(args.token, args.args)), []
 
 
@@ -66,7 +71,8 @@ class Recorder(mocks.MockMonitor):
     """Pulumi's mock monitor, which also keeps the requests."""
 
     def __init__(self, answers: Mapping[str, Mapping[str, Any]] | None = None) -> None:
-        super().__init__(Echo(answers or cloud.ANSWERS))
+        self.cloud = Echo(answers or cloud.ANSWERS)
+        super().__init__(self.cloud)
         self.found: list[Registration] = []
         self.outputs: dict[str, Any] = {}
 

@@ -12,11 +12,12 @@ def deploy(materials: Materials) -> Site:
     """A namespace in which everything else is put."""
     config = materials.config
     provider = _provider(config.target)
-    outside = Site(materials, provider.provision(config))
+    given = provider.provision(config)
+    outside = Site(materials, given, given.ready)
     namespace = Namespace("platform", NamespaceArgs(config.cluster.namespace, outside.labels), outside.options())
     documents = tuple(chartfolder.definitions(materials.root))
     definitions = Definitions("definitions", DefinitionsArgs(documents, tags.SHARED), outside.options())
-    return Site(materials, outside.cluster, (namespace, definitions))
+    return Site(materials, given, (*given.ready, namespace, definitions))
 
 
 def _provider(target: str) -> Cluster:

@@ -44,7 +44,8 @@ def deploy(site: Site, bindings: Bindings) -> Platform:
 def _observer(site: Site, chart: str, values: Mapping[str, Any]) -> Release:
     """What watches; with a Secret of its own where it asks for a word."""
     keys = words.of_observer(site.materials.root, chart)
+    own = chartvalues.volume(site.cluster.storage_class) if OBSERVERS[chart].get("size") else {}
     if not keys:
-        return site.release(chart, {}, values)
+        return site.release(chart, own, values)
     secret = site.secret(chart, f"{site.config.release}-{chart}-auth", {key: key for key in keys})
-    return site.release(chart, {"auth": {"existingSecret": secret.name}}, values, [secret])
+    return site.release(chart, own | {"auth": {"existingSecret": secret.name}}, values, [secret])

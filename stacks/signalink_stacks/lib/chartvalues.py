@@ -123,9 +123,12 @@ def ingress(config: Config, name: str) -> Values:
     return {"ingress": found}
 
 
-def of_engine(config: Config, chart: str, secret: str) -> Values:
+def of_engine(storage_class: str, chart: str, secret: str) -> Values:
     """What the program sets in the chart of a backing service."""
     found: Values = {"auth": {"existingSecret": secret}}
-    if chart != "valkey" and config.cluster.storage_class:
-        found["persistence"] = {"storageClass": config.cluster.storage_class}
-    return found
+    return found if chart == "valkey" else found | volume(storage_class)
+
+
+def volume(storage_class: str) -> Values:
+    """Of every chart with a claim: the class of its volume, where the cluster's default is not meant."""
+    return {"persistence": {"storageClass": storage_class}} if storage_class else {}

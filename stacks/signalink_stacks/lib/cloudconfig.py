@@ -4,9 +4,9 @@ Owns which of its keys may stand together; `config` puts it beside the others.
 """
 
 import ipaddress
-from typing import Final
+from typing import Final, Literal
 
-from signalink_stacks.lib import authorities, grants
+from signalink_stacks.lib import authorities, grants, machine
 from signalink_stacks.lib.reading import Section
 from signalink_stacks.lib.settings import Aws, Nodes, Profile, Target
 
@@ -26,6 +26,7 @@ def read(section: Section, target: Target, profile: Profile) -> Aws | None:
         return None
     lite = target == "aws-lite"
     instance = section.text("instance", "t3.micro", form=MACHINE, expected="a machine's type such as t3.micro")
+    nodes = _nodes(section.section("nodes"))
     found = Aws(
         region=section.text("region", None, form=REGION, expected="a region such as us-east-1"),
         account=section.text("account", "", form=r"\d{12}", expected="12 digits in quotes"),
@@ -35,9 +36,9 @@ def read(section: Section, target: Target, profile: Profile) -> Aws | None:
         zones=section.whole("zones", 1 if lite else 2, least=1 if lite else 2, most=3),
         kubernetes=section.text("kubernetes", "1.35", form=r"1\.\d{2}", expected="a minor version in quotes"),
         endpoint_cidrs=section.texts("endpointCidrs", form=CIDR, expected="a network such as 203.0.113.7/32"),
-        nodes=_nodes(section.section("nodes")),
+        nodes=nodes,
         instance=instance,
-        architecture="arm64" if instance.split(".")[0].endswith(("g", "gd", "gn")) else "amd64",
+        architecture=_architecture(instance if lite else nodes.type, auto=not lite and nodes.mode == "auto"),
         alarm_email=section.text("alarmEmail", "", form=r"[^@\s]+@[^@\s]+\.[^@\s]+", expected="an e-mail address"),
         destroy_after_hours=section.whole("destroyAfterHours", 12, least=1, most=720),
         backup_days=section.whole("backupDays", 7, least=0, most=35),
@@ -69,6 +70,11 @@ def read(section: Section, target: Target, profile: Profile) -> Aws | None:
         wanted = f"a policy of the account {found.account}"
         section.refuse("permissionsBoundary", wanted, "a boundary is of the role's own account")
     return found
+
+
+def _architecture(kind: str, *, auto: bool) -> Literal["amd64", "arm64"]:
+    """Of the machines that run our code. Auto Mode's built-in pool for workloads is of amd64 alone."""
+    return "amd64" if auto else machine.architecture(kind)
 
 
 def _nodes(section: Section) -> Nodes:

@@ -92,6 +92,8 @@ def read(stack: str, raw: Mapping[str, Any], *, charts: Sequence[str] = ()) -> t
     if target == "aws-lite" and config.aws:
         _machine(config, faults)
     if target == "eks" and config.aws:
+        kind = "aws.nodes.mode" if config.aws.nodes.mode == "auto" else "aws.nodes.type"
+        _fits(config, kind, "auto" if config.aws.nodes.mode == "auto" else config.aws.nodes.type, faults)
         _own_registry(config, config.aws.region, faults)
         _way_in(config, config.aws, faults)
     top.close()
@@ -110,6 +112,7 @@ def _machine(config: Config, faults: list[Fault]) -> None:
         return
     if not pods:
         return
+    _fits(config, "aws.instance", instance, faults)
     cidr = config.aws.cidr if config.aws else ""
     if used := cidrs.taken(cidr):
         fix = "choose another network such as 10.42.0.0/16; or a machine below 8 GiB"
@@ -119,6 +122,15 @@ def _machine(config: Config, faults: list[Fault]) -> None:
         expected = f"images.registry and images.digests: {instance} runs pods"
         found = "no digests" if config.images.registry else "no registry with our images"
         faults.append(Fault("images", found, expected, fix))
+
+
+def _fits(config: Config, key: str, found: str, faults: list[Fault]) -> None:
+    """An image of one architecture does not start on a machine of another."""
+    machines, images = (config.aws.architecture if config.aws else ""), config.images.architecture
+    if machines != images:
+        expected = f"machines of {images}, as images.architecture says, not of {machines}"
+        fix = f"choose such a type, or build the images on {machines} and set images.architecture to {machines}"
+        faults.append(Fault(key, shown(found), expected, fix))
 
 
 def _own_registry(config: Config, region: str, faults: list[Fault]) -> None:
@@ -267,6 +279,7 @@ def _images(section: Section, target: Target) -> Images:
         registry=section.text("registry", "", form=r"[A-Za-z0-9.:/_-]+", expected="a registry's host and path"),
         tag=section.text("tag", "", form=r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", expected="a tag"),
         dev=section.flag("dev", default=target == "kind"),
+        architecture=section.choice("architecture", ("amd64", "arm64"), "amd64"),  # type: ignore[arg-type]
         map=_strings(section, "map", section.mapping("map")),
         digests=_strings(section, "digests", digests),
     )

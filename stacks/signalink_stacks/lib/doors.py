@@ -5,7 +5,7 @@ public load balancer.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 WORLD: Final = "0.0.0.0/0"
@@ -29,6 +29,11 @@ class Door:
     @property
     def from_group(self) -> bool:
         return "/" not in self.source
+
+    @property
+    def origin(self) -> str:
+        """Where it leads from, as a part of a name."""
+        return self.source if self.from_group else "world"
 
 
 GROUPS: Final[Mapping[str, str]] = {
@@ -64,6 +69,20 @@ OUT: Final[Mapping[str, tuple[str, ...]]] = {
     "nodes": (WORLD,),
 }
 """Group -> where it may open connections to. Groups without an entry answer and never call: they get no rule out."""
+
+
+CLUSTER: Final = "cluster"
+"""The group that EKS makes with a cluster: of its own network interfaces, and of every node of Auto Mode."""
+
+
+def of_cluster(table: tuple[Door, ...] = TABLE) -> list[Door]:
+    """The doors of nodes, once more for CLUSTER. Within that group, and out of it, EKS lets everything through."""
+    named = {"nodes": CLUSTER}
+    return [
+        replace(door, group=named.get(door.group, door.group), source=named.get(door.source, door.source))
+        for door in table
+        if "nodes" in (door.group, door.source) and door.group != door.source
+    ]
 
 
 def inside() -> dict[str, str]:

@@ -57,6 +57,15 @@ class Statement:
         return body | ({"Condition": dict(self.conditions)} if self.conditions else {})
 
 
+AUTO_VOLUMES: Final = Statement(
+    "TagVolumes",
+    ("ec2:CreateVolume",),
+    ("arn:aws:ec2:*:*:volume/*",),
+    {"StringEquals": {"aws:RequestTag/eks:eks-cluster-name": "${aws:PrincipalTag/eks:eks-cluster-name}"}},
+)
+"""Of the role of a cluster with Auto Mode: AWS's own policies let it make volumes with its tags and no others."""
+
+
 def document(statements: Iterable[Statement]) -> dict[str, Any]:
     """An IAM policy."""
     return {"Version": VERSION, "Statement": [statement.json() for statement in statements]}

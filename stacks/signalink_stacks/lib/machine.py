@@ -31,6 +31,12 @@ class Parts:
         return f"{', '.join(self.runs)} run; {', '.join(self.missing)} do not: they need {self.enough_gib} GiB"
 
 
+def architecture(kind: str) -> Literal["amd64", "arm64"]:
+    """Of a type such as m7gd.large: Graviton has a g behind the generation; a1 was the first."""
+    family = kind.partition(".")[0]
+    return "arm64" if family == "a1" or re.fullmatch(r"[a-z]+\d+[a-z]*g[a-z]*", family) else "amd64"
+
+
 def memory_gib(instance: str) -> float:
     """GiB of a machine of the T family. ConfigurationError for any other: its figure is not in the name."""
     family, _, size = instance.partition(".")

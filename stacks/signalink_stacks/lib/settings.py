@@ -86,6 +86,8 @@ class Images:
     registry: str = ""
     tag: str = ""
     dev: bool = False
+    architecture: Literal["amd64", "arm64"] = "amd64"
+    """What our images were built on, and run on: each is of one architecture."""
     map: Mapping[str, str] = field(default_factory=dict)
     digests: Mapping[str, str] = field(default_factory=dict)
 
@@ -119,6 +121,7 @@ class Aws:
     instance: str = "t3.micro"
     """Of aws-lite."""
     architecture: Literal["amd64", "arm64"] = "amd64"
+    """Of the machines that run our code: `instance`, or the nodes."""
     alarm_email: str = ""
     """Who the budget's alarm writes to."""
     destroy_after_hours: int = 12

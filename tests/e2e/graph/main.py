@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 PYTHON = ROOT / ".venv-stacks/bin/python"
-FEWEST = 140
+FEWEST = 270
 
 
 def main() -> int:

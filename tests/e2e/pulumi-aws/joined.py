@@ -18,6 +18,8 @@ GROUP: Final[Mapping[Mode, tuple[str, str]]] = {
 """How nodes are run -> API group and version of its TargetGroupBinding."""
 SERVICES: Final = ("analytics", "api", "gateway", "notifications")
 SECONDS: Final = 120
+CLASS, POLICIES = "signalink-gp3", "amazon-vpc-cni"
+PROVISIONERS: Final[Mapping[Mode, str]] = {"auto": "ebs.csi.eks.amazonaws.com", "managed": "ebs.csi.aws.com"}
 
 
 def kind(mode: Mode) -> str:
@@ -75,3 +77,15 @@ def bindings(context: str, mode: Mode, namespace: str) -> dict[str, str]:
     """Service -> ARN of the target group that its pods would join."""
     items = json.loads(kubectl(context, "get", kind(mode), "--namespace", namespace, "--output", "json"))["items"]
     return {each["spec"]["serviceRef"]["name"]: each["spec"]["targetGroupARN"] for each in items}
+
+
+def fitted(context: str, mode: Mode) -> str:
+    """Whether the API server took the class of volumes, and with Auto Mode the switch of network policies."""
+    made = json.loads(kubectl(context, "get", "storageclass", CLASS, "--output", "json"))
+    said = (made["provisioner"], made["parameters"].get("encrypted"))
+    if said != (PROVISIONERS[mode], "true"):
+        raise RuntimeError(f"the class {CLASS} is {said}")
+    names = json.loads(kubectl(context, "get", "configmap", "--namespace", "kube-system", "--output", "json"))["items"]
+    if (POLICIES in [each["metadata"]["name"] for each in names]) != (mode == "auto"):
+        raise RuntimeError(f"network policies: {POLICIES} is {'missing' if mode == 'auto' else 'there'}")
+    return f"volumes by {said[0]}, encrypted"

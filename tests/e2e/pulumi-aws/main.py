@@ -272,7 +272,8 @@ def eks(engine: Engine, profile: str, more: Mapping[str, Any], *, whole: bool) -
 
 def looked(engine: Engine, stack: str, context: str, more: Mapping[str, Any]) -> str:
     """What is seen of it while it is up; at last it is made deletable, as the runbook does before a destroy."""
-    seen = [front(engine, stack, context, more)] if more else []
+    mode: joined.Mode = more.get("nodes", {}).get("mode", "managed")
+    seen = [joined.fitted(context, mode), *([front(engine, stack, context, more, mode)] if more else [])]
     return ", ".join([*seen, freed(engine, stack)])
 
 
@@ -295,9 +296,8 @@ def guarded(engine: Engine, stack: str) -> list[str]:
     ]
 
 
-def front(engine: Engine, stack: str, context: str, more: Mapping[str, Any]) -> str:
+def front(engine: Engine, stack: str, context: str, more: Mapping[str, Any], mode: joined.Mode) -> str:
     """People come in by https alone, by names that are there or told, to pods of the right service."""
-    mode: joined.Mode = more.get("nodes", {}).get("mode", "managed")
     made = state(engine, stack)
     fronts = [each["inputs"] for each in made if each["type"] == "aws:lb/listener:Listener"]
     if len(fronts) != 2 or any(one.get(key) != value for one in fronts for key, value in TLS.items()):
@@ -322,7 +322,8 @@ def front(engine: Engine, stack: str, context: str, more: Mapping[str, Any]) -> 
 def tidy(context: str, namespace: str) -> None:
     """What is in a cluster is deleted with it, so Pulumi leaves it there; the cluster that stands for it here stays."""
     definitions = ["crd", "channels.signalink.dev", "topics.signalink.dev", *map(joined.kind, joined.GROUP)]
-    for what in (definitions, ["namespace", namespace, "--wait=false"]):
+    fittings = (["storageclass", joined.CLASS], ["configmap", joined.POLICIES, "--namespace", "kube-system"])
+    for what in (definitions, ["namespace", namespace, "--wait=false"], *fittings):
         words = ["kubectl", "--context", context, "delete", *what, "--ignore-not-found"]
         done = subprocess.run(words, capture_output=True, text=True, timeout=SECONDS)
         if done.returncode:

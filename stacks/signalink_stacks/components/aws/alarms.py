@@ -53,11 +53,19 @@ def postgres(identifier: pulumi.Input[str]) -> list[Alarm]:
     ]
 
 
-def redis(group_name: pulumi.Input[str]) -> list[Alarm]:
-    """Memory that is full makes Valkey refuse writes."""
-    where = {"ReplicationGroupId": group_name}
-    metric = "DatabaseMemoryUsagePercentage"
-    return [Alarm("redis-memory", "AWS/ElastiCache", metric, "Maximum", 80, where, "Valkey: memory > 80 % full")]
+def redis(group_name: str, nodes: int) -> list[Alarm]:
+    """Memory that is full makes Valkey refuse writes. Metrics are of each node: a group has none under its own name.
+
+    Nodes of a group with one shard, which ours is, are called after it: `-001`, `-002`.
+    """
+    metric, why = "DatabaseMemoryUsagePercentage", "Valkey, node {}: memory > 80 % full"
+    return [
+        Alarm(
+            f"redis-memory-{node}", "AWS/ElastiCache", metric, "Maximum", 80,
+            {"CacheClusterId": f"{group_name}-{node:03}"}, why.format(node),
+        )
+        for node in range(1, nodes + 1)
+    ]  # fmt: skip
 
 
 def kafka(cluster_name: pulumi.Input[str], prefix: str = "") -> list[Alarm]:

@@ -74,6 +74,7 @@ class Redis:
 
     def provision(self, cluster: ClusterOutputs, config: Config) -> Binding:
         under, wish = ground.of(cluster), config.bindings["redis"]
+        nodes = max(wish.replicas, 2 if ground.prod(config) else 1)
         called = names.name(config.stack, "redis", most=40)
         users = {principal: names.name(config.stack, principal, most=40) for principal in _on_redis()}
         made = elasticache.ElastiCache(
@@ -85,13 +86,13 @@ class Redis:
                 group_id=under.network.groups["redis"],
                 key_arn=under.vault.key_arn,
                 machine=wish.instance or SMALLEST["redis"],
-                replicas=max(wish.replicas, 2 if ground.prod(config) else 1),
+                replicas=nodes,
                 backup_days=ground.aws(config).backup_days,
                 tags=under.tags,
             ),
             under.options(),
         )
-        ground.watch(under, "redis", alarms.redis(called))
+        ground.watch(under, "redis", alarms.redis(called, nodes))
         return Binding(
             kind="redis",
             provider="aws",

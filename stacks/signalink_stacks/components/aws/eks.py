@@ -10,6 +10,7 @@ import pulumi_aws as aws
 
 from signalink_stacks.components.aws import nodes
 from signalink_stacks.components.aws.identity import aws_role
+from signalink_stacks.lib import grants
 
 ADMIN_POLICY: Final = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
 VIEW_POLICY: Final = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSAdminViewPolicy"
@@ -61,6 +62,7 @@ class Eks(pulumi.ComponentResource):
         policies = (*CLUSTER_POLICIES, *(AUTO_POLICIES if auto else ()))
         role, before = aws_role(f"{name}-role", args.cluster_name, "eks.amazonaws.com", policies, self, args.tags)
         node_role, node_policies = nodes.role(name, args.cluster_name, self, args.tags, auto=auto)
+        before += [self._tagging(role)] if auto else []
         self.cluster = self._cluster(role, node_role, [*before, *node_policies, self._logs()])
         self._admit()
         self.ready: list[pulumi.Resource] = [self.cluster]
@@ -71,6 +73,15 @@ class Eks(pulumi.ComponentResource):
         made = facts.apply(lambda found: kubeconfig(str(found[0]), str(found[1]), str(found[2]), args.region))
         self.kubeconfig: pulumi.Output[str] = pulumi.Output.secret(made)
         self.register_outputs({"name": self.name})
+
+    def _tagging(self, role: aws.iam.Role) -> aws.iam.RolePolicy:
+        """Volumes of Auto Mode carry the stack's tags (AWS: "Custom AWS tags for EKS Auto resources")."""
+        return aws.iam.RolePolicy(
+            f"{self._name}-role-tags",
+            role=role.name,
+            policy=pulumi.Output.json_dumps(grants.document([grants.AUTO_VOLUMES])),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
 
     def _logs(self) -> aws.cloudwatch.LogGroup:
         """EKS would make it itself, without an end to what it keeps, and leave it behind."""

@@ -7,6 +7,7 @@ from typing import Final, Literal
 import pulumi
 import pulumi_aws as aws
 
+from signalink_stacks.components.aws import rules
 from signalink_stacks.lib import cidrs, doors
 
 LETTERS: Final = "abcdefgh"
@@ -179,12 +180,13 @@ class Network(pulumi.ComponentResource):
             )
             for group, what in wanted.items()
         }
+        ids = {group: each.id for group, each in made.items()}
         for door in doors.TABLE:
             if door.group in made and (not door.from_group or door.source in made):
-                self._let_in(made, door)
+                rules.let_in(self._name, ids, door, self._args.tags, self._inside())
         for group in made:
             for door in doors.towards(group):
-                self._let_out(made, door)
+                rules.let_out(self._name, ids, door, self._args.tags, self._inside())
             if doors.WORLD in doors.OUT.get(group, ()):
                 aws.vpc.SecurityGroupEgressRule(
                     f"{self._name}-{group}-out",
@@ -196,31 +198,3 @@ class Network(pulumi.ComponentResource):
                     opts=self._inside(),
                 )
         return made
-
-    def _let_in(self, made: Mapping[str, aws.ec2.SecurityGroup], door: doors.Door) -> None:
-        source = door.source if door.from_group else "world"
-        aws.vpc.SecurityGroupIngressRule(
-            f"{self._name}-{door.group}-from-{source}-{door.first}",
-            security_group_id=made[door.group].id,
-            referenced_security_group_id=made[door.source].id if door.from_group else None,
-            cidr_ipv4=None if door.from_group else door.source,
-            ip_protocol="tcp" if door.group != door.source else "-1",
-            from_port=door.first if door.group != door.source else None,
-            to_port=door.last if door.group != door.source else None,
-            description=door.why,
-            tags=self._tags(f"{door.group}-from-{source}"),
-            opts=self._inside(),
-        )
-
-    def _let_out(self, made: Mapping[str, aws.ec2.SecurityGroup], door: doors.Door) -> None:
-        aws.vpc.SecurityGroupEgressRule(
-            f"{self._name}-{door.source}-to-{door.group}-{door.first}",
-            security_group_id=made[door.source].id,
-            referenced_security_group_id=made[door.group].id,
-            ip_protocol="tcp",
-            from_port=door.first,
-            to_port=door.last,
-            description=door.why,
-            tags=self._tags(f"{door.source}-to-{door.group}"),
-            opts=self._inside(),
-        )

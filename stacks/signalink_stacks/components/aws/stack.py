@@ -14,10 +14,12 @@ import pulumi_kubernetes as kubernetes
 from signalink_stacks.components.aws import alarms, bindings, eks, ground, identity
 from signalink_stacks.components.aws.budget import Budget, BudgetArgs
 from signalink_stacks.components.aws.edge import Edge, EdgeArgs
+from signalink_stacks.components.aws.fittings import CLASS, Fittings, FittingsArgs
 from signalink_stacks.components.aws.joining import Joining, JoiningArgs
 from signalink_stacks.components.aws.lite import Lite, LiteArgs
 from signalink_stacks.components.aws.network import Network, NetworkArgs
 from signalink_stacks.components.aws.registry import Registry, RegistryArgs
+from signalink_stacks.components.aws.rules import ClusterDoors, ClusterDoorsArgs
 from signalink_stacks.components.aws.vault import Vault, VaultArgs
 from signalink_stacks.components.aws.watch import Notice, NoticeArgs
 from signalink_stacks.components.contracts import ClusterOutputs
@@ -26,6 +28,9 @@ from signalink_stacks.lib.settings import Config, Engine
 
 CREDENTIALS_ADDRESS: Final = "169.254.170.23/32"
 """Where a pod asks for the credentials of its role (EKS Pod Identity)."""
+
+CLOSED_ZONES: Final = ("use1-az3", "usw1-az2", "cac1-az3")
+"""Ids of zones in which EKS takes no subnet ("networking requirements for VPC and subnets"), nor MSK in the first."""
 
 
 class EksCluster:
@@ -41,18 +46,20 @@ class EksCluster:
         made = eks.Eks("eks", _eks(config, called, network, vault, mine), opts)
         rung = NoticeArgs(names.name(config.stack, "alarms"), settings.alarm_email, vault.key_arn, mine)
         under = ground.Ground(provider, budget, account, network, vault, kept, made, Notice("alarms", rung, opts), mine)
+        inside = _kubernetes(config, made, _doors(config, made, network, opts))
         return ClusterOutputs(
             name=made.name,
-            provider=_kubernetes(config, made),
+            provider=inside,
             kubeconfig=made.kubeconfig,
             namespace=config.cluster.namespace,
-            storage_class=config.cluster.storage_class or ("auto-ebs" if settings.nodes.mode == "auto" else "gp2"),
+            storage_class=config.cluster.storage_class or CLASS,
             ingress=config.cluster.ingress,
             identity="pod-identity",
             registry=kept.address,
             arch=settings.architecture,
             unreachable_ok=config.cluster.unreachable_ok,
             resource=made.cluster,
+            ready=(_fittings(config, made, inside),),
             cloud=under,
         )
 
@@ -227,6 +234,7 @@ def _zones(provider: aws.Provider, count: int) -> list[pulumi.Output[str]]:
     found = aws.get_availability_zones_output(
         state="available",
         filters=[aws.GetAvailabilityZonesFilterArgs(name="opt-in-status", values=["opt-in-not-required"])],
+        exclude_zone_ids=[*CLOSED_ZONES],
         opts=pulumi.InvokeOptions(provider=provider),
     )
     return [found.names[place] for place in range(count)]
@@ -268,7 +276,26 @@ def _eks(config: Config, called: str, network: Network, vault: Vault, mine: Mapp
     )
 
 
-def _kubernetes(config: Config, made: eks.Eks) -> kubernetes.Provider:
+def _doors(config: Config, made: eks.Eks, network: Network, opts: pulumi.ResourceOptions) -> list[pulumi.Resource]:
+    """Nodes of Auto Mode are in the cluster's own group: its doors are there before a pod, and go before it goes."""
+    if ground.aws(config).nodes.mode != "auto":
+        return []
+    group = made.cluster.vpc_config.cluster_security_group_id
+    return [ClusterDoors("cluster-doors", ClusterDoorsArgs(network.groups, group, tags.tags(config)), opts)]
+
+
+def _fittings(config: Config, made: eks.Eks, inside: kubernetes.Provider) -> Fittings:
+    wanted = FittingsArgs(
+        mode=ground.aws(config).nodes.mode,
+        volumes=not config.cluster.storage_class,
+        tags=tags.tags(config),
+        labels=tags.labels(config),
+        cluster=made.cluster,
+    )
+    return Fittings("fittings", wanted, pulumi.ResourceOptions(providers=[inside]))
+
+
+def _kubernetes(config: Config, made: eks.Eks, opened: Sequence[pulumi.Resource]) -> kubernetes.Provider:
     """By the cluster's own address; by the kubeconfig that the stack names, where that is not reached from here."""
     named = config.cluster.kubeconfig
     return kubernetes.Provider(
@@ -276,5 +303,7 @@ def _kubernetes(config: Config, made: eks.Eks) -> kubernetes.Provider:
         kubeconfig=named or made.kubeconfig,
         context=config.cluster.context or None,
         delete_unreachable=config.cluster.unreachable_ok,
-        opts=pulumi.ResourceOptions(depends_on=made.ready),
+        # What a killed run had made and not written down is taken over instead of refused.
+        upsert_existing_objects=True,
+        opts=pulumi.ResourceOptions(depends_on=[*made.ready, *opened]),
     )

@@ -7,6 +7,7 @@ from typing import Any, Final
 from signalink_stacks.lib.policy.thing import Facts, Thing
 
 CLUSTER: Final = "aws:eks/cluster:Cluster"
+VOLUMES: Final = "kubernetes:storage.k8s.io/v1:StorageClass"
 BACKUP_DAYS: Final = 7
 STANDARD_UNTIL: Final[Mapping[str, date]] = {
     "1.30": date(2025, 7, 23),
@@ -43,6 +44,12 @@ def _encryption(thing: Thing) -> Iterator[tuple[bool, str, str]]:
         yield whole, "a disk of the machines", "a block device mapping with encrypted"
     elif kind == "aws:ecr/repository:Repository":
         yield thing.at("encryptionConfigurations.0.encryptionType") == "KMS", "the repository", "encryption_type KMS"
+    elif kind == VOLUMES and ".csi." in str(props.get("provisioner")):
+        yield (
+            _true((props.get("parameters") or {}).get("encrypted")),
+            "a volume of a pod",
+            'the parameter encrypted "true"',
+        )
     elif kind == CLUSTER:
         yield "secrets" in (thing.at("encryptionConfig.resources") or ()), "a Secret", "encryption_config of secrets"
 

@@ -17,6 +17,7 @@ UNTAGGED: Final = (
     "aws:apigatewayv2/route:*",
     "aws:ec2/route:*",
     "aws:ec2/routeTableAssociation:*",
+    "aws:ec2/tag:*",
     "aws:ecr/lifecyclePolicy:*",
     "aws:eks/accessPolicyAssociation:*",
     "aws:iam/rolePolicy:*",
