@@ -49,7 +49,7 @@ DAMAGES = [
     library(
         "H02",
         "volumes",
-        "- name: tmp\n  emptyDir:\n    sizeLimit: {{ .Values.tmp.sizeLimit }}",
+        "- name: tmp\n  emptyDir:\n    sizeLimit: {{ .Values.tmp.sizeLimit | quote }}",
         "- name: tmp\n  emptyDir: {}",
     ),
     library("H03", "security", "automountServiceAccountToken: false\nenableServiceLinks", "enableServiceLinks"),
@@ -130,7 +130,7 @@ DAMAGES = [
     library(
         "H16",
         "ingress",
-        'name: {{ include "signalink-lib.fullname" . }}\n                port',
+        'name: {{ include "signalink-lib.fullname" . | quote }}\n                port',
         "name: other\n                port",
     ),
     library("H17", "backing", "persistentVolumeClaimRetentionPolicy:", "retentionPolicy:", chart="postgres"),
