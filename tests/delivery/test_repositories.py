@@ -6,15 +6,20 @@
 import itertools
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from signalink_core.errors import DependencyUnavailable
+from signalink_labs.cli import app, delivering, deploy
+from signalink_stacks.cloud import graph
+from signalink_stacks.cloud.graph import Graph
 from signalink_stacks.delivery import repositories
 from signalink_stacks.delivery.rollout import Engine
 from signalink_stacks.lib import images, registry
+from signalink_stacks.lib.prices import Estimate
 
 HOST = "111122223333.dkr.ecr.eu-central-1.amazonaws.com"
 URN = "urn:pulumi:lab::signalink::{}::{}"
@@ -98,3 +103,42 @@ def test_an_engine_that_makes_none_is_told(engine: Engine) -> None:
     (engine.root / "after").write_text(json.dumps({"deployment": {}}))
     with pytest.raises(DependencyUnavailable, match="no repository after its registry was made"):
         repositories.make(engine, lambda _: None)
+
+
+@pytest.fixture
+def cli(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """The command on this engine; whose doctor, price and secrets are other tests' matter."""
+    monkeypatch.setattr(deploy.project, "find", lambda stack, state, root: (replace(engine, stack=stack), None))
+    monkeypatch.setattr(deploy, "examine", lambda target: None)
+    monkeypatch.setattr(delivering.cost, "require", lambda stack, most, config: Estimate("us-east-1", (), (), (), ()))
+    monkeypatch.setattr(delivering.words, "complete", lambda *given: [])
+    monkeypatch.setattr(graph, "record", lambda stack, root, **more: Graph(stack, targets(stack), "lite", ()))
+    return engine
+
+
+def targets(stack: str) -> str:
+    return "eks" if stack == "lab" else stack
+
+
+def test_the_command_says_the_address_and_what_to_do_with_it(cli: Engine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert app.run(["deploy", "-s", "lab", "--only", "registry"]) == 0
+    said = capsys.readouterr().out
+    assert "doctor" in said and "cost" in said, "the same refusals as before a whole deployment"
+    assert f"make publish REGISTRY={HOST}/signalink-lab-images" in said
+    assert app.run(["deploy", "-s", "lab", "--only", "registry", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["registry"] == f"{HOST}/signalink-lab-images"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["-s", "lab", "--only", "network"], "No part of a stack is called 'network'"),
+        (["-s", "aws-lite", "--only", "registry"], "Stack aws-lite has no registry of its own"),
+    ],
+)
+def test_what_has_no_registry_is_refused_before_anything_is_made(
+    cli: Engine, words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert app.run(["deploy", *words]) == 64
+    assert told in capsys.readouterr().err
+    assert not (cli.root / "called").exists()

@@ -10,10 +10,13 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 
 from signalink_core.errors import DependencyUnavailable
 from signalink_stacks.delivery import promises, rollout
 from signalink_stacks.delivery.rollout import IMAGES, Engine, WentBack
+from signalink_stacks.lib import told
+from signalink_stacks.lib.images import root
 
 OLD, NEW = {"digests": {"signalink/api": "sha256:old"}}, {"digests": {"signalink/api": "sha256:new"}}
 FAKE = """#!/usr/bin/env python3
@@ -136,6 +139,51 @@ def test_the_engine_is_told_what_its_project_says(engine: Engine) -> None:
     (engine.root / "pulumi").write_text('#!/bin/sh\necho "$PULUMI_BACKEND_URL in $(pwd)"\n')
     found = Engine("kind", engine.root, {"PULUMI_BACKEND_URL": "file:///x"})
     assert found("preview").strip() == f"file:///x in {engine.root}"
+
+
+ASKED = "Next: write within 75 minutes, for the certificate, in your DNS: _a.chat.example. CNAME _b.acm."
+PRINTS = f"""#!/bin/sh
+[ "$1" = up ] || exit 0
+echo "Updating (eks):"
+echo " +  signalink:aws:Certificate certificate created (1s) {ASKED}"
+while [ ! -e "$(dirname "$0")/written" ]; do /bin/sleep 0.05; done
+echo "Diagnostics:"
+echo "  signalink:aws:Certificate (certificate):"
+echo "    {ASKED}"
+"""
+
+
+def test_what_somebody_must_do_is_said_while_the_engine_waits_for_it(engine: Engine) -> None:
+    """The record that the certificate waits for was told when the hour of waiting was over."""
+    (engine.root / "pulumi").write_text(PRINTS)
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        (engine.root / "written").touch()
+
+    printed = engine("up", say=say, patience=60)
+    assert said == [ASKED]
+    assert printed.count(ASKED) == 2
+
+
+def test_an_engine_that_takes_too_long_is_interrupted_and_can_write_down_what_it_has(engine: Engine) -> None:
+    script = '#!/bin/sh\ntrap \'touch "$(dirname "$0")/written"; exit 1\' INT\nwhile true; do /bin/sleep 0.05; done\n'
+    (engine.root / "pulumi").write_text(script)
+    with pytest.raises(DependencyUnavailable, match="pulumi up took longer than 1 s"):
+        engine("up", patience=1)
+    assert (engine.root / "written").exists()
+
+
+def test_patience_is_longer_than_a_certificate_takes_and_a_workflow_longer_still() -> None:
+    release = yaml.safe_load((root() / ".github/workflows/release.yml").read_text(encoding="utf-8"))
+    assert rollout.PATIENCE >= told.CERTIFICATE_MINUTES * 60 + 3600
+    assert release["jobs"]["deploy"]["timeout-minutes"] * 60 > rollout.PATIENCE
+
+
+@pytest.mark.parametrize("line", ["", "Duration: 1s", "  urls: {Next: 1}", "xNext: y"])
+def test_other_lines_ask_for_nothing(line: str) -> None:
+    assert told.found(line) == ""
 
 
 def test_going_back_can_fail_and_is_told(engine: Engine) -> None:

@@ -157,6 +157,20 @@ def test_what_the_program_attaches_may_be_attached_and_nothing_else() -> None:
     assert "AdministratorAccess" not in permissions.ATTACHABLE
 
 
+def test_kafka_may_make_the_endpoint_that_only_it_tags() -> None:
+    """As AmazonMSKFullAccess has it: the call comes with MSK's tags and not with the stack's."""
+    arn = "arn:aws:ec2:us-east-1:123456789012:vpc-endpoint/*"
+    made = [each for each in statements("deploy") if "ec2:CreateVpcEndpoint" in each["Action"]]
+    asked = [each["Condition"] for each in made if arn in each["Resource"]]
+    assert {"aws:RequestTag/AWSMSKManaged": "true"} in [each.get("StringEquals") for each in asked]
+    tagged = [each for each in statements("deploy") if each["Sid"] == "TagEndpointOfKafka"]
+    assert [each["Action"] for each in tagged] == [["ec2:CreateTags"]]
+    assert tagged[0]["Condition"]["StringEquals"]["ec2:CreateAction"] == "CreateVpcEndpoint"
+    network = "arn:aws:ec2:us-east-1:123456789012:vpc/*"
+    (ours,) = (each["Condition"] for each in made if network in each["Resource"] and each["Sid"].startswith("Ours"))
+    assert ours == {"StringEquals": {"aws:ResourceTag/signalink.dev/stack": "eks"}}, "only in the stack's own network"
+
+
 @pytest.mark.parametrize("role", list(trust.SUBJECTS))
 def test_each_policy_is_short_enough_for_aws_and_ten_are_enough(role: trust.Role) -> None:
     found = permissions.policies(role, HERE)

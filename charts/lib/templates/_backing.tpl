@@ -14,11 +14,11 @@
     defaultMode: 0440
     sources:
       - secret:
-          name: {{ include "signalink-lib.authName" (index . 0) }}
+          name: {{ include "signalink-lib.authName" (index . 0) | quote }}
           items:
 {{- range index . 1 }}
-            - key: {{ . }}
-              path: {{ . }}
+            - key: {{ . | quote }}
+              path: {{ . | quote }}
 {{- end }}
 {{- end }}
 
@@ -67,7 +67,7 @@ volumeClaimTemplates:
       {{- end }}
       resources:
         requests:
-          storage: {{ .Values.persistence.size }}
+          storage: {{ .Values.persistence.size | quote }}
 {{- end }}
 {{- end }}
 
@@ -95,11 +95,11 @@ spec:
   selector:
     {{- include "signalink-lib.selector" (list $top $name) | nindent 4 }}
   ports:
-    - name: {{ $main }}
+    - name: {{ $main | quote }}
       port: {{ $port }}
       targetPort: {{ $main }}
     {{- range $other, $number := $others }}
-    - name: {{ $other }}
+    - name: {{ $other | quote }}
       port: {{ $number }}
       targetPort: {{ $other }}
     {{- end }}
@@ -147,7 +147,7 @@ template:
         env:
           {{- range $key, $value := index . 2 }}
           {{- if $value }}
-          - name: {{ $key }}
+          - name: {{ $key | quote }}
             value: {{ $value | quote }}
           {{- end }}
           {{- end }}
@@ -162,7 +162,7 @@ template:
     volumes:
       - name: tmp
         emptyDir:
-          sizeLimit: {{ $top.Values.tmp.sizeLimit }}
+          sizeLimit: {{ $top.Values.tmp.sizeLimit | quote }}
       {{- include "signalink-lib.authVolume" (list $top (include "signalink-lib.service" $top | fromYaml).keys) | nindent 6 }}
 {{- end }}
 

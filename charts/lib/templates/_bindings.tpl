@@ -77,10 +77,10 @@
 - name: SIGNALINK_{{ upper $what }}_AUTH
   value: iam
 - name: SIGNALINK_{{ upper $what }}_AWS_REGION
-  value: {{ $binding.awsRegion }}
+  value: {{ $binding.awsRegion | quote }}
 {{- with $binding.cache }}
 - name: SIGNALINK_{{ upper $what }}_CACHE
-  value: {{ . }}
+  value: {{ . | quote }}
 {{- end }}
 {{- else }}
 - name: SIGNALINK_{{ upper $what }}_PASSWORD_FILE
@@ -120,21 +120,21 @@
 - name: SIGNALINK_KAFKA_BOOTSTRAP
   value: {{ include "signalink-lib.brokers" . | quote }}
 - name: SIGNALINK_KAFKA_SECURITY
-  value: {{ $binding.security }}
+  value: {{ $binding.security | quote }}
 {{- if hasPrefix "sasl" $binding.security }}
 - name: SIGNALINK_KAFKA_USER
-  value: {{ $binding.user | default $name }}
+  value: {{ $binding.user | default $name | quote }}
 - name: SIGNALINK_KAFKA_PASSWORD_FILE
   value: /run/secrets/signalink/kafka-{{ $name }}
 {{- end }}
 {{- include "signalink-lib.env.ca" (list . "kafka") }}
 {{- with $binding.awsRegion }}
 - name: SIGNALINK_KAFKA_AWS_REGION
-  value: {{ . }}
+  value: {{ . | quote }}
 {{- end }}
 {{- with .Values.global.topicPrefix }}
 - name: SIGNALINK_TOPIC_PREFIX
-  value: {{ . }}
+  value: {{ . | quote }}
 {{- end }}
 {{- end }}
 

@@ -8,7 +8,7 @@
 {{- $name := printf "SIGNALINK_%s" $key }}
 {{- if has $name $names }}{{ include "signalink-lib.env.taken" (list (printf "settings.%s" $key) $name) }}{{ end }}
 {{- $names = append $names $name }}
-- name: {{ $name }}
+- name: {{ $name | quote }}
   value: {{ include "signalink-lib.plain" $value | quote }}
 {{- end }}
 {{- include "signalink-lib.env.extra" (list . $names) }}
@@ -57,9 +57,9 @@
     fieldRef:
       fieldPath: metadata.name
 - name: SIGNALINK_ENVIRONMENT
-  value: {{ .Values.global.environment }}
+  value: {{ .Values.global.environment | quote }}
 - name: SIGNALINK_LOG_LEVEL
-  value: {{ .Values.logLevel }}
+  value: {{ .Values.logLevel | quote }}
 {{ include "signalink-lib.env.addresses" . | trim }}
 {{- if has "postgres" $s.needs }}
 {{ include "signalink-lib.env.postgres" (list . $s.name (include "signalink-lib.postgresUser" .)) }}

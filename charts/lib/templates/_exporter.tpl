@@ -14,7 +14,7 @@
   {{- with .env }}
   env:
     {{- range $key, $value := . }}
-    - name: {{ $key }}
+    - name: {{ $key | quote }}
       value: {{ $value | quote }}
     {{- end }}
   {{- end }}

@@ -62,7 +62,7 @@ imagePullPolicy: {{ if $top.Values.global.devImages }}IfNotPresent{{ else }}{{ $
 {{- with $names }}
 imagePullSecrets:
 {{- range . }}
-  - name: {{ . }}
+  - name: {{ . | quote }}
 {{- end }}
 {{- end }}
 {{- end }}

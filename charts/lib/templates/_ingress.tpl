@@ -12,22 +12,22 @@ metadata:
   {{- end }}
 spec:
   {{- with $in.className }}
-  ingressClassName: {{ . }}
+  ingressClassName: {{ . | quote }}
   {{- end }}
   {{- with $in.tlsSecret }}
   tls:
     - hosts: [{{ $in.host | quote }}]
-      secretName: {{ . }}
+      secretName: {{ . | quote }}
   {{- end }}
   rules:
     - host: {{ $in.host | quote }}
       http:
         paths:
-          - path: {{ $in.path }}
+          - path: {{ $in.path | quote }}
             pathType: Prefix
             backend:
               service:
-                name: {{ include "signalink-lib.fullname" . }}
+                name: {{ include "signalink-lib.fullname" . | quote }}
                 port:
                   name: http
 {{- else if eq $in.mode "gateway" -}}
@@ -50,9 +50,9 @@ spec:
     - matches:
         - path:
             type: PathPrefix
-            value: {{ $in.path }}
+            value: {{ $in.path | quote }}
       backendRefs:
-        - name: {{ include "signalink-lib.fullname" . }}
+        - name: {{ include "signalink-lib.fullname" . | quote }}
           port: {{ .Values.ports.http }}
 {{- end }}
 {{- end }}

@@ -1,9 +1,9 @@
 {{/* Selectors: these three never change between versions. (list . component) */}}
 {{- define "signalink-lib.selector" -}}
 {{- $top := index . 0 -}}
-app.kubernetes.io/name: {{ include "signalink-lib.name" $top }}
-app.kubernetes.io/instance: {{ $top.Release.Name }}
-app.kubernetes.io/component: {{ index . 1 }}
+app.kubernetes.io/name: {{ include "signalink-lib.name" $top | quote }}
+app.kubernetes.io/instance: {{ $top.Release.Name | quote }}
+app.kubernetes.io/component: {{ index . 1 | quote }}
 {{- end }}
 
 {{- define "signalink-lib.labels" -}}
@@ -11,7 +11,7 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{ include "signalink-lib.selector" . }}
 app.kubernetes.io/version: {{ $top.Chart.AppVersion | quote }}
 app.kubernetes.io/part-of: signalink
-app.kubernetes.io/managed-by: {{ $top.Release.Service }}
+app.kubernetes.io/managed-by: {{ $top.Release.Service | quote }}
 helm.sh/chart: {{ printf "%s-%s" $top.Chart.Name $top.Chart.Version | replace "+" "_" }}
 {{- with $top.Values.commonLabels }}
 {{ toYaml . }}
@@ -24,8 +24,8 @@ helm.sh/chart: {{ printf "%s-%s" $top.Chart.Name $top.Chart.Version | replace "+
 {{- $name := include "signalink-lib.name" $top -}}
 {{- $component := $name -}}
 {{- if gt (len .) 1 }}{{ $component = index . 1 | default $name }}{{ end -}}
-name: {{ include "signalink-lib.suffixed" (list $top (ternary (last .) "" (gt (len .) 2))) }}
-namespace: {{ $top.Release.Namespace }}
+name: {{ include "signalink-lib.suffixed" (list $top (ternary (last .) "" (gt (len .) 2))) | quote }}
+namespace: {{ $top.Release.Namespace | quote }}
 labels:
   {{- include "signalink-lib.labels" (list $top $component) | nindent 2 }}
 {{- end }}

@@ -53,7 +53,7 @@ template:
     volumes:
       - name: tmp
         emptyDir:
-          sizeLimit: {{ .Values.tmp.sizeLimit }}
+          sizeLimit: {{ .Values.tmp.sizeLimit | quote }}
       - name: secrets
         projected:
           defaultMode: 0440
@@ -65,7 +65,7 @@ template:
 {{- define "signalink-lib.migrationContainer" -}}
 {{- $top := index . 0 -}}
 {{- $m := $top.Values.migrations -}}
-- name: {{ index . 1 }}
+- name: {{ index . 1 | quote }}
   {{- include "signalink-lib.containerImage" (list $top $top.Values.image) | nindent 2 }}
   command: [python, -m, signalink_core.database]
   args:

@@ -14,13 +14,13 @@ spec:
   {{ ternary "endpoints" "podMetricsEndpoints" (eq $kind "ServiceMonitor") }}:
     - port: metrics
       path: /metrics
-      interval: {{ .Values.metrics.interval }}
+      interval: {{ .Values.metrics.interval | quote }}
 {{- end }}
 {{- end }}
 
 {{- define "signalink-lib.monitorMetadata" -}}
-name: {{ include "signalink-lib.fullname" . }}
-namespace: {{ .Release.Namespace }}
+name: {{ include "signalink-lib.fullname" . | quote }}
+namespace: {{ .Release.Namespace | quote }}
 labels:
   {{- include "signalink-lib.labels" (list . (include "signalink-lib.name" .)) | nindent 2 }}
   {{- with .Values.metrics.labels }}

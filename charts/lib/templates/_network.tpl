@@ -10,8 +10,8 @@ metadata:
 spec:
   podSelector:
     matchLabels:
-      app.kubernetes.io/name: {{ include "signalink-lib.name" . }}
-      app.kubernetes.io/instance: {{ .Release.Name }}
+      app.kubernetes.io/name: {{ include "signalink-lib.name" . | quote }}
+      app.kubernetes.io/instance: {{ .Release.Name | quote }}
   policyTypes: [Ingress, Egress]
   ingress:
     {{- include "signalink-lib.ingressRules" . | nindent 4 }}
@@ -62,7 +62,7 @@ spec:
 - to:
     - namespaceSelector:
         matchLabels:
-          kubernetes.io/metadata.name: {{ .Values.networkPolicy.dns.namespace }}
+          kubernetes.io/metadata.name: {{ .Values.networkPolicy.dns.namespace | quote }}
       podSelector:
         matchLabels:
           {{- toYaml .Values.networkPolicy.dns.podLabels | nindent 10 }}
@@ -89,7 +89,7 @@ spec:
 - from:
     - podSelector:
         matchLabels:
-          app.kubernetes.io/instance: {{ $top.Release.Name }}
+          app.kubernetes.io/instance: {{ $top.Release.Name | quote }}
           signalink.dev/promise: "on"
     {{- range $s.neededBy }}
     {{- include "signalink-lib.podPeer" (list $top .) | nindent 4 }}
@@ -109,8 +109,8 @@ spec:
 {{- define "signalink-lib.podPeer" -}}
 - podSelector:
     matchLabels:
-      app.kubernetes.io/name: {{ index . 1 }}
-      app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
+      app.kubernetes.io/name: {{ index . 1 | quote }}
+      app.kubernetes.io/instance: {{ (index . 0).Release.Name | quote }}
 {{- end }}
 
 {{/* One rule per need: a chart's pods, or an address outside on its port alone. */}}
@@ -176,8 +176,8 @@ metadata:
 spec:
   podSelector:
     matchLabels:
-      app.kubernetes.io/name: {{ include "signalink-lib.name" $top }}
-      app.kubernetes.io/instance: {{ $top.Release.Name }}
+      app.kubernetes.io/name: {{ include "signalink-lib.name" $top | quote }}
+      app.kubernetes.io/instance: {{ $top.Release.Name | quote }}
   policyTypes: [Ingress, Egress]
   ingress:
     - from:

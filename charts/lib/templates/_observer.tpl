@@ -28,10 +28,10 @@ spec:
             - {{ tpl . $ }}
             {{- end }}
           ports:
-            - name: {{ include "signalink-lib.observerPort" . }}
+            - name: {{ include "signalink-lib.observerPort" . | quote }}
               containerPort: {{ $s.port }}
             {{- range $port, $number := $s.ports }}
-            - name: {{ $port }}
+            - name: {{ $port | quote }}
               containerPort: {{ $number }}
             {{- end }}
           {{- with include "signalink-lib.env.extra" (list . list) | trim }}
@@ -73,7 +73,7 @@ spec:
               mountPath: /etc/signalink
               readOnly: true
             {{- range $folder, $path := $s.folders }}
-            - name: {{ $folder }}
+            - name: {{ $folder | quote }}
               mountPath: {{ $path }}
               readOnly: true
             {{- end }}
@@ -93,19 +93,19 @@ spec:
       volumes:
         - name: tmp
           emptyDir:
-            sizeLimit: {{ .Values.tmp.sizeLimit }}
+            sizeLimit: {{ .Values.tmp.sizeLimit | quote }}
         - name: configuration
           configMap:
-            name: {{ include "signalink-lib.fullname" . }}
+            name: {{ include "signalink-lib.fullname" . | quote }}
             {{- with $s.files }}
             items:
               {{- range $key, $path := . }}
-              - key: {{ $key }}
-                path: {{ $path }}
+              - key: {{ $key | quote }}
+                path: {{ $path | quote }}
               {{- end }}
             {{- end }}
         {{- range $folder, $_ := $s.folders }}
-        - name: {{ $folder }}
+        - name: {{ $folder | quote }}
           configMap:
             name: {{ include "signalink-lib.fullname" $ }}-{{ $folder }}
         {{- end }}
@@ -118,7 +118,7 @@ spec:
         {{- if and $persistence (not $persistence.enabled) }}
         - name: data
           emptyDir:
-            sizeLimit: {{ $persistence.size }}
+            sizeLimit: {{ $persistence.size | quote }}
         {{- end }}
         {{- with .Values.extraVolumes }}
         {{- toYaml . | nindent 8 }}
@@ -148,8 +148,8 @@ metadata:
 spec:
   podSelector:
     matchLabels:
-      app.kubernetes.io/name: {{ include "signalink-lib.name" . }}
-      app.kubernetes.io/instance: {{ .Release.Name }}
+      app.kubernetes.io/name: {{ include "signalink-lib.name" . | quote }}
+      app.kubernetes.io/instance: {{ .Release.Name | quote }}
   policyTypes: [Ingress, Egress]
   ingress:
     {{- $signalink := dict "podSelector" (dict "matchLabels" (dict "app.kubernetes.io/part-of" "signalink" "app.kubernetes.io/instance" .Release.Name)) }}

@@ -116,7 +116,7 @@ roleRef:
 subjects:
   - kind: ServiceAccount
     name: {{ include "signalink-lib.fullname" $top }}-test
-    namespace: {{ $top.Release.Namespace }}
+    namespace: {{ $top.Release.Namespace | quote }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -169,7 +169,7 @@ spec:
             {{- end }}
           env:
             {{- range $key, $value := .env }}
-            - name: {{ $key }}
+            - name: {{ $key | quote }}
               value: {{ $value | quote }}
             {{- end }}
           {{- include "signalink-lib.resources" $p.resources | nindent 10 }}
@@ -190,7 +190,7 @@ spec:
       volumes:
         - name: tmp
           emptyDir:
-            sizeLimit: {{ $top.Values.tmp.sizeLimit }}
+            sizeLimit: {{ $top.Values.tmp.sizeLimit | quote }}
         {{- with .keys }}
         {{- include "signalink-lib.authVolume" (list $top .) | nindent 8 }}
         {{- end }}

@@ -27,31 +27,31 @@
 apiVersion: external-secrets.io/v1
 kind: ExternalSecret
 metadata:
-  name: {{ $name }}
-  namespace: {{ $top.Release.Namespace }}
+  name: {{ $name | quote }}
+  namespace: {{ $top.Release.Namespace | quote }}
   labels:
     {{- include "signalink-lib.labels" (list $top (include "signalink-lib.name" $top)) | nindent 4 }}
 spec:
-  refreshInterval: {{ $source.externalSecret.refreshInterval }}
+  refreshInterval: {{ $source.externalSecret.refreshInterval | quote }}
   secretStoreRef:
-    name: {{ $source.externalSecret.store.name }}
-    kind: {{ $source.externalSecret.store.kind }}
+    name: {{ $source.externalSecret.store.name | quote }}
+    kind: {{ $source.externalSecret.store.kind | quote }}
   target:
-    name: {{ $name }}
+    name: {{ $name | quote }}
   data:
 {{- range index . 3 }}
-    - secretKey: {{ . }}
+    - secretKey: {{ . | quote }}
       remoteRef:
-        key: {{ $source.externalSecret.remoteKey }}
-        property: {{ . }}
+        key: {{ $source.externalSecret.remoteKey | quote }}
+        property: {{ . | quote }}
 {{- end }}
 {{- else if $source.generate -}}
 {{- $kept := (lookup "v1" "Secret" $top.Release.Namespace $name).data | default dict -}}
 apiVersion: v1
 kind: Secret
 metadata:
-  name: {{ $name }}
-  namespace: {{ $top.Release.Namespace }}
+  name: {{ $name | quote }}
+  namespace: {{ $top.Release.Namespace | quote }}
   labels:
     {{- include "signalink-lib.labels" (list $top (include "signalink-lib.name" $top)) | nindent 4 }}
   annotations:
@@ -80,8 +80,8 @@ data:
 apiVersion: v1
 kind: Secret
 metadata:
-  name: {{ $name }}
-  namespace: {{ .Release.Namespace }}
+  name: {{ $name | quote }}
+  namespace: {{ .Release.Namespace | quote }}
   labels:
     {{- include "signalink-lib.labels" (list . (include "signalink-lib.name" .)) | nindent 4 }}
   annotations:

@@ -1,6 +1,6 @@
 {{/* Everything of a pod but its containers and volumes: (list . serviceaccount). */}}
 {{- define "signalink-lib.pod" -}}
-serviceAccountName: {{ include "signalink-lib.serviceAccountName" . }}
+serviceAccountName: {{ include "signalink-lib.serviceAccountName" . | quote }}
 automountServiceAccountToken: false
 enableServiceLinks: false
 {{- include "signalink-lib.pullSecrets" . }}
@@ -13,7 +13,7 @@ securityContext:
   seccompProfile:
     type: RuntimeDefault
 {{- with .Values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- with .Values.nodeSelector }}
 nodeSelector:
@@ -63,8 +63,8 @@ topologySpreadConstraints:
 {{- $labels := include "signalink-lib.selector" . -}}
 {{- range $top.Values.topologySpread.topologyKeys }}
   - maxSkew: 1
-    topologyKey: {{ . }}
-    whenUnsatisfiable: {{ $top.Values.topologySpread.whenUnsatisfiable }}
+    topologyKey: {{ . | quote }}
+    whenUnsatisfiable: {{ $top.Values.topologySpread.whenUnsatisfiable | quote }}
     labelSelector:
       matchLabels:
         {{- $labels | nindent 8 }}
@@ -81,8 +81,8 @@ topologySpreadConstraints:
 apiVersion: v1
 kind: ServiceAccount
 metadata:
-  name: {{ include "signalink-lib.serviceAccountName" . }}
-  namespace: {{ .Release.Namespace }}
+  name: {{ include "signalink-lib.serviceAccountName" . | quote }}
+  namespace: {{ .Release.Namespace | quote }}
   labels:
     {{- include "signalink-lib.labels" (list . (include "signalink-lib.name" .)) | nindent 4 }}
   {{- with .Values.serviceAccount.annotations }}

@@ -8,8 +8,8 @@
 apiVersion: v1
 kind: Secret
 metadata:
-  name: {{ include "signalink-lib.tokenSecret" (list $ .) }}
-  namespace: {{ $.Release.Namespace }}
+  name: {{ include "signalink-lib.tokenSecret" (list $ .) | quote }}
+  namespace: {{ $.Release.Namespace | quote }}
   labels:
     {{- include "signalink-lib.labels" (list $ $component) | nindent 4 }}
 type: Opaque
@@ -98,8 +98,8 @@ roleRef:
   name: {{ include "signalink-lib.fullname" $top }}-tokens
 subjects:
   - kind: ServiceAccount
-    name: {{ include "signalink-lib.tokenAccount" $top }}
-    namespace: {{ $top.Release.Namespace }}
+    name: {{ include "signalink-lib.tokenAccount" $top | quote }}
+    namespace: {{ $top.Release.Namespace | quote }}
 {{- if $top.Values.networkPolicy.enabled }}
 ---
 apiVersion: networking.k8s.io/v1
@@ -177,7 +177,7 @@ template:
     volumes:
       - name: tmp
         emptyDir:
-          sizeLimit: {{ $top.Values.tmp.sizeLimit }}
+          sizeLimit: {{ $top.Values.tmp.sizeLimit | quote }}
       - name: secrets
         projected:
           defaultMode: 0440
@@ -185,7 +185,7 @@ template:
             {{- include "signalink-lib.ownerSources" (list $top $m.database.passwordSecret) | trim | default "[]" | nindent 12 }}
       - name: auth-keys
         secret:
-          secretName: {{ include "signalink-lib.authKeysName" $top }}
+          secretName: {{ include "signalink-lib.authKeysName" $top | quote }}
           defaultMode: 0440
       {{- include "signalink-lib.kubeToken" $top | nindent 6 }}
 {{- end }}

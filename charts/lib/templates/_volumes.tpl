@@ -3,7 +3,7 @@
 {{- $s := include "signalink-lib.service" . | fromYaml -}}
 - name: tmp
   emptyDir:
-    sizeLimit: {{ .Values.tmp.sizeLimit }}
+    sizeLimit: {{ .Values.tmp.sizeLimit | quote }}
 - name: secrets
   projected:
     defaultMode: 0440
@@ -12,7 +12,7 @@
 {{- if has "auth-keys" $s.secrets }}
 - name: auth-keys
   secret:
-    secretName: {{ include "signalink-lib.authKeysName" . }}
+    secretName: {{ include "signalink-lib.authKeysName" . | quote }}
     defaultMode: 0440
 {{- end }}
 {{- if .Values.faults.points }}
@@ -60,17 +60,17 @@
 {{- $top := . -}}
 {{- $s := include "signalink-lib.service" . | fromYaml -}}
 - secret:
-    name: {{ include "signalink-lib.secretName" . }}
+    name: {{ include "signalink-lib.secretName" . | quote }}
     items:
 {{- range include "signalink-lib.ownSecrets" . | fromYamlArray }}
-      - key: {{ . }}
-        path: {{ . }}
+      - key: {{ . | quote }}
+        path: {{ . | quote }}
 {{- end }}
 {{- with include "signalink-lib.apiTokenSecret" . }}
 - secret:
-    name: {{ . }}
+    name: {{ . | quote }}
     items:
-      - key: {{ include "signalink-lib.tokenKey" $top }}
+      - key: {{ include "signalink-lib.tokenKey" $top | quote }}
         path: operator-api-token
 {{- end }}
 {{- range $need, $chart := dict "postgres" "postgres" "redis" "valkey" "kafka" "kafka" }}
@@ -88,10 +88,10 @@
 {{/* (list . passwordSecret chart file): one key of a Secret under the name of the file. */}}
 {{- define "signalink-lib.secretSource" -}}
 - secret:
-    name: {{ include "signalink-lib.bindingSecret" . }}
+    name: {{ include "signalink-lib.bindingSecret" . | quote }}
     items:
-      - key: {{ (index . 1).key | default (index . 3) }}
-        path: {{ index . 3 }}
+      - key: {{ (index . 1).key | default (index . 3) | quote }}
+        path: {{ index . 3 | quote }}
 {{- end }}
 
 {{/* Certificates of a server's authority, in the same folder: (list . "postgres") */}}
@@ -99,9 +99,9 @@
 {{- $binding := include "signalink-lib.binding" . | fromYaml -}}
 {{- if $binding.caConfigMap.name }}
 - configMap:
-    name: {{ $binding.caConfigMap.name }}
+    name: {{ $binding.caConfigMap.name | quote }}
     items:
-      - key: {{ $binding.caConfigMap.key }}
+      - key: {{ $binding.caConfigMap.key | quote }}
         path: {{ index . 1 }}-ca.pem
 {{- end }}
 {{- end }}

@@ -280,6 +280,9 @@ def _special(place: Place) -> list[Statement]:
     ready: Conditions = {"ArnEquals": {"iam:PolicyARN": [f"arn:aws:iam::aws:policy/{name}" for name in ATTACHABLE]}}
     handed: Conditions = {"StringEquals": {"iam:PassedToService": list(PASSED_TO)}}
     linked: Conditions = {"StringEquals": {"iam:AWSServiceName": [f"{name}.amazonaws.com" for name in LINKED]}}
+    endpoints = (place.arn("ec2", "vpc-endpoint/*"),)
+    managed = {"aws:RequestTag/AWSMSKManaged": "true"}
+    theirs: Conditions = {"StringLike": {"aws:ResourceTag/ClusterArn": place.arn("kafka", f"cluster/{place.prefix}*")}}
     keys: Conditions = {**_condition("aws:ResourceTag", place), "Bool": {"kms:GrantIsForAWSResource": "true"}}
     return [
         Statement(
@@ -291,6 +294,12 @@ def _special(place: Place) -> list[Statement]:
         Statement("UsualParameters", ("elasticache:CreateReplicationGroup",), tuple(
             place.arn("elasticache", f"parametergroup:{name}*") for name in ("default", place.prefix))),
         Statement("Deliver", tuple(sorted(NAMELESS)), ("*",), _here(place)),
+        # MSK Serverless makes its endpoint with the rights of who makes the cluster, and tags it itself.
+        Statement("EndpointOfKafka", ("ec2:CreateVpcEndpoint",), endpoints,
+                  {"StringEquals": managed, "StringLike": {"aws:RequestTag/ClusterArn": "*"}}),
+        Statement("TagEndpointOfKafka", ("ec2:CreateTags",), endpoints,
+                  {"StringEquals": {**managed, "ec2:CreateAction": "CreateVpcEndpoint"}}),
+        Statement("EndEndpointOfKafka", ("ec2:DeleteVpcEndpoints",), endpoints, theirs),
         Statement("ResolveEndpoints", ("route53:AssociateVPCWithHostedZone",), ("arn:aws:route53:::hostedzone/*",)),
         Statement("NewNameless", tuple(sorted(BORN_NAMELESS)), ("*",), _condition("aws:RequestTag", place)),
         Statement("UseKeys", ("kms:Decrypt", "kms:GenerateDataKey"), (place.arn("kms", "key/*"),),

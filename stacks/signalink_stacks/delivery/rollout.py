@@ -6,17 +6,25 @@ Doctor and cost come first, from whoever calls. What runs is the engine on PATH;
 import json
 import os
 import re
+import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from signalink_core.errors import DependencyUnavailable, SignalinkError
+from signalink_stacks.lib import told
 
 IMAGES: Final = "signalink:images"
 POLICIES: Final = Path("stacks/policy")
-PATIENCE: Final = 3600.0
+PATIENCE: Final = 3 * 3600.0
+"""Of one call: a certificate may wait for `told.CERTIFICATE_MINUTES`, a cluster and its engines for an hour."""
+GRACE: Final = 60.0
+"""For an engine that was interrupted to write down what it has made; only then it is killed."""
 LINES: Final = 30
 MOST: Final = 60
 HEADING: Final = re.compile(r"[A-Z][a-z]+:")
@@ -45,35 +53,84 @@ class Engine:
     root: Path
     env: Mapping[str, str] = field(default_factory=dict)
 
-    def __call__(self, *words: str) -> str:
-        """What it printed. DependencyUnavailable with its last lines when it fails."""
-        command = ["pulumi", *words, "--stack", self.stack, "--non-interactive"]
-        try:
-            done = subprocess.run(
-                command,
-                cwd=self.root,
-                env=os.environ | dict(self.env),
-                capture_output=True,
-                text=True,
-                timeout=PATIENCE,
-                check=False,
-            )
-        except FileNotFoundError as error:
-            raise DependencyUnavailable(
-                "pulumi is not on PATH.", next_step="https://www.pulumi.com/docs/install/"
-            ) from error
-        except subprocess.TimeoutExpired as error:
-            raise DependencyUnavailable(f"pulumi {words[0]} took longer than {PATIENCE:.0f} s.") from error
-        if done.returncode:
-            raise DependencyUnavailable(
-                f"pulumi {words[0]} failed (exit {done.returncode}):\n{telling(done.stdout + done.stderr)}"
-            )
-        return done.stdout
+    def __call__(self, *words: str, say: Say | None = None, patience: float = PATIENCE) -> str:
+        """What it printed. DependencyUnavailable with its last lines when it fails.
 
-    def checked(self, *words: str) -> str:
+        `say` is told at once what somebody must do for it to go on (`lib.told`).
+        """
+        command = ["pulumi", *words, "--stack", self.stack, "--non-interactive"]
+        with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
+            try:
+                process = subprocess.Popen(
+                    command,
+                    cwd=self.root,
+                    env=os.environ | dict(self.env),
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    text=True,
+                )
+            except FileNotFoundError as error:
+                raise DependencyUnavailable(
+                    "pulumi is not on PATH.", next_step="https://www.pulumi.com/docs/install/"
+                ) from error
+            with process, ending(process, patience) as late:
+                printed = followed(process.stdout or (), say)
+            if late.is_set():
+                raise DependencyUnavailable(
+                    f"pulumi {words[0]} took longer than {patience:.0f} s.", next_step="run it again: it goes on."
+                )
+            if process.returncode:
+                errors.seek(0)
+                raise DependencyUnavailable(
+                    f"pulumi {words[0]} failed (exit {process.returncode}):\n{telling(printed + errors.read())}"
+                )
+        return printed
+
+    def checked(self, *words: str, say: Say | None = None) -> str:
         """The same with the policy pack, which may refuse."""
         pack = ["--policy-pack", str(POLICIES)] if (self.root / POLICIES).is_dir() else []
-        return self(*words, *pack)
+        return self(*words, *pack, say=say)
+
+
+def followed(lines: Iterable[str], say: Say | None) -> str:
+    """All that was printed; each thing that somebody is to do is said once, when it comes."""
+    printed, said = [], set()
+    for line in lines:
+        printed.append(line)
+        asked = told.found(line)
+        if say and asked and asked not in said:
+            said.add(asked)
+            say(asked)
+    return "".join(printed)
+
+
+@contextmanager
+def ending(process: "subprocess.Popen[str]", patience: float) -> Iterator[threading.Event]:
+    """Interrupts a process after so long, as Ctrl-C does, so that the engine writes down what it made; then kills it.
+
+    The event is set where that was needed. A process is not left behind when this program is interrupted.
+    """
+    late = threading.Event()
+
+    def end() -> None:
+        late.set()
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+    timer = threading.Timer(patience, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield late
+        process.wait(patience + 2 * GRACE)
+    except BaseException:
+        process.kill()
+        raise
+    finally:
+        timer.cancel()
 
 
 def telling(text: str) -> str:
@@ -108,7 +165,7 @@ def deploy(
         raise
     try:
         say("up")
-        engine.checked("up", "--yes", "--skip-preview")
+        engine.checked("up", "--yes", "--skip-preview", say=say)
         outputs: Mapping[str, Any] = json.loads(engine("stack", "output", "--json") or "{}")
         wrong = promise(outputs)
     except SignalinkError as error:

@@ -7,6 +7,8 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from signalink_stacks.lib import told
+
 
 @dataclass(frozen=True, slots=True)
 class CertificateArgs:
@@ -37,13 +39,16 @@ class Certificate(pulumi.ComponentResource):
         self.records = [pulumi.Output.from_input(proof) for proof in proofs]
         made = [self._record(name, place, args.zone, proof) for place, proof in enumerate(proofs) if args.zone]
         if not args.zone:
-            for proof in proofs:
-                proof.apply(lambda it: pulumi.log.info(f"The certificate waits for this DNS record: {line(it)}", self))
+            pulumi.Output.all(*proofs).apply(lambda all_: pulumi.log.info(told.records([*map(line, all_)]), self))
         issued = aws.acm.CertificateValidation(
             f"{name}-issued",
             certificate_arn=asked.arn,
             validation_record_fqdns=[record.fqdn for record in made] or None,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=made),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=made,
+                custom_timeouts=pulumi.CustomTimeouts(create=f"{told.CERTIFICATE_MINUTES}m"),
+            ),
         )
         self.issued = issued
         self.arn = issued.certificate_arn
