@@ -112,11 +112,8 @@ def minimal(chart: str) -> Values:
     if chart in OBSERVERS:
         return values if chart == "otel-collector" else values | {"persistence": {"enabled": False}}
     if chart in ENGINES:
-        return (
-            values
-            | {"bootstrap": {"enabled": False}}
-            | ({} if chart == "valkey" else {"persistence": {"enabled": False}})
-        )
+        off = {"enabled": False}
+        return values if chart == "valkey" else values | {"bootstrap": off, "persistence": off}
     values |= {"metrics": {"enabled": False, "rules": {"enabled": False}}}
     values |= {"waitForSchema": {"enabled": False}} if chart != "operator" else {"topics": {"create": False}}
     values |= {"migrations": {"mode": "off"}} if chart in {"api", "analytics", "notifications"} else {}
@@ -136,8 +133,10 @@ def highly_available(chart: str) -> Values:
         return (
             {} if chart in {"otel-collector", "valkey"} else {"persistence": {"size": "20Gi", "storageClass": "fast"}}
         )
-    values: Values = {"topologySpread": {"whenUnsatisfiable": "DoNotSchedule"}, "priorityClassName": "chat"}
-    return values if chart == "operator" else values | {"autoscaling": SCALED, "replicaCount": 3}
+    if chart == "operator":
+        return {"priorityClassName": "chat"}
+    spread = {"topologySpread": {"whenUnsatisfiable": "DoNotSchedule"}}
+    return spread | {"priorityClassName": "chat", "autoscaling": SCALED, "replicaCount": 3}
 
 
 def external(chart: str) -> Values:

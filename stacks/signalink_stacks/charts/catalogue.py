@@ -106,6 +106,14 @@ ENGINES: Final[dict[str, dict[str, Any]]] = {
         "stop": 60,
     },
 }
+BINDINGS: Final = ("postgres", "redis", "kafka")
+SPREAD: Final = ["topologySpread.topologyKeys", "topologySpread.whenUnsatisfiable"]
+IDLE: Final = {
+    "valkey": [
+        f"bootstrap.{key}" for key in ("enabled", "backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished")
+    ]
+}
+"""Keys that do nothing in the chart of an engine: Valkey's users are made by an init container, not by a Job."""
 KAFKA_KEYS: Final = {
     "clusterId": {
         "type": "string",
@@ -140,6 +148,12 @@ def concerns_of_service(manifest: ServiceManifest, promises: Sequence[str] = ())
     chosen += ["promises"] if promises else []
     chosen += ["faults"]
     return [*chosen, "extras", "global"]
+
+
+def idle_of_service(manifest: ServiceManifest) -> list[str]:
+    """Keys of those fragments that do nothing in this chart: engines it does not use, spreading of the only pod."""
+    unused = [engine for engine in BINDINGS if engine not in manifest.needs]
+    return [f"bindings.{engine}" for engine in unused] + (SPREAD if "kubernetes" in manifest.needs else [])
 
 
 def defaults_of_service(manifest: ServiceManifest) -> dict[str, Any]:

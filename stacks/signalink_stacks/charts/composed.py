@@ -9,6 +9,10 @@ from typing import Any, Final
 Schema = dict[str, Any]
 Values = dict[str, Any]
 DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
+RETIRED: Final[Schema] = {
+    "description": "Does nothing in this chart, and is taken from older releases.",
+    "deprecated": True,
+}
 LIBRARY: Final[Schema] = {
     "signalink-lib": {
         "type": "object",
@@ -42,6 +46,26 @@ def compose(
     return schema
 
 
+def without(schema: Schema, paths: Iterable[str]) -> Schema:
+    """The schema with these keys taken, since an older release may still say them, and told to nobody: they do nothing.
+
+    A key whose keys all do nothing does nothing itself.
+    """
+    schema = copy.deepcopy(schema)
+    for path in paths:
+        parent, _, name = path.rpartition(".")
+        keys = (at(schema, parent) if parent else schema)["properties"]
+        keys[name] = RETIRED
+        if parent and all(retired(each) for each in keys.values()):
+            above, _, last = parent.rpartition(".")
+            (at(schema, above) if above else schema)["properties"][last] = RETIRED
+    return schema
+
+
+def retired(prop: Schema) -> bool:
+    return prop.get("deprecated", False) is True
+
+
 def at(schema: Schema, path: str) -> Schema:
     """The property at a dotted path; KeyError when the schema has no such key."""
     for part in path.split("."):
@@ -61,9 +85,11 @@ def defaults(schema: Schema) -> Values:
 
 
 def leaves(schema: Schema, prefix: str = "") -> dict[str, Schema]:
-    """Dotted path -> property, for every key that has no keys below it in the schema."""
+    """Dotted path -> property, for every key that does something and has no keys below it in the schema."""
     found: dict[str, Schema] = {}
     for name, prop in schema["properties"].items():
         path = f"{prefix}{name}"
+        if retired(prop):
+            continue
         found |= leaves(prop, f"{path}.") if "properties" in prop and "default" not in prop else {path: prop}
     return found

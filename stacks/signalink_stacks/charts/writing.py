@@ -42,7 +42,8 @@ class Checkout:
     def schema_of(self, manifest: ServiceManifest) -> Schema:
         concerns = catalogue.concerns_of_service(manifest, facts.promises(manifest))
         defaults = catalogue.defaults_of_service(manifest)
-        return without_faults_in_prod(composed.compose(manifest.name, self.fragments, concerns, defaults, {}))
+        schema = composed.compose(manifest.name, self.fragments, concerns, defaults, {})
+        return without_faults_in_prod(composed.without(schema, catalogue.idle_of_service(manifest)))
 
     def service(self, manifest: ServiceManifest) -> Files:
         """The chart of any service, ours or somebody's, from its manifest alone."""
@@ -68,10 +69,18 @@ class Checkout:
             **{f"templates/{name}": text for name, text in templates.items()},
         }
 
-    def engine(self, chart: str) -> Files:
+    def schema_of_engine(self, chart: str) -> Schema:
         keys = catalogue.KAFKA_KEYS if chart == "kafka" else {}
         defaults = catalogue.defaults_of_engine(chart, self.images)
         schema = composed.compose(chart, self.fragments, catalogue.concerns_of_engine(chart), defaults, keys)
+        return composed.without(schema, catalogue.IDLE.get(chart, []))
+
+    def schema_of_observer(self, chart: str) -> Schema:
+        defaults = catalogue.defaults_of_observer(chart, self.images)
+        return composed.compose(chart, self.fragments, catalogue.concerns_of_observer(chart), defaults, {})
+
+    def engine(self, chart: str) -> Files:
+        defaults, schema = catalogue.defaults_of_engine(chart, self.images), self.schema_of_engine(chart)
         known, promise = (
             facts.of_engine(chart, catalogue.ENGINES[chart]["metrics"], self.manifests),
             f"keeps-{facts.ENGINES[chart]}",
@@ -97,7 +106,7 @@ class Checkout:
     def observer(self, chart: str) -> Files:
         defaults = catalogue.defaults_of_observer(chart, self.images)
         exporters = [engine["metrics"] for engine in catalogue.ENGINES.values()]
-        schema = composed.compose(chart, self.fragments, catalogue.concerns_of_observer(chart), defaults, {})
+        schema = self.schema_of_observer(chart)
         known = facts.of_observer(chart, OBSERVERS[chart], exporters, self.manifests)
         images = [f"{defaults['image.repository']}:{defaults['image.tag']}"]
         others = [[str(port), f"`{name}`"] for name, port in known.get("ports", {}).items()]
