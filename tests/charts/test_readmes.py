@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
-from charting import ALL, CHARTS, SERVICES, UMBRELLA, Rendered, render
+from charting import ALL, CHARTS, RELEASED, SERVICES, UMBRELLA, Rendered, render, render_folder, whole_charts
 
 from signalink_stacks.charts import composed
 from signalink_stacks.charts.writing import Checkout
@@ -48,6 +48,16 @@ def truth(chart: str, rendered: Rendered) -> dict[str, bool]:
 def test_a_readme_says_of_upgrades_what_the_chart_does(chart: str) -> None:
     said, wanted = upgrades(chart), truth(chart, render(chart))
     assert {words: words in said for words in wanted} == wanted
+
+
+@pytest.mark.parametrize("chart", ALL)
+def test_what_a_readme_installs_is_whole(chart: str) -> None:
+    """After `make charts`, which puts the whole charts into dist/charts; those in charts/ lack their dependencies."""
+    text = (CHARTS / chart / "README.md").read_text(encoding="utf-8")
+    (release, path) = re.findall(r"^helm install (\S+) (\S+) --values digests.yaml$", text, flags=re.MULTILINE)[0]
+    folder = whole_charts() / chart if path.startswith("dist/charts/") else CHARTS.parent / path
+    assert folder.name == path.rpartition("/")[2] == chart
+    assert render_folder(folder, RELEASED, release).objects
 
 
 def test_the_readme_of_the_whole_leaves_upgrades_to_its_parts() -> None:

@@ -59,7 +59,7 @@ def _meaning(prop: Schema) -> str:
 
 INSTALL = """```
 make charts
-helm install chat charts/{chart} --values digests.yaml
+helm install chat dist/charts/{chart} --values digests.yaml
 ```
 """
 EQUAL = "`helm upgrade` with equal values restarts no pod."
