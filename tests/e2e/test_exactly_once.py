@@ -135,6 +135,8 @@ def test_a_death_after_a_call_pays_for_one_repeat_by_its_way_alone() -> None:
     again = once | {"email": {"m1 bob email": 2, "m2 eve email": 1}}
     assert telling.taken(DELIVERIES, again, {"email": 1}) == []
     assert telling.taken(DELIVERIES, again, {"push": 1}) == ["email: 1 repeats for 0 deaths after a call"]
+    thrice = once | {"email": {"m1 bob email": 3, "m2 eve email": 1}}
+    assert telling.taken(DELIVERIES, thrice, {"email": 2}) == [], "whoever took it over died as well"
 
 
 @pytest.mark.parametrize(
@@ -142,7 +144,8 @@ def test_a_death_after_a_call_pays_for_one_repeat_by_its_way_alone() -> None:
     [
         ({"m1 bob email": 1}, "never took m2 eve email"),
         ({"m1 bob email": 1, "m2 eve email": 1, "another key": 1}, "which no delivery has"),
-        ({"m1 bob email": 3, "m2 eve email": 1}, "was taken 3 times"),
+        ({"m1 bob email": 4, "m2 eve email": 1}, "email: 3 repeats for 2 deaths"),
+        ({"m1 bob email": 3, "m2 eve email": 2}, "email: 3 repeats for 2 deaths"),
     ],
 )
 def test_damage_at_a_provider_is_found(email: dict[str, int], finding: str) -> None:
