@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -88,3 +89,11 @@ def test_the_lock_has_one_holder(tmp_path: Path) -> None:
         assert (first, second) == (True, False)
     with folder.exclusive() as third:
         assert third
+
+
+def test_many_who_open_one_folder_at_once_all_find_it_theirs(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(50):
+            opened = [pool.submit(StateFolder(tmp_path / str(number)).open) for _ in range(8)]
+            folders = [one.result() for one in opened]
+            assert {folder.found_version() for folder in folders} == {VERSION}

@@ -127,9 +127,11 @@ class StateFolder:
                 next_step="`signalink down --purge` deletes it with its data; or keep it: SIGNALINK_STATE=OTHER_FOLDER",
             )
         try:
-            self.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.root.chmod(0o700)
-            (self.root / "version").write_text(VERSION + "\n")
+            if found is None:  # first, and once: whoever starts at the same time reads it
+                (self.root / "version").write_text(VERSION + "\n")
+            self.logs.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise EnvironmentBroken(
                 f"The state folder {self.root} cannot be written: {error.strerror}.",
@@ -138,11 +140,12 @@ class StateFolder:
         return self
 
     def found_version(self) -> str | None:
-        """None: nothing is there yet. `unknown`: a folder that is not ours."""
+        """None: nothing is there yet, or it is just being made. `unknown`: a folder that is not ours."""
         try:
-            return (self.root / "version").read_text().strip() or "unknown"
+            return (self.root / "version").read_text().strip() or None
         except FileNotFoundError:
-            return "unknown" if self.root.is_dir() and any(self.root.iterdir()) else None
+            filled = self.root.is_dir() and any(self.root.iterdir())
+            return "unknown" if filled and not (self.root / "version").exists() else None
         except OSError:
             return None
 
