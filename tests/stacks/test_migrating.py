@@ -11,6 +11,10 @@ from signalink_stacks.clusters import migrating, run
 HOOK = "api: {migrations: {mode: hook}}"
 
 
+def files(*texts: str) -> dict[str, str]:
+    return {f"{number}.yaml": text for number, text in enumerate(texts)}
+
+
 @pytest.mark.parametrize(
     ("texts", "settings"),
     [
@@ -23,7 +27,7 @@ HOOK = "api: {migrations: {mode: hook}}"
 )
 def test_a_hook_is_refused_by_the_name_of_its_chart(texts: list[str], settings: list[str]) -> None:
     with pytest.raises(ConfigurationError, match=r"api\.migrations\.mode is hook") as refused:
-        migrating.require_jobs(texts, settings)
+        migrating.require_jobs(files(*texts), settings)
     assert "without --wait" in str(refused.value.next_step)
 
 
@@ -37,12 +41,12 @@ def test_a_hook_is_refused_by_the_name_of_its_chart(texts: list[str], settings: 
     ],
 )
 def test_the_last_word_counts_and_all_else_is_let_through(texts: list[str], settings: list[str]) -> None:
-    migrating.require_jobs(texts, settings)
+    migrating.require_jobs(files(*texts), settings)
 
 
 def test_a_file_that_cannot_be_read_as_yaml_is_named() -> None:
-    with pytest.raises(ConfigurationError, match=r"File 2 of --values is no YAML"):
-        migrating.require_jobs(["", "a: [1"], [])
+    with pytest.raises(ConfigurationError, match=r"^1\.yaml is no YAML"):
+        migrating.require_jobs(files("", "a: [1"), [])
 
 
 @pytest.mark.parametrize("door", ["helm", "pulumi"])

@@ -65,7 +65,7 @@ def up(wishes: Wishes, options: Options, *, as_json: bool) -> None:
     """Doctor, cluster, images, charts, by the door that was asked for; a second call finds what is there."""
     say: Say = (lambda _: None) if as_json else output.text
     began, access = time.monotonic(), plan.check(wishes)
-    migrating.require_jobs([Path(path).read_text(encoding="utf-8") for path in wishes.values], wishes.settings)
+    migrating.require_jobs({path: Path(path).read_text(encoding="utf-8") for path in wishes.values}, wishes.settings)
     if options.by is Door.PULUMI:
         ground = grounded(wishes, options, say)
         stacking.up(stacking.Stacked(wishes, access, images.root()), ground, options.max_usd, say)

@@ -4,7 +4,7 @@ Helm runs a hook after an install only when all pods are ready, with `--wait`; P
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import yaml
@@ -16,15 +16,18 @@ SET: Final = re.compile(r"(?:^|,)\s*([-a-zA-Z0-9]+)\.migrations\.mode=([^,]*)")
 """In the text of one `--set`, which may hold several."""
 
 
-def require_jobs(texts: Sequence[str], settings: Sequence[str]) -> None:
-    """ConfigurationError when the values, files first, leave a chart with `migrations.mode: hook`."""
+def require_jobs(files: Mapping[str, str], settings: Sequence[str]) -> None:
+    """ConfigurationError when the values leave a chart with `migrations.mode: hook`.
+
+    `files`: path of a file of values -> its text, the last one on top; `settings`: of `--set`, above them.
+    """
     modes: dict[str, str] = {}
-    for number, text in enumerate(texts, 1):
+    for path, text in files.items():
         try:
             modes |= _of_file(yaml.safe_load(text))
         except yaml.YAMLError as error:
             raise ConfigurationError(
-                f"File {number} of --values is no YAML: {error}", next_step="`chart: {key: value}`"
+                f"{path} is no YAML: {error}", next_step="a file of values begins as `chart: {key: value}`."
             ) from error
     for each in settings:
         modes |= dict(SET.findall(each))
