@@ -68,6 +68,12 @@ def lacking() -> tuple[str, bool]:
     return "", False
 
 
+def told(text: str) -> str:
+    """Of what pulumi said, the lines that tell why: a plugin's own words are among them."""
+    lines = text.splitlines()
+    return "\n".join([line for line in lines if re.search(r"[Ee]rror|diff:|^ [-+~]+ ", line)][:12] or lines[-25:])
+
+
 @dataclass
 class Engine:
     """`folder` holds the project, the state and the logs; `profile` is the stack's."""
@@ -154,9 +160,7 @@ class Engine:
         """What pulumi says; Missed when it ends otherwise. Kept for the search of secrets, unless it shows them."""
         text, status = self.attempt(*words, kept=kept)
         if status not in good:
-            lines = text.splitlines()
-            told = [line for line in lines if re.search(r"error|diff:|^ [-+~]+ ", line)][:12] or lines[-25:]
-            raise Missed(f"`pulumi {' '.join(words)}` ended with {status}:\n" + "\n".join(told))
+            raise Missed(f"`pulumi {' '.join(words)}` ended with {status}:\n{told(text)}")
         return text
 
     def attempt(self, *words: str, kept: bool = True) -> tuple[str, int]:
@@ -183,9 +187,10 @@ class Engine:
                 start_new_session=True,
             )
             assert process.stdout is not None
+            reached = False
             for line in process.stdout:
                 file.write(line)
-                if after in line:
+                if reached := after in line:
                     break
             below = psutil.Process(process.pid).children(recursive=True)
             os.killpg(process.pid, signal.SIGKILL)
@@ -193,7 +198,10 @@ class Engine:
             for each in below:  # plugins are in groups of their own, and would stay for ever
                 with suppress(psutil.NoSuchProcess):
                     each.kill()
-        self.said.append(log.read_text(encoding="utf-8"))
+        text = log.read_text(encoding="utf-8")
+        self.said.append(text)
+        if not reached:
+            raise Missed(f"`pulumi {' '.join(words)}` ended by itself before it wrote {after}:\n{told(text)}")
 
     def kubectl(self, *words: str, given: str = "") -> str:
         return self.command(["kubectl", *words], dict(os.environ), given)
