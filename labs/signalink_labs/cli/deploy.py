@@ -31,7 +31,7 @@ def deploy(
     as_json: output.Json = False,
 ) -> None:
     """Bring a stack to this checkout, or back to its last good images when it does not keep its promises."""
-    say: clusters.Say = (lambda _: None) if as_json else output.text
+    say: clusters.Say = output.aside if as_json else output.text
     root = images.root()
     wanted = read(given) if given else None
     engine, config = project.find(stack, StateFolder(), root)
