@@ -115,9 +115,9 @@ def cli(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
     """The command on this engine; whose doctor, price and secrets are other tests' matter."""
     monkeypatch.setattr(deploy.project, "find", lambda stack, state, root: (replace(engine, stack=stack), None))
     monkeypatch.setattr(deploy, "examine", lambda target: None)
-    monkeypatch.setattr(delivering.cost, "require", lambda stack, most, config: Estimate("us-east-1", (), (), (), ()))
+    monkeypatch.setattr(delivering.cost, "require", lambda stack, *more: Estimate("us-east-1", (), (), (), ()))
     monkeypatch.setattr(delivering.words, "complete", lambda *given: [])
-    monkeypatch.setattr(graph, "record", lambda stack, root, **more: Graph(stack, targets(stack), "lite", ()))
+    monkeypatch.setattr(graph, "record", lambda stack, *more: Graph(stack, targets(stack), "lite", ()))
     return engine
 
 
