@@ -113,6 +113,8 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     (EXISTING | {"values": {"apii": {}}}, "values.apii: found {}, expected global or a chart (alertmanager, analytics, api,"),
     (EXISTING | {"values": {"apii": {}}}, "fix: did you mean api?"),
     (EXISTING | {"values": {"api": 1}}, "values.api: found 1, expected a table of keys and values"),
+    (EXISTING | {"values": {"api": {"migrations": {"mode": "hook"}}}}, "values.api.migrations.mode: found 'hook', expected job or off: a stack runs no hook, and pods would wait for their schemas for ever; fix: leave it at job, the default"),
+    (EKS | {"values": {"relay": {"migrations": {"mode": "hook"}}}}, "values.relay.migrations.mode: found 'hook'"),
     (EXISTING | {"secrets": "x"}, "secrets: found"),
     (EXISTING | {"aws": {"region": "eu-central-1"}}, "aws: found {'region': 'eu-central-1'}, expected nothing with target existing"),
     (EKS | {"aws": {"region": "eu-central-1"}}, "aws.endpointCidrs: found nothing, expected who may reach the cluster's API: the same update puts the charts into it; fix: name the address from which you and the runner go out, as /32; or cluster.kubeconfig and cluster.context"),

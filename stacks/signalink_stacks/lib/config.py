@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any, Final, cast
 
 from signalink_core.errors import ConfigurationError
-from signalink_stacks.lib import cidrs, cloudconfig, machine, names, registry
+from signalink_stacks.lib import chartvalues, cidrs, cloudconfig, machine, names, registry
 from signalink_stacks.lib.reading import Fault, Section, nearest, shown
 from signalink_stacks.lib.settings import (
     ENGINES,
@@ -309,4 +309,8 @@ def _values(section: Section, charts: Sequence[str]) -> dict[str, Mapping[str, A
             fix = nearest(chart, charts) or "remove it"
             section.refuse(chart, f"global or a chart ({', '.join(charts)})", fix)
         found[chart] = table
+        if chartvalues.migrations(table) == chartvalues.HOOK:
+            expected = "job or off: a stack runs no hook, and pods would wait for their schemas for ever"
+            fix = "leave it at job, the default; hooks are for `helm install` without --wait"
+            section.faults.append(Fault(f"values.{chart}.migrations.mode", shown(chartvalues.HOOK), expected, fix))
     return found
