@@ -70,7 +70,10 @@ TAKEN: list[tuple[str, Values, str]] = [
     ("api", {"settings": {"X": 1}, "extraEnv": [{"name": "SIGNALINK_X"}]}, "extraEnv: SIGNALINK_X is set already"),
     ("postgres", {"extraEnv": [{"name": "PGDATA", "value": "/x"}]}, "extraEnv: PGDATA is set already"),
     ("kafka", {"extraEnv": [{"name": "KAFKA_HEAP_OPTS", "value": "x"}]}, "use the value heap instead"),
+    ("postgres", {"extraEnv": [{"name": "POSTGRES_INITDB_ARGS", "value": "x"}]}, "has each name once; take it out"),
+    ("postgres", {"extraEnv": [{"name": "POSTGRES_PASSWORD_FILE"}]}, "use the value auth.existingSecret instead"),
     ("grafana", {"extraEnv": [{"name": "A"}, {"name": "A"}]}, "extraEnv: A is set already"),
+    ("grafana", {"extraEnv": [{"name": "LOG_LEVEL"}] * 2}, "has each name once; take it out"),
 ]
 
 

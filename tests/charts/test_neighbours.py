@@ -45,10 +45,19 @@ def test_an_operator_of_the_whole_cluster_is_asked_for(given: list[str]) -> None
     assert [one for one in rendered.of("Job") if one["metadata"]["name"].endswith("-test-managed")]
 
 
-def test_with_other_namespaces_alone_no_topic_is_made_for_the_promise() -> None:
+def test_namespaces_that_are_named_come_beside_its_own_with_the_same_rights() -> None:
+    """The platform's Topics and the operator's canaries are in its own."""
     rendered = operator({"watchNamespaces": ["team-a", "team-b"]})
-    assert watched(rendered) == "team-a,team-b"
-    assert [one for one in rendered.of("Job") if one["metadata"]["name"].endswith("-test-managed")] == []
+    assert watched(rendered) == f"{NAMESPACE},team-a,team-b"
+    assert {topic["metadata"]["namespace"] for topic in rendered.of("Topic")} == {NAMESPACE}
+    reading = {
+        role["metadata"]["namespace"]
+        for role in rendered.lasting("Role")
+        for rule in role["rules"]
+        if {"topics", "channels"} & {*rule["resources"]} and {"list", "watch"} <= {*rule["verbs"]}
+    }
+    assert reading == {NAMESPACE, "team-a", "team-b"}
+    assert [one for one in rendered.of("Job") if one["metadata"]["name"].endswith("-test-managed")]
 
 
 @pytest.mark.parametrize("chart", ["operator", UMBRELLA])
@@ -58,6 +67,6 @@ def test_the_notes_say_whose_resources_nobody_looks_after(chart: str) -> None:
         return render(chart, own if chart == "operator" else {"operator": own}).notes
 
     assert f"looks after Topics and Channels of: {NAMESPACE}\nThose of other namespaces stay as they are" in notes()
-    assert "looks after Topics and Channels of: team-a, team-b\n" in notes("team-a", "team-b")
+    assert f"looks after Topics and Channels of: {NAMESPACE}, team-a, team-b\n" in notes("team-a", "team-b")
     assert "looks after Topics and Channels of all namespaces: let no other" in notes("*")
     assert "Those of other" not in notes("*")

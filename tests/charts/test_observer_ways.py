@@ -5,6 +5,12 @@ from typing import Any
 import pytest
 from charting import OBSERVERS, Rendered, Values, render
 
+
+def told(text: str) -> Values:
+    """A receiver of Slack whose messages have such a text."""
+    return {"receivers": [{"name": "a", "slack_configs": [{"api_url_file": "/x", "text": text, "title_link": text}]}]}
+
+
 OUTSIDE: list[tuple[str, Values, list[int]]] = [
     ("prometheus", {"alertmanagers": ["alerts.example.org:9094", "10.0.0.9:443"]}, [9094, 443]),
     ("grafana", {"prometheusUrl": "https://metrics.example.org/prom"}, [443]),
@@ -16,6 +22,11 @@ OUTSIDE: list[tuple[str, Values, list[int]]] = [
     ("alertmanager", {"receivers": [{"name": "a", "webhook_configs": [{"url": "http://hook.lab:5001/x"}]}]}, [5001]),
     ("alertmanager", {"receivers": [{"name": "a", "webhook_configs": [{"url_file": "/x/y"}]}]}, [443]),
     ("alertmanager", {"receivers": [{"name": "a", "email_configs": [{"smarthost": "mail.lab:587"}]}]}, [587]),
+    ("alertmanager", told("https://{{ .CommonLabels.cluster }}.example.org/d/1"), [443]),
+    ("alertmanager", told("See <https://wiki.example.org|the wiki> or http://wiki:81 for more"), [443]),
+    ("alertmanager", {"receivers": [{"name": "a", "slack_configs": [{"api_url": "http://r.lab:81/x"}]}]}, [81, 443]),
+    ("alertmanager", {"receivers": [{"name": "a", "discord_configs": [{"webhook_url": "https://d:84"}]}]}, [443, 84]),
+    ("alertmanager", {"receivers": [{"name": "a", "webhook_configs": [{"url": "https://[2001:db8::1]/"}]}]}, [443]),
     (
         "alertmanager",
         {

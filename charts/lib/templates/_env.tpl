@@ -28,9 +28,12 @@
 
 {{/* Refuse a name that is there already: a container may have each once. (list value name) */}}
 {{- define "signalink-lib.env.taken" -}}
+{{- $ours := hasPrefix "SIGNALINK_" (index . 1) -}}
 {{- $key := trimPrefix "SIGNALINK_" (index . 1) -}}
-{{- $known := dict "LOG_LEVEL" "logLevel" "HTTP_PORT" "ports.http" "METRICS_PORT" "ports.metrics" "ENVIRONMENT" "global.environment" "TOPIC_PREFIX" "global.topicPrefix" "WS_ORIGINS" "global.origins" "AUTH_JWKS_URL" "global.serviceUrls.api" "AUTH_KEYS_DIR" "authKeys.existingSecret" "OPERATOR_WATCH_NAMESPACES" "watchNamespaces" "OPERATOR_API_TOKEN_FILE" "apiToken.existingSecret" "KAFKA_HEAP_OPTS" "heap" -}}
-{{- $value := index $known $key | default "" -}}
+{{- $known := dict "LOG_LEVEL" "logLevel" "HTTP_PORT" "ports.http" "METRICS_PORT" "ports.metrics" "ENVIRONMENT" "global.environment" "TOPIC_PREFIX" "global.topicPrefix" "WS_ORIGINS" "global.origins" "AUTH_JWKS_URL" "global.serviceUrls.api" "AUTH_KEYS_DIR" "authKeys.existingSecret" "OPERATOR_WATCH_NAMESPACES" "watchNamespaces" "OPERATOR_API_TOKEN_FILE" "apiToken.existingSecret" -}}
+{{- $servers := dict "KAFKA_HEAP_OPTS" "heap" "POSTGRES_PASSWORD_FILE" "auth.existingSecret" -}}
+{{- $value := index (ternary $known $servers $ours) $key | default "" -}}
+{{- if $ours -}}
 {{- range $engine := list "postgres" "redis" "kafka" -}}
 {{- if and (not $value) (hasPrefix (printf "%s_" (upper $engine)) $key) }}{{ $value = printf "global.bindings.%s" $engine }}{{ end -}}
 {{- end -}}
@@ -38,6 +41,7 @@
 {{- if and (not $value) (or (hasSuffix "_URL" $key) (hasSuffix "_URLS" $key)) }}{{ $value = "global.publicUrls or global.serviceUrls" }}{{ end -}}
 {{- if and (not $value) (hasSuffix "_HOSTS" $key) }}{{ $value = "ingress.host or global.publicUrls" }}{{ end -}}
 {{- if and (not $value) (hasSuffix "_FILE" $key) }}{{ $value = "secrets.existingSecret" }}{{ end -}}
+{{- end -}}
 {{ fail (printf "%s: %s is set already, and a container has each name once; %s" (index . 0) (index . 1) (ternary (printf "use the value %s instead" $value) "take it out" (ne $value ""))) }}
 {{- end }}
 
@@ -123,10 +127,10 @@
 {{ join "," $hosts }}
 {{- end }}
 
-{{/* Namespaces that the operator looks after, by commas; empty: all. */}}
+{{/* Namespaces that the operator looks after, by commas: its own (where its canaries and the platform's Topics are) and those that are named; empty: all. */}}
 {{- define "signalink-lib.watched" -}}
 {{- if not (has "*" .Values.watchNamespaces) -}}
-{{ .Values.watchNamespaces | default (list .Release.Namespace) | join "," }}
+{{ concat (list .Release.Namespace) .Values.watchNamespaces | uniq | join "," }}
 {{- end -}}
 {{- end }}
 

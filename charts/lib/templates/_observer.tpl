@@ -230,18 +230,29 @@ spec:
 {{- end }}
 {{- end }}
 
-{{/* Ports of what values point it to outside the release, as a YAML list. Receivers that name no address speak to a service by https. */}}
+{{/* Ports of what values point it to outside the release, as a YAML list; links in texts of a receiver are nothing it goes to. */}}
 {{- define "signalink-lib.outwardPorts" -}}
+{{- $urls := compact (list .Values.prometheusUrl .Values.jaegerUrl) -}}
+{{- $addresses := concat (.Values.alertmanagers | default list) (compact (list .Values.tracesTo)) -}}
 {{- $ports := list -}}
-{{- $receivers := .Values.receivers | default list | toJson -}}
-{{- range concat (.Values.alertmanagers | default list) (compact (list .Values.tracesTo)) (regexFindAll `"smarthost":"[^"]+:[0-9]+` $receivers -1) -}}
+{{- range $receiver := .Values.receivers -}}
+{{- range $kind, $configs := omit $receiver "name" -}}
+{{- /* All but mail and webhooks speak to a service by https, also when no address is given. */ -}}
+{{- if not (has $kind (list "email_configs" "webhook_configs")) }}{{ $ports = append $ports 443 }}{{ end -}}
+{{- range $config := $configs -}}
+{{- $http := $config.http_config | default dict -}}
+{{- $urls = concat $urls (values (pick $config "api_url" "webhook_url")) (values (pick $http "proxy_url")) (values (pick ($http.oauth2 | default dict) "token_url" "proxy_url")) -}}
+{{- if ne $kind "pushover_configs" }}{{ $urls = concat $urls (values (pick $config "url")) }}{{ end -}}
+{{- $addresses = concat $addresses (values (pick $config "smarthost")) -}}
+{{- if $config.url_file }}{{ $ports = append $ports 443 }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- range $addresses -}}
 {{- $ports = append $ports (splitList ":" . | last | int) -}}
 {{- end -}}
-{{- range concat (compact (list .Values.prometheusUrl .Values.jaegerUrl)) (regexFindAll `https?://[^/?#"\\]+` $receivers -1) -}}
-{{- $ports = append $ports (regexFind ":[0-9]+$" (urlParse .).host | trimPrefix ":" | default (ternary "443" "80" (hasPrefix "https" .)) | int) -}}
-{{- end -}}
-{{- range regexFindAll `"[a-z0-9]+_configs":|"url_file":` $receivers -1 -}}
-{{- if not (has . (list `"email_configs":` `"webhook_configs":`)) }}{{ $ports = append $ports 443 }}{{ end -}}
+{{- range $urls -}}
+{{- $ports = append $ports (regexFind "^[a-z]+://[^/?#]+" . | regexFind ":[0-9]+$" | trimPrefix ":" | default (ternary "443" "80" (hasPrefix "https" .)) | int) -}}
 {{- end -}}
 {{- $ports | uniq | toYaml -}}
 {{- end }}

@@ -15,11 +15,7 @@
 {{- $kafka := has $promise (list "published" "round-trip") -}}
 {{- if $kafka }}{{ $_ := merge $env (include "signalink-lib.promiseKafka" $top | fromYaml) }}{{ end -}}
 {{- $kubernetes := eq $promise "managed" -}}
-{{- $watched := "" -}}
-{{- if $kubernetes }}{{ $watched = include "signalink-lib.watched" $top }}{{ end -}}
-{{- if or (eq $watched "") (has $top.Release.Namespace (splitList "," $watched)) -}}
 {{ include "signalink-lib.promiseJob" (dict "top" $top "promise" $promise "image" $top.Values.image "env" $env "kafka" $kafka "kubernetes" $kubernetes) }}
-{{- end -}}
 {{- end }}
 
 {{/* Kafka for a promise: the prober's principal may read what is written. */}}

@@ -10,7 +10,7 @@ from typing import Any, Final
 from signalink_core import principals
 from signalink_core.database import revisions
 from signalink_core.manifest import ServiceManifest, load
-from signalink_stacks.charts.observers import METRICS
+from signalink_stacks.charts.observers import METRICS, OBSERVERS
 
 LOG_SCHEMA: Final = "messaging"
 """Whose migrations every service that reads the event log waits for."""
@@ -83,10 +83,13 @@ def of_observer(chart: str, observer: Facts, exporters: Iterable[int], everyone:
 
 
 def of_umbrella(everyone: Iterable[ServiceManifest]) -> Facts:
-    """files/parts.yaml: at which ports charts of a release find each other, and whose words a backing service holds."""
+    """files/parts.yaml: who finds whom in a release, at which ports, and whose words a backing service holds."""
+    everyone = list(everyone)
+    named = {one.name for one in everyone if one.ports.http is not None or "kubernetes" in one.needs}
+    named |= {there["chart"] for observer in OBSERVERS.values() for there in observer["facts"].get("reaches", ())}
     ports = {manifest.name: {"http": manifest.ports.http, "metrics": manifest.ports.metrics} for manifest in everyone}
     found = {name: {port: number for port, number in own.items() if number} for name, own in ports.items()}
-    return {"ports": found, "engines": ENGINES}
+    return {"named": sorted(named | {*ENGINES}), "ports": found, "engines": ENGINES}
 
 
 def needed_by(name: str, everyone: Iterable[ServiceManifest]) -> list[str]:
