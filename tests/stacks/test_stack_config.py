@@ -103,6 +103,21 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     (EKS | {"bindings": {"postgres": {"storageGib": 19}}}, "bindings.postgres.storageGib: found 19, expected a whole number from 20 to 65536"),
     (EKS | {"bindings": {"postgres": {"storageGib": 65537}}}, "bindings.postgres.storageGib: found 65537, expected a whole number from 20 to 65536"),
     (EKS | {"bindings": {"postgres": {"provider": "chart", "storageGib": 16385}}}, "bindings.postgres.storageGib: found 16385, expected a whole number from 1 to 16384"),
+    (binding("postgres", storageGib=20), "bindings.postgres.storageGib: found 20, expected nothing with provider chart, which does not read it; fix: remove it; what the chart asks for, when it is made, is values.postgres.persistence.size"),
+    (EKS | {"bindings": {"kafka": {"storageGib": 50}}}, "bindings.kafka.storageGib: found 50, expected nothing with provider chart, which does not read it; fix: remove it; what the chart asks for, when it is made, is values.kafka.persistence.size"),
+    (EKS | {"profile": "full", "bindings": {"kafka": {"storageGib": 50}}}, "bindings.kafka.storageGib: found 50, expected nothing with provider aws, which does not read it; fix: remove it"),
+    (binding("redis", storageGib=20), "bindings.redis.storageGib: found 20, expected a known key"),
+    (binding("kafka", instance="db.t4g.micro"), "bindings.kafka.instance: found 'db.t4g.micro', expected a known key"),
+    (binding("kafka", tls=True), "bindings.kafka.tls: found True, expected a known key"),
+    (binding("redis", database="chat"), "bindings.redis.database: found 'chat', expected a known key"),
+    (binding("postgres", instance="db.t4g.micro"), "bindings.postgres.instance: found 'db.t4g.micro', expected nothing with provider chart"),
+    (binding("postgres", replicas=3), "bindings.postgres.replicas: found 3, expected nothing with provider chart, which does not read it"),
+    (EKS | {"bindings": {"postgres": {"replicas": 2}}}, "bindings.postgres.replicas: found 2, expected nothing with provider aws"),
+    (EKS | {"bindings": {"postgres": {"tls": False}}}, "bindings.postgres.tls: found False, expected nothing with provider aws"),
+    (binding("postgres", tls=True), "bindings.postgres.tls: found True, expected nothing with provider chart, which does not read it; fix: remove it"),
+    (binding("postgres", provider="operator", database="chat"), "bindings.postgres.database: found 'chat', expected nothing with provider operator"),
+    (binding("postgres", secret={"name": "s"}), "bindings.postgres.secret: found {'name': 's'}, expected nothing with provider chart, which does not read it; fix: remove it, or use external"),
+    (binding("kafka", security="sasl_ssl"), "bindings.kafka.security: found 'sasl_ssl', expected nothing with provider chart"),
     (binding("postgres", replicas=12), "bindings.postgres.replicas: found 12, expected a whole number from 1 to 9"),
     (EXISTING | {"images": {"registry": "a b"}}, "images.registry: found 'a b', expected a registry's host and path"),
     (EXISTING | {"images": {"tag": "-x"}}, "images.tag: found '-x', expected a tag"),
@@ -114,6 +129,8 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     (EXISTING | {"values": {"apii": {}}}, "values.apii: found {}, expected global or a chart (alertmanager, analytics, api,"),
     (EXISTING | {"values": {"apii": {}}}, "fix: did you mean api?"),
     (EXISTING | {"values": {"api": 1}}, "values.api: found 1, expected a table of keys and values"),
+    (EXISTING | {"values": {"api": {"migrations": {"mode": "hook"}}}}, "values.api.migrations.mode: found 'hook', expected job or off: a stack runs no hook, and pods would wait for their schemas for ever; fix: leave it at job, the default"),
+    (EKS | {"values": {"relay": {"migrations": {"mode": "hook"}}}}, "values.relay.migrations.mode: found 'hook'"),
     (EXISTING | {"secrets": "x"}, "secrets: found"),
     (EXISTING | {"aws": {"region": "eu-central-1"}}, "aws: found {'region': 'eu-central-1'}, expected nothing with target existing"),
     (EKS | {"aws": {"region": "eu-central-1"}}, "aws.endpointCidrs: found nothing, expected who may reach the cluster's API: the same update puts the charts into it; fix: name the address from which you and the runner go out, as /32; or cluster.kubeconfig and cluster.context"),
@@ -161,7 +178,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     (LITE | {"aws": LITE["aws"] | {"instance": "t4g.large"}}, "aws.instance: found 't4g.large', expected machines of amd64"),
     (EXISTING | {"images": {"architecture": "i386"}}, "images.architecture: found 'i386', expected one of amd64, arm64"),
     (aws(deletable="soon"), "aws.deletable: found 'soon', expected true or false"),
-    (aws(repository="x"), "aws.repository: found 'x', expected owner/name"),
+    (aws(repository="ada/chat"), "aws.repository: found 'ada/chat', expected nothing: no part of a stack ever let a repository deploy; fix: remove it; `make trust ... REPOSITORY=OWNER/NAME`"),
     (aws(vpc="x"), "aws.vpc: found 'x', expected a known key"),
 ]  # fmt: skip
 
@@ -222,6 +239,18 @@ def test_the_defaults_of_every_target_and_profile_are_right(target: str) -> None
         assert found.max_usd == LIMITS_USD[profile]
         assert (found.aws is not None) == found.in_cloud
         assert found.images.dev == (target == "kind")
+
+
+def test_a_setting_of_a_binding_is_taken_by_who_reads_it() -> None:
+    sizes = {"postgres": {"storageGib": 30, "instance": "db.m7g.large"}, "redis": {"replicas": 3}}
+    assert config.read("lab", EKS | {"bindings": sizes})[1] == []
+    operated = {"provider": "operator", "storageGib": 30, "replicas": 3}
+    assert config.read("lab", EXISTING | {"bindings": {"postgres": operated, "kafka": operated}})[1] == []
+    theirs = {"provider": "external", "secret": {"name": "s", "key": "k"}, "user": "u", "cidrs": ["10.0.0.0/8"]}
+    server = theirs | {"host": "h", "port": 1, "tls": True}
+    kafka = theirs | {"brokers": ["h:1"], "security": "sasl_ssl"}
+    outside = {"postgres": server | {"database": "chat"}, "redis": server, "kafka": kafka}
+    assert config.read("lab", EXISTING | {"bindings": outside})[1] == []
 
 
 def test_eks_lite_runs_kafka_by_its_chart_and_full_by_msk() -> None:

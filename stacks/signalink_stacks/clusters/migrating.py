@@ -1,6 +1,7 @@
 """Owns the refusal of migrations as hooks: `signalink up` waits for pods, which wait for the hooks. Pure.
 
-Helm runs a hook after an install only when all pods are ready, with `--wait`; Pulumi runs no hook at all.
+Helm runs a hook after an install only when all pods are ready, with `--wait`; Pulumi runs no hook at all: what
+a stack's own file says is refused where it is read (`lib.config`).
 """
 
 import re
@@ -10,8 +11,8 @@ from typing import Any, Final
 import yaml
 
 from signalink_core.errors import ConfigurationError
+from signalink_stacks.lib import chartvalues
 
-HOOK: Final = "hook"
 SET: Final = re.compile(r"(?:^|,)\s*([-a-zA-Z0-9]+)\.migrations\.mode=([^,]*)")
 """In the text of one `--set`, which may hold several."""
 
@@ -31,7 +32,7 @@ def require_jobs(files: Mapping[str, str], settings: Sequence[str]) -> None:
             ) from error
     for each in settings:
         modes |= dict(SET.findall(each))
-    wrong = sorted(chart for chart, mode in modes.items() if mode == HOOK)
+    wrong = sorted(chart for chart, mode in modes.items() if mode == chartvalues.HOOK)
     if wrong:
         raise ConfigurationError(
             f"{wrong[0]}.migrations.mode is hook: `signalink up` waits until all pods are ready, and these wait for "
@@ -43,5 +44,4 @@ def require_jobs(files: Mapping[str, str], settings: Sequence[str]) -> None:
 def _of_file(found: Any) -> dict[str, str]:
     """Chart -> mode, of one file of values; what is no table is somebody else's to refuse."""
     tables = found.items() if isinstance(found, dict) else ()
-    migrations = {chart: its.get("migrations") for chart, its in tables if isinstance(its, dict)}
-    return {chart: str(its["mode"]) for chart, its in migrations.items() if isinstance(its, dict) and "mode" in its}
+    return {str(chart): mode for chart, its in tables if (mode := chartvalues.migrations(its))}

@@ -6,15 +6,12 @@ from typing import Final
 from signalink_stacks.components.contracts import Auth, Binding, ClusterOutputs, SecretRef, Tls
 from signalink_stacks.components.site import Site
 from signalink_stacks.lib import chartvalues, words
-from signalink_stacks.lib.settings import BindingSettings, Config, Engine
+from signalink_stacks.lib.settings import DATABASE, BindingSettings, Config, Engine
 
 PORTS: Final = {"postgres": 5432, "redis": 6379, "kafka": 9092}
+DATABASES: Final[dict[Engine, str]] = {"postgres": DATABASE, "redis": "0", "kafka": ""}
+"""Of those that we make: Postgres' database, Redis' number; Kafka has none."""
 AUTH: Final[dict[Engine, Auth]] = {"postgres": "scram", "redis": "password", "kafka": "scram"}
-
-
-def database(engine: Engine, settings: BindingSettings) -> str:
-    """Postgres' database, Redis' number; Kafka has none."""
-    return {"postgres": settings.database, "redis": "0", "kafka": ""}[engine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +38,7 @@ class ChartService:
             auth=AUTH[self.engine],
             user="",
             secret_ref=SecretRef(cluster.namespace, secret.name),
-            database=database(self.engine, config.bindings[self.engine]),
+            database=DATABASES[self.engine],
             security="sasl_plaintext" if self.engine == "kafka" else "",
             depends_on=(secret, release),
         )
@@ -55,7 +52,7 @@ class ExternalService:
 
     def provision(self, cluster: ClusterOutputs, config: Config) -> Binding:
         settings = config.bindings[self.engine]
-        brokers = settings.brokers or (f"{settings.host}:{settings.port}",)
+        brokers = settings.brokers if self.engine == "kafka" else (f"{settings.host}:{settings.port}",)
         host, _, port = brokers[0].rpartition(":")
         ref = SecretRef(cluster.namespace, settings.secret_name, (settings.secret_key,) if settings.secret_key else ())
         return Binding(
@@ -64,11 +61,11 @@ class ExternalService:
             host=host,
             port=int(port),
             endpoints=brokers,
-            tls=Tls("on" if settings.tls or settings.security in ("ssl", "sasl_ssl", "aws_msk_iam") else "off"),
+            tls=Tls("on" if _by_tls(self.engine, settings) else "off"),
             auth=_auth(self.engine, settings),
             user=settings.user,
             secret_ref=ref if settings.secret_name else None,
-            database=database(self.engine, settings),
+            database=settings.database if self.engine == "postgres" else DATABASES[self.engine],
             cidrs=settings.cidrs,
             security=settings.security,
         )
@@ -92,12 +89,19 @@ class EmbeddedService:
             auth=AUTH[self.engine],
             user="",
             secret_ref=SecretRef(cluster.namespace, "files"),
-            database=database(self.engine, config.bindings[self.engine]),
+            database=DATABASES[self.engine],
             security="sasl_plaintext" if self.engine == "kafka" else "",
         )
 
 
+def _by_tls(engine: Engine, settings: BindingSettings) -> bool:
+    """Kafka's way in says it."""
+    return settings.security in ("ssl", "sasl_ssl", "aws_msk_iam") if engine == "kafka" else settings.tls
+
+
 def _auth(engine: Engine, settings: BindingSettings) -> Auth:
+    if engine != "kafka":
+        return AUTH[engine]
     if settings.security in ("plaintext", "ssl"):
         return "none"
     return "iam" if settings.security == "aws_msk_iam" else AUTH[engine]

@@ -11,7 +11,7 @@ import pulumi_kubernetes as kubernetes
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from signalink_core import principals
-from signalink_stacks.components.backing import AUTH, PORTS, database
+from signalink_stacks.components.backing import AUTH, DATABASES, PORTS
 from signalink_stacks.components.contracts import Binding, ClusterOutputs, SecretRef, Tls
 from signalink_stacks.components.platform import READY, SKIP, Words, WordsArgs
 from signalink_stacks.components.preparation import Preparation, PreparationArgs
@@ -79,7 +79,7 @@ class OperatorService:
             auth=AUTH[self.engine],
             user="",
             secret_ref=SecretRef(cluster.namespace, secret.name),
-            database=database(self.engine, config.bindings[self.engine]),
+            database=DATABASES[self.engine],
             security="sasl_plaintext" if self.engine == "kafka" else "",
             depends_on=(secret, *made),
         )

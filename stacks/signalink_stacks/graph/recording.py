@@ -45,6 +45,8 @@ class Registration:
     protect: bool
     retained: bool
     """Left where it is when the stack goes."""
+    ignored: tuple[str, ...]
+    """Inputs that change nothing of what is there already."""
     aliases: tuple[str, ...]
     """What it was called before: URNs, or what they are made of."""
 
@@ -95,6 +97,7 @@ class Recorder(mocks.MockMonitor):
                 remote=request.remote,
                 protect=request.protect,
                 retained=request.retainOnDelete,
+                ignored=tuple(request.ignoreChanges),
                 aliases=tuple(each.urn or str(each.spec) for each in request.aliases) + tuple(request.aliasURNs),
             )
         )

@@ -25,6 +25,8 @@ SERVICES: Final = (ISSUER, "relay", "gateway", "analytics", "notifications", "pr
 """Charts of services in the order they are made; the operator comes after the first and before the others."""
 GLOBAL: Final = "global"
 """In a stack's key `values`: what every chart is given, as in the umbrella."""
+HOOK: Final = "hook"
+"""Of `migrations.mode`: by Helm, after an install once all pods are ready. Pulumi runs no hook at all."""
 Values = dict[str, Any]
 
 
@@ -89,6 +91,12 @@ def of(
     profile = small.get(chart, {}) if config.profile == "small" else {}
     base = {"commonLabels": {tags.STACK: config.stack}, "global": shared(config, bindings)}
     return merged(base, profile, own, {"global": config.values.get(GLOBAL, {})}, config.values.get(chart, {}))
+
+
+def migrations(table: object) -> str:
+    """When migrations run by values of one chart; empty: they say nothing of it, or are no table."""
+    found = table.get("migrations") if isinstance(table, Mapping) else None
+    return str(found.get("mode", "")) if isinstance(found, Mapping) else ""
 
 
 def topic_prefix(config: Config) -> str:

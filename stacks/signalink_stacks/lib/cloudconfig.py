@@ -43,7 +43,6 @@ def read(section: Section, target: Target, profile: Profile) -> Aws | None:
         destroy_after_hours=section.whole("destroyAfterHours", 12, least=1, most=720),
         backup_days=section.whole("backupDays", 7, least=0, most=35),
         deletable=section.flag("deletable", default=False),
-        repository=section.text("repository", "", form=r"[A-Za-z0-9-]+/[A-Za-z0-9._-]+", expected="owner/name"),
         source=section.text("source", None if lite else "", form=SOURCE, expected="https:// address of a repository"),
         revision=section.text("revision", "main", form=REVISION, expected="a branch, tag or commit"),
         admins=section.texts("admins", form=ROLE, expected="the ARN of a role or user"),
@@ -54,6 +53,10 @@ def read(section: Section, target: Target, profile: Profile) -> Aws | None:
         ca_file=section.text("caFile", "", form=r"\S+", expected="a file with PEM certificates"),
         controller_chart=section.text("controllerChart", "", form=r"\S+", expected="a folder or address of a chart"),
     )
+    if "repository" in section.values:
+        section.asked.append("repository")
+        fix = "remove it; `make trust ... REPOSITORY=OWNER/NAME` writes who may, into the policy of a role"
+        section.refuse("repository", "nothing: no part of a stack ever let a repository deploy", fix)
     section.close()
     _networks(section, found)
     if found.region and not lite and (wrong := authorities.fault(found.region, found.ca_file)):

@@ -3,26 +3,21 @@
 Owns which keys there are and which may stand together; how one key is read is `reading`'s matter.
 """
 
-import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final, cast
 
 from signalink_core.errors import ConfigurationError
-from signalink_stacks.lib import cidrs, cloudconfig, machine, names, registry
+from signalink_stacks.lib import bindingconfig, chartvalues, cidrs, cloudconfig, machine, names, registry
 from signalink_stacks.lib.reading import Fault, Section, nearest, shown
 from signalink_stacks.lib.settings import (
-    ENGINES,
     LIMITS_USD,
     PROFILES,
-    PROVIDERS,
     TARGETS,
     Aws,
-    BindingSettings,
     ClusterSettings,
     Config,
-    Engine,
     Images,
     Ingress,
     Profile,
@@ -30,16 +25,9 @@ from signalink_stacks.lib.settings import (
 )
 
 NAME: Final = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-HOST: Final = r"[A-Za-z0-9]([-A-Za-z0-9.]{0,251}[A-Za-z0-9])?"
-BROKER: Final = HOST + r":\d{1,5}"
 URL: Final = r"https?://[^/\s]+(/[^\s]*)?"
 PRODUCTION: Final = re.compile(r"(^|[^a-z])prod(uction)?([^a-z]|$)", re.IGNORECASE)
-PORTS: Final[Mapping[Engine, int]] = {"postgres": 5432, "redis": 6379, "kafka": 9092}
-SECURITY: Final = ("plaintext", "ssl", "sasl_plaintext", "sasl_ssl", "aws_msk_iam")
 MOST_USD: Final = 100_000
-STORAGE_GIB: Final = (1, 16_384)
-VOLUME_GIB: Final = (20, 65_536)
-"""Least and most of a gp3 volume of RDS for PostgreSQL; elsewhere Kubernetes' class decides."""
 
 
 def parse(stack: str, raw: Mapping[str, Any], *, charts: Sequence[str] = ()) -> Config:
@@ -80,7 +68,7 @@ def read(stack: str, raw: Mapping[str, Any], *, charts: Sequence[str] = ()) -> t
         max_usd=top.whole("maxUsd", LIMITS_USD[profile], least=0, most=MOST_USD),
         environment=top.choice("environment", ("local", "prod"), "local" if target == "kind" else "prod"),  # type: ignore[arg-type]
         cluster=_cluster(top.section("cluster"), target),
-        bindings=_bindings(top.section("bindings"), target, profile),
+        bindings=bindingconfig.read(top.section("bindings"), target, profile),
         images=_images(top.section("images"), target),
         observability=top.flag("observability", default=profile != "small" and target != "aws-lite"),
         values=_values(top.section("values"), charts),
@@ -212,9 +200,9 @@ def _ingress(section: Section, target: Target) -> Ingress:
     modes = ("none", "alb") if target in ("eks", "aws-lite") else ("none", "ingress", "gateway")
     found = Ingress(
         mode=section.choice("mode", modes, "alb" if target == "eks" else "none"),  # type: ignore[arg-type]
-        class_name=section.text("class", "", form=HOST, expected="the name of a class, or of a Gateway"),
+        class_name=section.text("class", "", form=bindingconfig.HOST, expected="the name of a class, or of a Gateway"),
         base_url=section.text("baseUrl", "", form=URL, expected="an address with http:// or https://").rstrip("/"),
-        tls_secret=section.text("tlsSecret", "", form=HOST, expected="the name of a Secret"),
+        tls_secret=section.text("tlsSecret", "", form=bindingconfig.HOST, expected="the name of a Secret"),
     )
     if found.mode in ("ingress", "gateway") and not found.base_url:
         section.refuse("baseUrl", f"the address that people use, with mode {found.mode}", "set it")
@@ -222,60 +210,6 @@ def _ingress(section: Section, target: Target) -> Ingress:
         section.refuse("class", "the name of the Gateway that routes join, with mode gateway", "set it")
     section.close()
     return found
-
-
-def _bindings(top: Section, target: Target, profile: Profile) -> dict[Engine, BindingSettings]:
-    found = {engine: _binding(top.section(engine), engine, target, profile) for engine in ENGINES}
-    top.close()
-    return found
-
-
-def _binding(section: Section, engine: Engine, target: Target, profile: Profile) -> BindingSettings:
-    usual = "aws" if target == "eks" and (profile == "full" or engine != "kafka") else "chart"
-    provider = section.choice("provider", PROVIDERS[engine], usual)
-    if provider == "aws" and target != "eks":
-        section.refuse("provider", f"chart, operator or external with target {target}", "aws needs target eks")
-    security = "aws_msk_iam" if provider == "aws" else "sasl_plaintext"
-    least, most = VOLUME_GIB if (provider, engine) == ("aws", "postgres") else STORAGE_GIB
-    secret = section.section("secret")
-    found = BindingSettings(
-        provider=provider,  # type: ignore[arg-type]
-        host=section.text("host", "", form=HOST, expected="a host name"),
-        port=section.whole("port", PORTS[engine], least=1, most=65535),
-        brokers=section.texts("brokers", form=BROKER, expected="host:port"),
-        tls=section.flag("tls", default=provider == "aws"),
-        security=section.choice("security", SECURITY, security) if engine == "kafka" else "",
-        database=section.text("database", "signalink", form=r"[A-Za-z0-9_-]{1,63}", expected="the name of a database"),
-        user=section.text("user", "", form=r"[A-Za-z0-9_.@-]{1,128}", expected="the name of a user"),
-        secret_name=secret.text("name", "", form=HOST, expected="the name of a Secret in the namespace"),
-        secret_key=secret.text("key", "", form=r"[-._A-Za-z0-9]{1,253}", expected="a key of that Secret"),
-        cidrs=section.texts("cidrs", form=r"[0-9a-fA-F.:]+/\d{1,3}", expected="a network such as 10.0.0.0/16"),
-        instance=section.text("instance", "", form=r"(db|cache)\.[a-z0-9]+\.[a-z0-9]+", expected="a machine's type"),
-        storage_gib=section.whole("storageGib", 20, least=least, most=most),
-        replicas=section.whole("replicas", 1, least=1, most=9),
-    )
-    secret.close()
-    section.close()
-    _agrees(section, engine, found)
-    return found
-
-
-def _agrees(section: Section, engine: Engine, found: BindingSettings) -> None:
-    """What keys of one binding say together."""
-    for cidr in found.cidrs:
-        try:
-            ipaddress.ip_network(cidr)
-        except ValueError:
-            section.refuse("cidrs", "networks such as 10.0.0.0/16", f"correct {cidr}")
-    where = "brokers" if engine == "kafka" else "host"
-    given = bool(found.brokers if engine == "kafka" else found.host)
-    if found.provider == "external":
-        if not given:
-            section.refuse(where, "where it is, with provider external", "set it")
-        if not found.secret_name and found.security not in ("plaintext", "ssl", "aws_msk_iam"):
-            section.refuse("secret", "name of the Secret with its passwords, with provider external", "set secret.name")
-    elif given:
-        section.refuse(where, f"nothing with provider {found.provider}, which knows", "remove it, or use external")
 
 
 def _images(section: Section, target: Target) -> Images:
@@ -314,4 +248,8 @@ def _values(section: Section, charts: Sequence[str]) -> dict[str, Mapping[str, A
             fix = nearest(chart, charts) or "remove it"
             section.refuse(chart, f"global or a chart ({', '.join(charts)})", fix)
         found[chart] = table
+        if chartvalues.migrations(table) == chartvalues.HOOK:
+            expected = "job or off: a stack runs no hook, and pods would wait for their schemas for ever"
+            fix = "leave it at job, the default; hooks are for `helm install` without --wait"
+            section.faults.append(Fault(f"values.{chart}.migrations.mode", shown(chartvalues.HOOK), expected, fix))
     return found

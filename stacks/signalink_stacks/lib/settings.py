@@ -13,6 +13,8 @@ Profile = Literal["small", "standard", "lite", "full", "aws-lite"]
 Engine = Literal["postgres", "redis", "kafka"]
 Provider = Literal["chart", "operator", "aws", "external"]
 TARGETS: Final[tuple[Target, ...]] = ("kind", "existing", "eks", "aws-lite")
+DATABASE: Final = "signalink"
+"""Of Postgres, wherever we make it."""
 PROFILES: Final[Mapping[Target, tuple[Profile, ...]]] = {
     "kind": ("small", "standard"),
     "existing": ("standard", "small"),
@@ -60,7 +62,10 @@ class ClusterSettings:
 
 @dataclass(frozen=True, slots=True)
 class BindingSettings:
-    """Who runs a backing service, and where it is if somebody else does. Sizes are for the providers that make one."""
+    """Who runs a backing service, and where it is if somebody else does. Sizes are for the providers that make one.
+
+    Which of these is read of which engine with which provider: `bindingconfig.TAKEN`.
+    """
 
     provider: Provider = "chart"
     host: str = ""
@@ -68,14 +73,15 @@ class BindingSettings:
     brokers: tuple[str, ...] = ()
     tls: bool = False
     security: str = ""
-    database: str = "signalink"
+    database: str = DATABASE
     user: str = ""
     secret_name: str = ""
     secret_key: str = ""
     cidrs: tuple[str, ...] = ()
     instance: str = ""
-    """Type of a machine at the cloud (`db.t4g.micro`); empty: the profile's."""
-    storage_gib: int = 20
+    """Type of a machine at the cloud (`db.t4g.micro`)."""
+    storage_gib: int = 0
+    """Of its volume; 0 where no volume is made, or its size is the chart's matter."""
     replicas: int = 1
 
 
@@ -129,8 +135,6 @@ class Aws:
     backup_days: int = 7
     deletable: bool = False
     """Nothing of the stack is kept from being deleted any more, in production too: what comes before a destroy."""
-    repository: str = ""
-    """owner/name on GitHub that may deploy; empty: no pipeline roles."""
     source: str = ""
     """aws-lite: the https address of the git repository that the machine installs from."""
     revision: str = "main"

@@ -12,9 +12,8 @@ from signalink_core import principals
 from signalink_stacks.components.aws import alarms, elasticache, ground, msk, rds
 from signalink_stacks.components.contracts import Administrator, Binding, ClusterOutputs, Statement, Tls
 from signalink_stacks.lib import authorities, chartvalues, grants, names
-from signalink_stacks.lib.settings import Config, Engine
+from signalink_stacks.lib.settings import DATABASE, Config, Engine
 
-SMALLEST: Final[Mapping[Engine, str]] = {"postgres": "db.t4g.micro", "redis": "cache.t4g.micro"}
 PLACEHOLDER: Final = "arn:aws:kafka:r:0:cluster/n/u"
 """Gives a grant's shape before the ARN is known: how many statements there are, and which actions."""
 
@@ -38,7 +37,7 @@ class Postgres:
                 subnet_ids=under.network.private_ids,
                 group_id=under.network.groups["postgres"],
                 key_arn=under.vault.key_arn,
-                machine=wish.instance or SMALLEST["postgres"],
+                machine=wish.instance,
                 storage_gib=wish.storage_gib,
                 standby=ground.prod(config),
                 backup_days=ground.aws(config).backup_days,
@@ -60,7 +59,7 @@ class Postgres:
             auth="iam",
             user="",
             secret_ref=None,
-            database=wish.database,
+            database=DATABASE,
             grants=_postgres_grants(under, config, made),
             region=ground.aws(config).region,
             cidrs=(under.network.cidr,),
@@ -85,7 +84,7 @@ class Redis:
                 subnet_ids=under.network.private_ids,
                 group_id=under.network.groups["redis"],
                 key_arn=under.vault.key_arn,
-                machine=wish.instance or SMALLEST["redis"],
+                machine=wish.instance,
                 replicas=nodes,
                 backup_days=ground.aws(config).backup_days,
                 tags=under.tags,

@@ -86,7 +86,8 @@ class Network(pulumi.ComponentResource):
             availability_zone=zone,
             map_public_ip_on_launch=False,
             tags=self._tags(part, ELB_PUBLIC if side == "public" else ELB_PRIVATE),
-            opts=self._inside(),
+            # Another zone is another subnet, and all that is in it: it stays where it was made (decision 0144).
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["availabilityZone"]),
         )
 
     def _table(self, part: str, **route: pulumi.Input[str]) -> aws.ec2.RouteTable:

@@ -7,7 +7,7 @@ from typing import Final
 import pulumi
 import pulumi_aws as aws
 
-from signalink_stacks.lib.config import VOLUME_GIB
+from signalink_stacks.lib.bindingconfig import VOLUME_GIB
 
 VERSION: Final = "18"
 FAMILY: Final = f"postgres{VERSION}"

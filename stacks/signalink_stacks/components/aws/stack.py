@@ -30,7 +30,10 @@ CREDENTIALS_ADDRESS: Final = "169.254.170.23/32"
 """Where a pod asks for the credentials of its role (EKS Pod Identity)."""
 
 CLOSED_ZONES: Final = ("use1-az3", "usw1-az2", "cac1-az3")
-"""Ids of zones in which EKS takes no subnet ("networking requirements for VPC and subnets"), nor MSK in the first."""
+"""Ids of zones in which EKS takes no subnet ("networking requirements for VPC and subnets"), nor MSK in the first.
+
+The first has no machine of t3, t3a or t4g either, so a new one of aws-lite is put elsewhere too.
+"""
 
 
 class EksCluster:
@@ -231,6 +234,7 @@ def _begin(config: Config) -> tuple[aws.Provider, Budget, pulumi.Output[str]]:
 
 
 def _zones(provider: aws.Provider, count: int) -> list[pulumi.Output[str]]:
+    """Where new subnets go; those that are there stay, whatever AWS says of its zones by then."""
     found = aws.get_availability_zones_output(
         state="available",
         filters=[aws.GetAvailabilityZonesFilterArgs(name="opt-in-status", values=["opt-in-not-required"])],
