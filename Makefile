@@ -90,12 +90,15 @@ real: $(VENV)/.dev $(PROGRAM)/.stacks ## Prove the platform on a kind cluster th
 	    make --no-print-directory e2e NAME=$$proof SIZE=small; \
 	done
 
-registry: $(VENV)/.dev $(PROGRAM)/.stacks ## Make only the registry of STACK on eks, before images are pushed; says its address (DEPLOY: options)
-	@$(BIN)/signalink deploy -s $(STACK) --only registry $(DEPLOY)
-	@test -z "$$GITHUB_OUTPUT" || echo "registry=$$($(ENGINE) $(STACK) stack output registry)" >> "$$GITHUB_OUTPUT"
+registry: $(VENV)/.dev $(PROGRAM)/.stacks ## Make only the registry of STACK on eks, before images are pushed; its address goes to dist/registry (DEPLOY: options)
+	@mkdir -p dist && rm -f dist/registry && $(BIN)/signalink deploy -s $(STACK) --only registry --json $(DEPLOY) > dist/registry.json
+	@$(BIN)/python -c 'import json; print(json.load(open("dist/registry.json"))["registry"])' > dist/registry
+	@grep -q . dist/registry || { echo "make registry: no address was said. Next: signalink deploy -s $(STACK) --only registry" >&2; exit 1; }
+	@echo "$(STACK) has its registry $$(cat dist/registry). Next: make publish REGISTRY=\"\$$(cat dist/registry)\""
+	@test -z "$$GITHUB_OUTPUT" || echo "registry=$$(cat dist/registry)" >> "$$GITHUB_OUTPUT"
 
 publish: $(VENV)/.dev ## Build our images, push them to REGISTRY, signed, beside copies of others; digests in dist/images.json (BUILD, PUSH="--unsigned": options)
-	@test -n "$(REGISTRY)" || { echo "make publish: which registry? Next: make publish REGISTRY=HOST/PREFIX, as make registry or pulumi stack output registry says" >&2; exit 64; }
+	@test -n "$(REGISTRY)" || { echo "make publish: which registry? Next: make publish REGISTRY=HOST/PREFIX, on eks as make registry says" >&2; exit 64; }
 	@case "$(REGISTRY)" in *.amazonaws.com*) \
 	  aws ecr get-login-password | docker login --username AWS --password-stdin "$(firstword $(subst /, ,$(REGISTRY)))" ;; esac
 	@command -v docker >/dev/null || { echo "make publish: docker is not on PATH; it builds and pushes. Next: install Docker Engine" >&2; exit 1; }

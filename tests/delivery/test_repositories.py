@@ -6,12 +6,15 @@
 import itertools
 import json
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from house.sources import without_make
 from signalink_core.errors import DependencyUnavailable
 from signalink_labs.cli import app, delivering, deploy
 from signalink_stacks.cloud import graph
@@ -43,6 +46,8 @@ if sys.argv[1] == "up":
     (here / "state").write_text((here / "after").read_text())
 if sys.argv[1:3] == ["stack", "export"]:
     print((here / "state").read_text())
+if sys.argv[1:3] == ["stack", "output"]:
+    sys.exit("error: current stack does not have output property 'registry'")
 """
 
 
@@ -110,9 +115,9 @@ def cli(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
     """The command on this engine; whose doctor, price and secrets are other tests' matter."""
     monkeypatch.setattr(deploy.project, "find", lambda stack, state, root: (replace(engine, stack=stack), None))
     monkeypatch.setattr(deploy, "examine", lambda target: None)
-    monkeypatch.setattr(delivering.cost, "require", lambda stack, most, config: Estimate("us-east-1", (), (), (), ()))
+    monkeypatch.setattr(delivering.cost, "require", lambda stack, *more: Estimate("us-east-1", (), (), (), ()))
     monkeypatch.setattr(delivering.words, "complete", lambda *given: [])
-    monkeypatch.setattr(graph, "record", lambda stack, root, **more: Graph(stack, targets(stack), "lite", ()))
+    monkeypatch.setattr(graph, "record", lambda stack, *more: Graph(stack, targets(stack), "lite", ()))
     return engine
 
 
@@ -142,3 +147,61 @@ def test_what_has_no_registry_is_refused_before_anything_is_made(
     assert app.run(["deploy", *words]) == 64
     assert told in capsys.readouterr().err
     assert not (cli.root / "called").exists()
+
+
+COMMAND = """
+import sys
+from pathlib import Path
+from signalink_labs.cli import app, delivering, deploy
+from signalink_stacks.cloud import graph
+from signalink_stacks.cloud.graph import Graph
+from signalink_stacks.delivery.rollout import Engine
+from signalink_stacks.lib.prices import Estimate
+here = Path(sys.argv[1])
+deploy.project.find = lambda stack, state, root: (Engine(stack, here), None)
+deploy.examine = lambda target: None
+delivering.cost.require = lambda stack, *more: Estimate("us-east-1", (), (), (), ())
+delivering.words.complete = lambda *given, **more: []
+graph.record = lambda stack, root, *more, **named: Graph(stack, "eks", "lite", ())
+if (here / "silent").exists():
+    delivering.registry = lambda *given: ""
+sys.exit(app.run(sys.argv[2:]))
+"""
+"""The program `signalink` with what the fixture `cli` puts in place of doctor, price and secrets."""
+
+
+def make(engine: Engine) -> subprocess.CompletedProcess[str]:
+    """`make registry` in the engine's folder, by the Makefile of this checkout."""
+    here = engine.root
+    (here / "command.py").write_text(COMMAND)
+    for name, words in (("python", ""), ("signalink", f"{here}/command.py {here}")):
+        (here / name).write_text(f'#!/bin/sh\nexec {sys.executable} {words} "$@"\n')
+        (here / name).chmod(0o755)
+    given = ["--no-print-directory", "-C", str(here), "-f", str(images.root() / "Makefile")]
+    given += ["-o", ".venv/.dev", "-o", ".venv-stacks/.stacks", "registry", "STACK=lab", f"BIN={here}"]
+    env = {key: value for key, value in without_make().items() if not key.startswith("GITHUB")}
+    env |= {"GITHUB_OUTPUT": str(here / "outputs"), "PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.run(["make", *given], capture_output=True, text=True, timeout=120, check=False, env=env)
+
+
+def test_make_says_the_address_of_a_registry_that_was_there_and_hands_it_to_the_pipeline(engine: Engine) -> None:
+    """The state has no output `registry` where no update ran since this version: what is there is asked, not that."""
+    (engine.root / "state").write_text(state(NAMES))
+    done = make(engine)
+    address = f"{HOST}/signalink-lab-images"
+    assert done.returncode == 0, done.stderr
+    assert (engine.root / "outputs").read_text() == f"registry={address}\n"
+    assert (engine.root / "dist/registry").read_text() == f"{address}\n"
+    assert address in done.stdout and "the registry is there" in done.stderr
+
+
+@pytest.mark.parametrize("how", ["fails", "silent"])
+def test_make_fails_and_hands_nothing_on_where_no_address_was_said(engine: Engine, how: str) -> None:
+    (engine.root / "dist").mkdir()
+    (engine.root / "dist/registry").write_text("of another stack\n")
+    (engine.root / "silent").touch() if how == "silent" else (engine.root / "after").write_text("{}")
+    done = make(engine)
+    assert done.returncode and "Next:" in done.stderr
+    assert not (engine.root / "outputs").exists()
+    left = engine.root / "dist/registry"
+    assert not left.exists() or left.read_text().strip() == ""

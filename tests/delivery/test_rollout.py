@@ -4,6 +4,8 @@
 """
 
 import asyncio
+import functools
+import itertools
 import json
 import os
 import signal
@@ -11,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -19,6 +22,7 @@ import yaml
 
 from signalink_core.errors import DependencyUnavailable
 from signalink_core.testing import eventually
+from signalink_stacks.cloud.graph import Graph
 from signalink_stacks.delivery import promises, rollout
 from signalink_stacks.delivery.rollout import IMAGES, Engine, WentBack
 from signalink_stacks.lib import told
@@ -110,6 +114,16 @@ def test_a_failed_up_goes_back_to_the_images_of_the_last_good_update(engine: Eng
 def test_a_broken_promise_goes_back_too(engine: Engine) -> None:
     with pytest.raises(WentBack, match="http://api answers 503"):
         deploy(engine, lambda outputs: "http://api answers 503.")
+    assert called(engine)[-2:] == [set_to(OLD), "up"]
+
+
+def test_an_update_that_made_the_registry_alone_is_no_good_one_to_go_back_to(engine: Engine) -> None:
+    """It runs in a checkout whose file names no images, between the last good deployment and this one."""
+    registry = {"kind": "update", "result": "succeeded", "config": {"signalink:owner": {"value": "ada"}}}
+    past = [registry, {"kind": "update", "result": "succeeded", "config": {IMAGES: {"value": json.dumps(OLD)}}}]
+    play(engine.root, history=past, up=[json.dumps(NEW)])
+    with pytest.raises(WentBack, match="The last good images run again"):
+        deploy(engine)
     assert called(engine)[-2:] == [set_to(OLD), "up"]
 
 
@@ -302,6 +316,39 @@ def test_addresses_are_asked_until_they_answer(answers: list[Any]) -> None:
 def test_an_address_that_never_answers_is_named(answers: list[Any]) -> None:
     answers += [503]
     assert promises.answering(0, lambda _: None)({"urls": {"api": "http://api"}}) == "http://api answers 503."
+
+
+LITE = {"urls": {"api": "https://chat.example.org", "gateway": "wss://chat.example.org/v1/socket"}}
+
+
+def test_a_machine_that_lets_nobody_in_from_here_is_told_and_does_not_fail(answers: list[Any]) -> None:
+    """A runner outside of aws.endpointCidrs waited for 25 minutes and took a good deployment back."""
+    answers += [httpx.ConnectTimeout("dropped")]
+    said: list[str] = []
+    assert promises.answering(60, lambda _: None, said.append, shut=0)(LITE) == ""
+    assert len(said) == 1 and "nobody looked at chat.example.org" in said[0] and "SIGNALINK_RUNNER" in said[0]
+
+
+def test_a_machine_that_refused_a_connection_once_lets_us_in_and_is_waited_for(answers: list[Any]) -> None:
+    answers += [httpx.ConnectTimeout("dropped"), httpx.ConnectError("refused"), httpx.ConnectTimeout("dropped")]
+    clock = iter([0.0, 1.0, 9.0, 60.0])
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(promises, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+        said = promises.answering(60, lambda _: None, shut=5)(LITE)
+    assert said == "https://chat.example.org does not answer (ConnectTimeout)."
+
+
+def test_only_one_machine_has_a_door_that_its_deployment_may_be_outside_of(
+    answers: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers += [httpx.ConnectTimeout("dropped")]
+    clock = itertools.count(step=100.0)
+    monkeypatch.setattr(promises, "time", SimpleNamespace(monotonic=lambda: next(clock), sleep=lambda _: None))
+    monkeypatch.setattr(promises, "answering", functools.partial(promises.answering, wait=lambda _: None))
+    told: list[str] = []
+    found = {each: promises.of(Graph(each, each, "lite", ()), told.append)(LITE) for each in ("aws-lite", "eks")}
+    assert found == {"aws-lite": "", "eks": "https://chat.example.org does not answer (ConnectTimeout)."}
+    assert len(told) == 1
 
 
 def test_outputs_that_say_nothing_of_addresses_keep_no_promise() -> None:

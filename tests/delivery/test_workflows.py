@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from signalink_stacks.delivery import trust
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / ".github/workflows").glob("*.yml"))
 TARGETS = set(re.findall(r"^([a-z0-9]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+RUNBOOK = (ROOT / "docs/deployment.md").read_text(encoding="utf-8")
+HOUR = 3600
 PINNED = re.compile(r"^[\w.-]+/[\w./-]+@[0-9a-f]{40}$")
 KEYS = re.compile(
     r"AKIA[0-9A-Z]{16}|secrets\.(?!GITHUB_TOKEN)\w+|aws-access-key-id|aws-secret-access-key", re.IGNORECASE
@@ -184,7 +186,49 @@ def test_images_wait_for_the_registry_and_get_its_address() -> None:
     assert jobs["registry"]["environment"] == jobs["deploy"]["environment"]
     assert jobs["registry"]["outputs"] == {"registry": "${{ steps.registry.outputs.registry }}"}
     assert jobs["registry"]["steps"][-1]["run"].startswith("make registry ")
-    assert jobs["images"]["steps"][-1]["env"] == {"REGISTRY": "${{ needs.registry.outputs.registry }}"}
+    pushed = jobs["images"]["steps"][-1]["env"]
+    assert pushed == {"REGISTRY": "${{ vars.REGISTRY || needs.registry.outputs.registry }}"}
+
+
+def goes_on(condition: str, *, results: Mapping[str, str], cancelled: bool = False, **names: str) -> bool:
+    """A job's `if`, reckoned as GitHub does, for these results of the jobs before it and these variables."""
+    text = condition.strip().removeprefix("${{").removesuffix("}}").strip()
+    for job, result in results.items():
+        text = text.replace(f"needs.{job}.result", repr(result))
+    for name, value in names.items():
+        text = text.replace(f"vars.{name}", repr(value))
+    text = text.replace("cancelled()", str(cancelled))
+    text = re.sub(r"!(?!=)", "not ", text).replace("&&", "and").replace("||", "or")
+    assert "needs." not in text and "vars." not in text, text
+    return bool(eval(text, {"__builtins__": {}}))  # noqa: S307 - conditions of this repository alone
+
+
+ENDS = ("success", "skipped", "failure", "cancelled")
+
+
+def test_a_stack_with_a_registry_that_is_there_is_released_without_making_one() -> None:
+    """aws-lite and clusters that are there have none of their own; a job that was left out leaves out all after it."""
+    jobs = load((ROOT / ".github/workflows/release.yml").read_text())["jobs"]
+    assert goes_on(jobs["registry"]["if"], results={}, REGISTRY="")
+    assert not goes_on(jobs["registry"]["if"], results={}, REGISTRY="registry.example.org/signalink")
+    assert [end for end in ENDS if goes_on(jobs["images"]["if"], results={"registry": end})] == ["success", "skipped"]
+    assert [end for end in ENDS if goes_on(jobs["deploy"]["if"], results={"images": end})] == ["success"]
+    for job, before in (("images", "registry"), ("deploy", "images")):
+        assert not goes_on(jobs[job]["if"], results={before: "success"}, cancelled=True)
+
+
+def test_a_roles_credentials_live_as_long_as_the_job_that_takes_it() -> None:
+    """An hour by default; and never longer than the runbook has the role allow."""
+    longest = 0
+    for path in FILES:
+        workflow = load(path.read_text(encoding="utf-8"))
+        for name, step in steps(workflow):
+            if "configure-aws-credentials" in step.get("uses", ""):
+                seconds = int(step["with"].get("role-duration-seconds", HOUR))
+                assert seconds >= workflow["jobs"][name]["timeout-minutes"] * 60, f"{path.stem}: {name}"
+                longest = max(longest, seconds)
+    allowed = re.findall(r"update-role --role-name ROLE --max-session-duration (\d+)", RUNBOOK)
+    assert [int(each) for each in allowed] == [longest]
 
 
 def test_deploy_waits_for_the_images_and_gets_their_digests() -> None:

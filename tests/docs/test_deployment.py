@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import typer.main
+from botocore.session import Session
 from consoles import Shell, commands, opened
 
 from house.sources import ROOT, without_make
@@ -26,6 +27,7 @@ PAGE = (ROOT / "docs/deployment.md").read_text(encoding="utf-8")
 LEVELS = ("local", "stacks", "cluster", "aws", "ci")
 LINE = re.compile(rf"(.+?)  # ({'|'.join(LEVELS)})")
 TARGETS = set(re.findall(r"^([a-z0-9]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+UNTIL = re.compile(r"until (.+); do sleep \d+; done")
 OTHERS = {"pulumi", "helm", "kubectl", "aws"}
 PASSWORD = "correct horse battery staple"
 
@@ -41,6 +43,8 @@ def lines(page: str = PAGE) -> list[tuple[str, str]]:
 
 def unknown(command: str) -> str:
     """What of a command does not exist; empty when all does, as far as can be told without running it."""
+    if waiting := UNTIL.fullmatch(command):
+        command = waiting[1]
     program, *words = shlex.split(command)
     if program == "make":
         return "" if words and words[0] in TARGETS else f"make has no target {words[:1]}"
@@ -92,7 +96,14 @@ def test_commands_and_options_of_every_level_exist(capsys: pytest.CaptureFixture
 
 @pytest.mark.parametrize(
     "command",
-    ["make nothing", "signalink upp", "signalink up --targett kind", "signalink images pushh", "curl example.org"],
+    [
+        "make nothing",
+        "until make nothing; do sleep 1; done",
+        "signalink upp",
+        "signalink up --targett kind",
+        "signalink images pushh",
+        "curl example.org",
+    ],
 )
 def test_what_does_not_exist_is_found(command: str) -> None:
     assert unknown(command)
@@ -117,7 +128,9 @@ def test_a_restored_instance_is_adopted_before_anything_asks_for_the_lost_one() 
     """Refreshed first, the state would have the lost instance under its new name, and `up` would name it back."""
     commands = [command for command, level in lines() if level == "aws"]
     ready = commands.index("aws rds wait db-instance-available --db-instance-identifier NAME")
-    assert [command for command in commands[ready + 1 :] if "export" not in command][:3] == [
+    assert commands[ready + 1 : ready + 6] == [
+        "pulumi config refresh --stack eks",
+        "pulumi stack export --stack eks --file dist/before.json",
         "make adopt STACK=eks",
         "pulumi refresh --stack eks",
         "pulumi up --stack eks",
@@ -128,10 +141,33 @@ def test_a_stack_for_production_is_made_deletable_before_it_is_destroyed() -> No
     """eks is one unless it says otherwise; AWS refuses to delete what is protected."""
     at = [command for command, level in lines() if level == "aws" and command.startswith("pulumi")]
     place = at.index("pulumi destroy --stack eks")
-    assert at[place - 2 : place] == [
+    assert at[place - 3 : place] == [
+        "pulumi config refresh --stack eks",
         "pulumi config set --path signalink:aws.deletable true --stack eks",
         "pulumi up --stack eks",
     ]
+
+
+@pytest.mark.parametrize("command", ["pulumi refresh --stack eks", "pulumi up --stack eks"])
+def test_what_the_pipeline_deployed_is_known_before_a_stack_is_changed_by_hand(command: str) -> None:
+    """Its images are in no file of this checkout; a `pulumi refresh` first would note that there are none."""
+    for chapter in re.split(r"^## ", PAGE, flags=re.MULTILINE):
+        said = [line for line, level in lines(chapter) if level == "aws"]
+        if command in said:
+            before = said[: said.index(command)]
+            assert "pulumi config refresh --stack eks" in before, chapter.partition("\n")[0]
+            assert "pulumi refresh --stack eks" not in before[: before.index("pulumi config refresh --stack eks")]
+
+
+def test_a_renamed_instance_is_looked_for_until_it_is_there_and_only_then_waited_for() -> None:
+    """AWS's waiter takes an unknown name for a failure, and a new name is unknown for minutes."""
+    commands = [command for command, level in lines() if level == "aws"]
+    at = commands.index("aws rds wait db-instance-available --db-instance-identifier NAME-lost")
+    looking = UNTIL.fullmatch(commands[at - 1])
+    assert looking and looking[1].startswith("aws rds describe-db-instances --db-instance-identifier NAME-lost ")
+    assert "--new-db-instance-identifier NAME-lost" in commands[at - 2]
+    waiters = Session().get_waiter_model("rds").get_waiter("DBInstanceAvailable")
+    assert {each.matcher for each in waiters.acceptors} == {"pathAll", "pathAny"}, "none of an error"
 
 
 @pytest.fixture

@@ -5,12 +5,15 @@ import shutil
 from typing import Any
 
 import graphs
+import pulumi
 import pytest
 import yaml
 from awsgraphs import ON_EKS, STACKS, Graph, of, recorded
 
 from signalink_stacks.delivery import hooks
-from signalink_stacks.lib import images, registry
+from signalink_stacks.graph import recording
+from signalink_stacks.graph.__main__ import stand_ins
+from signalink_stacks.lib import config, images, registry
 from signalink_stacks.lib.prices import Resource
 
 DIGEST = "sha256:" + "a" * 64
@@ -69,6 +72,17 @@ def test_the_registry_alone_is_a_part_of_the_whole_by_the_same_names(monkeypatch
     assert {urn: everything.get(urn) for urn in alone} == alone
     kinds = {urn.split("::")[2] for urn in alone}
     assert not any("kubernetes" in kind or "eks" in kind or "vpc" in kind for kind in kinds)
+
+
+def test_the_registry_is_made_for_a_stack_that_still_names_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As earlier versions had it; all else is refused until it runs images of its own one."""
+    plain = STACKS["eks-lite"]
+    older = plain | {"images": {**IMAGES, "registry": "registry.example.org/acme"}}
+    older["secrets"] = stand_ins(config.parse("eks", plain))
+    with pytest.raises(pulumi.RunError, match=r"images\.registry"):
+        recording.record("eks", older)
+    monkeypatch.setenv(registry.ONLY, registry.ALONE)
+    assert of(recording.record("eks", older).found, "Repository")
 
 
 def test_only_signatures_can_be_written_again() -> None:

@@ -42,6 +42,7 @@ def binding(engine: str, **more: Any) -> dict[str, Any]:
 MISTAKES: list[tuple[dict[str, Any], str]] = [
     (EKS | {"images": {"registry": "1234.example.org"}}, "images.registry: found '1234.example.org', expected the stack's own, ACCOUNT.dkr.ecr.eu-central-1.amazonaws.com/signalink-lab-images"),
     (EKS | {"images": {"registry": ECR}}, "fix: `make publish REGISTRY=...` with the address that `make registry STACK=lab` says"),
+    (aws(account="123456789012") | {"images": {"registry": f"210987654321{ECR[12:]}/signalink-lab-images"}}, f"expected the stack's own, {ECR}/signalink-lab-images"),
     ({}, "target: found nothing, expected one of kind, existing, eks, aws-lite; fix: set it"),
     ({"target": "exsting"}, "target: found 'exsting', expected one of kind, existing, eks, aws-lite; fix: did you mean existing?"),
     ({"target": "existing"}, "cluster.context: found nothing, expected text; fix: set it"),

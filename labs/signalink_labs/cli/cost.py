@@ -68,9 +68,9 @@ def examine(
     return prices.price(after, table, today), limit, prices.price(before, table, today).monthly
 
 
-def require(stack: str, max_usd: float | None, config: Path | None = None) -> Estimate:
+def require(stack: str, max_usd: float | None, config: Path | None = None, settings: Sequence[str] = ()) -> Estimate:
     """OverBudget unless a month of the stack costs at most what it may; asked before anything is created."""
-    estimate, limit, _ = examine(stack, None, max_usd, config=config)
+    estimate, limit, _ = examine(stack, None, max_usd, settings, config)
     refused = prices.refusal(estimate, limit)
     if refused:
         raise OverBudget(

@@ -35,6 +35,8 @@ class Delivery:
     """A cluster, images in it; answers what the stack's key `images` shall be."""
     config: Path | None = None
     """The stack's file, if not in the checkout."""
+    settings: tuple[str, ...] = ()
+    """What lies over that file (`lib.overrides`) while nothing is made yet: what this way up replaces is not judged."""
     back: bool = True
     """Whether a failure goes back to the last good images, or is left for somebody to look at."""
 
@@ -66,7 +68,7 @@ def allowed(delivery: Delivery, max_usd: float | None, say: Say) -> Estimate:
     """Doctor and cost, which may refuse."""
     say("doctor")
     delivery.examine()
-    estimate = cost.require(delivery.engine.stack, max_usd, delivery.config)
+    estimate = cost.require(delivery.engine.stack, max_usd, delivery.config, delivery.settings)
     say(f"cost: {estimate.monthly:.2f} USD a month")
     return estimate
 
@@ -74,5 +76,5 @@ def allowed(delivery: Delivery, max_usd: float | None, say: Say) -> Estimate:
 def completed(delivery: Delivery, say: Say) -> None:
     """Secrets that the stack has not yet."""
     engine = delivery.engine
-    if made := words.complete(engine.stack, delivery.root, engine.root, engine.env):
+    if made := words.complete(engine.stack, delivery.root, engine.root, engine.env, delivery.settings):
         say(f"made {len(made)} secrets")

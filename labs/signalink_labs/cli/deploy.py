@@ -1,6 +1,7 @@
 """Owns `signalink deploy`: what a pipeline does to a stack: doctor, cost, preview, up, promises, back on failure."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,10 +11,10 @@ from signalink_core.errors import ConfigurationError
 from signalink_labs.cli import clusters, cost, delivering, output
 from signalink_stacks.cloud import graph
 from signalink_stacks.clusters import project
-from signalink_stacks.delivery import promises
+from signalink_stacks.delivery import promises, rollout
 from signalink_stacks.doctor import checkup
 from signalink_stacks.doctor.host import Target
-from signalink_stacks.lib import images, registry
+from signalink_stacks.lib import images, overrides, registry
 from signalink_stacks.local.layout import Wishes
 from signalink_stacks.local.state import StateFolder
 
@@ -31,17 +32,19 @@ def deploy(
     as_json: output.Json = False,
 ) -> None:
     """Bring a stack to this checkout, or back to its last good images when it does not keep its promises."""
-    say: clusters.Say = (lambda _: None) if as_json else output.text
+    say: clusters.Say = output.aside if as_json else output.text
     root = images.root()
     wanted = read(given) if given else None
     engine, config = project.find(stack, StateFolder(), root)
+    settings = overrides.NO_REGISTRY if only else overrides.images(wanted or {})
     delivery = delivering.Delivery(
         engine=engine,
         root=root,
         config=config,
         promise=lambda outputs: promises.of(graph.record(stack, root, config=config), say)(outputs),
-        examine=lambda: examine(target_of(stack, root, config)),
-        ground=lambda: wanted,
+        examine=lambda: examine(target_of(stack, root, config, settings)),
+        ground=lambda: rollout.laid(engine, wanted),
+        settings=settings,
     )
     if only:
         alone(delivery, only, max_usd, say, as_json=as_json)
@@ -61,7 +64,7 @@ def alone(delivery: delivering.Delivery, only: str, max_usd: float | None, say: 
     stack = delivery.engine.stack
     if only != registry.ALONE:
         raise ConfigurationError(f"No part of a stack is called {only!r}.", next_step=f"`--only {registry.ALONE}`")
-    if (found := graph.record(stack, delivery.root, config=delivery.config).target) != "eks":
+    if (found := graph.record(stack, delivery.root, delivery.settings, delivery.config).target) != "eks":
         raise ConfigurationError(
             f"Stack {stack} has no registry of its own: its target is {found}, not eks.",
             next_step="`signalink images push --registry HOST/PATH` pushes to one that is there.",
@@ -79,9 +82,9 @@ def examine(target: Target) -> None:
     checkup.require(checkup.examine_here(target, StateFolder(), Wishes()))
 
 
-def target_of(stack: str, root: Path, config: Path | None = None) -> Target:
+def target_of(stack: str, root: Path, config: Path | None = None, settings: Sequence[str] = ()) -> Target:
     """Whose doctor's rules are asked."""
-    found = graph.record(stack, root, config=config).target
+    found = graph.record(stack, root, settings, config).target
     return "eks" if found in {"eks", "aws-lite"} else "existing" if found == "existing" else "kind"
 
 

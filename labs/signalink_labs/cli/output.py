@@ -30,6 +30,11 @@ def text(line: str) -> None:
     typer.echo(runnable(line))
 
 
+def aside(line: str) -> None:
+    """What happens meanwhile, beside the document on standard output."""
+    typer.echo(runnable(line), err=True)
+
+
 def runnable(line: str) -> str:
     """Commands in it as they can be typed here: without an activated environment `signalink` alone is not found."""
     called = Path(sys.argv[0])

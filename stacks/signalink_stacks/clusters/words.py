@@ -10,13 +10,13 @@ import secrets
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from signalink_core.errors import ConfigurationError, DependencyUnavailable, SignalinkError
-from signalink_stacks.lib import config, images, words
+from signalink_stacks.lib import config, images, overrides, words
 from signalink_stacks.lib.reading import Fault
 
 KEY: Final = "signalink:secrets"
@@ -38,15 +38,21 @@ def made(lacking: list[str]) -> dict[str, str]:
     return found
 
 
-def complete(stack: str, root: Path, folder: Path | None = None, env: Mapping[str, str] | None = None) -> list[str]:
+def complete(
+    stack: str,
+    root: Path,
+    folder: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    settings: Sequence[str] = (),
+) -> list[str]:
     """Make what `stack` lacks; the names. `folder`: where Pulumi.yaml is, if not in `root`; `env`: for the engine.
 
-    ConfigurationError when the stack's configuration is wrong otherwise.
+    ConfigurationError when the stack's configuration, with `settings` over it, is wrong otherwise.
     """
     place = partial(_pulumi, folder or root, env or {})
     everything = json.loads(place("config", "--json", "--show-secrets", "-s", stack) or "{}")
     raw = {key.removeprefix(PREFIX): _value(entry) for key, entry in everything.items() if key.startswith(PREFIX)}
-    settings, faults = config.read(stack, raw)
+    found, faults = config.read(stack, overrides.laid(raw, settings))
     if faults:
         raise config.refusal(stack, faults)
     if raw.get("secrets") and not everything[KEY].get("secret"):
@@ -54,7 +60,7 @@ def complete(stack: str, root: Path, folder: Path | None = None, env: Mapping[st
             "secrets", "values in clear", "values that Pulumi encrypts", f"`pulumi config rm -s {stack} secrets`"
         )
         raise config.refusal(stack, [in_clear])
-    lacking = words.missing(settings, root)
+    lacking = words.missing(found, root)
     if lacking:
         whole = {**raw.get("secrets", {}), **made(lacking)}
         place("config", "set", "-s", stack, "--secret", KEY, given=json.dumps(whole))

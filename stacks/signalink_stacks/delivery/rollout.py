@@ -166,7 +166,7 @@ def deploy(
     somebody who is there to look.
     """
     last = last_good(json.loads(engine("stack", "history", "--json") or "[]"))
-    present = json.loads(engine("config", "--json") or "{}").get(IMAGES, {}).get("value")
+    present = said(engine)
     if images is not None:
         engine("config", "set", IMAGES, json.dumps(images))
     try:
@@ -188,6 +188,17 @@ def deploy(
     return outputs
 
 
+def said(engine: Engine) -> str | None:
+    """The stack's key `images` as its file has it."""
+    found = json.loads(engine("config", "--json") or "{}").get(IMAGES, {}).get("value")
+    return None if found is None else str(found)
+
+
+def laid(engine: Engine, images: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """The stack's key `images` with these in it: what else it says of images (architecture, mirrors) stays."""
+    return None if images is None else {**json.loads(said(engine) or "{}"), **images}
+
+
 def stopped(why: str) -> DependencyUnavailable:
     """For who looks after it by hand."""
     return DependencyUnavailable(
@@ -196,11 +207,15 @@ def stopped(why: str) -> DependencyUnavailable:
 
 
 def last_good(history: Sequence[Mapping[str, Any]]) -> str | None:
-    """The images of the newest update that succeeded; None when there was none. The newest comes first."""
+    """The images of the newest update that succeeded with some; None when there was none. The newest comes first.
+
+    One without is the registry's own (`repositories`), by which nothing runs.
+    """
     for each in history:
         if each.get("kind") == "update" and each.get("result") == "succeeded":
             found = each.get("config", {}).get(IMAGES, {}).get("value")
-            return None if found is None else str(found)
+            if found is not None:
+                return str(found)
     return None
 
 

@@ -16,7 +16,7 @@ import yaml
 from signalink_core.errors import ConfigurationError
 from signalink_stacks.graph.recording import record
 from signalink_stacks.layers import reading
-from signalink_stacks.lib import chartvalues, config, images, words
+from signalink_stacks.lib import config, images, overrides, words
 from signalink_stacks.lib.settings import Config
 
 
@@ -51,14 +51,7 @@ def configuration(stack: str, path: Path | None, settings: list[str]) -> dict[st
         raise ConfigurationError(f"{path}: {error.strerror}.", next_step=f"name a stack: {known}") from error
     raw = reading.raw(document.get("config") or {})
     raw.pop("secrets", None)
-    for each in settings:
-        key, _, value = each.partition("=")
-        raw = chartvalues.merged(raw, _nested(key.split("."), yaml.safe_load(value)))
-    return raw
-
-
-def _nested(keys: list[str], value: Any) -> dict[str, Any]:
-    return {keys[0]: _nested(keys[1:], value) if keys[1:] else value}
+    return overrides.laid(raw, settings)
 
 
 def stand_ins(settings: Config) -> Mapping[str, str]:

@@ -4,6 +4,7 @@ Nothing is registered before this is through. What may stand in a configuration 
 """
 
 import json
+import os
 import tomllib
 from collections.abc import Mapping
 from typing import Any, Final
@@ -14,7 +15,7 @@ from pulumi.runtime.config import CONFIG, get_config_env, is_config_secret
 from signalink_core.errors import ConfigurationError
 from signalink_stacks.charts.vendoring import vendor
 from signalink_stacks.components.site import Materials
-from signalink_stacks.lib import chartfolder, config, images, words
+from signalink_stacks.lib import chartfolder, config, images, overrides, registry, words
 from signalink_stacks.lib.reading import Fault
 
 PREFIX: Final = "signalink:"
@@ -44,6 +45,8 @@ def materials() -> Materials:
     root = images.root()
     stack = pulumi.get_stack()
     found = raw({**get_config_env(), **CONFIG.get()})
+    if os.environ.get(registry.ONLY) == registry.ALONE:
+        found = overrides.laid(found, overrides.NO_REGISTRY)
     settings, faults = config.read(stack, found, charts=chartfolder.charts(root))
     faults += words.faults(settings, root)
     if found.get(SECRETS) and not is_config_secret(PREFIX + SECRETS):

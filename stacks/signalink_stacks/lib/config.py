@@ -124,9 +124,14 @@ def _fits(config: Config, key: str, found: str, faults: list[Fault]) -> None:
 def _own_registry(config: Config, region: str, faults: list[Fault]) -> None:
     """On eks every image comes from the stack's own repositories: what was pushed elsewhere is found by no pod."""
     given, prefix = config.images.registry, registry.prefix(config.stack)
-    if given and not re.fullmatch(rf"{registry.host(region)}/{re.escape(prefix)}", given):
-        expected = f"the stack's own, ACCOUNT.dkr.ecr.{region}.amazonaws.com/{prefix}"
-        fix = f"`make publish REGISTRY=...` with the address that `make registry STACK={config.stack}` says"
+    account = config.aws.account if config.aws else ""
+    found = re.fullmatch(rf"{registry.host(region)}/{re.escape(prefix)}", given)
+    if given and not (found and account in ("", found["account"])):
+        expected = f"the stack's own, {account or 'ACCOUNT'}.dkr.ecr.{region}.amazonaws.com/{prefix}"
+        fix = (
+            f"`make publish REGISTRY=...` with the address that `make registry STACK={config.stack}` says, then"
+            f" `make deploy STACK={config.stack}` with the dist/images.json of that"
+        )
         faults.append(Fault("images.registry", shown(given), expected, fix))
 
 

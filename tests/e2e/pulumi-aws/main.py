@@ -283,6 +283,7 @@ def looked(engine: Engine, stack: str, context: str, more: Mapping[str, Any]) ->
 def freed(engine: Engine, stack: str) -> str:
     """By the runbook's own lines; a stand-in of AWS deletes what is protected too, so the state is asked."""
     before = guarded(engine, stack)
+    engine.run("config", "rm", "signalink:images", "-s", stack)  # as where the pipeline deployed
     for line in FREEING:
         engine.run(*shlex.split(line)[1:-2], "-s", stack, *(["--yes", "--skip-preview"] if " up " in line else []))
     if not before or guarded(engine, stack):
