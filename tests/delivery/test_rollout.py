@@ -3,10 +3,15 @@
 `pulumi` is a program of this test that plays a history and fails where it is told to: no engine runs here.
 """
 
+import asyncio
 import functools
 import itertools
 import json
-from collections.abc import Mapping
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +21,7 @@ import pytest
 import yaml
 
 from signalink_core.errors import DependencyUnavailable
+from signalink_core.testing import eventually
 from signalink_stacks.cloud.graph import Graph
 from signalink_stacks.delivery import promises, rollout
 from signalink_stacks.delivery.rollout import IMAGES, Engine, WentBack
@@ -187,6 +193,71 @@ def test_an_engine_that_takes_too_long_is_interrupted_and_can_write_down_what_it
     with pytest.raises(DependencyUnavailable, match="pulumi up took longer than 5 s"):
         engine("up", patience=5)
     assert (engine.root / "written").exists()
+
+
+INTERRUPTED = """#!/usr/bin/env python3
+import os, pathlib, signal, sys
+here = pathlib.Path(__file__).parent
+
+def end(*_):
+    with (here / "asked").open("a") as asked:
+        asked.write("SIGINT\\n")
+    if (here / "stays").exists():
+        return
+    print("x" * 300_000, flush=True)  # more than a pipe takes
+    (here / "written").touch()
+    sys.exit(1)
+
+signal.signal(signal.SIGINT, end)
+(here / "group").write_text(str(os.getpgrp()))
+(here / "runs").touch()
+while True:
+    signal.pause()
+"""
+DEPLOYS = """
+import sys
+from pathlib import Path
+from signalink_stacks.delivery.rollout import Engine
+Engine("eks", Path(sys.argv[1]))("up")
+"""
+
+
+@pytest.fixture
+def deploying(engine: Engine) -> Iterator["subprocess.Popen[str]"]:
+    """A program of its own, in a process group of its own, as a shell starts one; its engine runs."""
+    (engine.root / "pulumi").write_text(INTERRUPTED)
+    command = [sys.executable, "-c", DEPLOYS, str(engine.root)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, process_group=0) as process:
+        try:
+            awaited(engine.root / "runs")
+            yield process
+        finally:
+            process.kill()
+
+
+def awaited(path: Path) -> None:
+    asyncio.run(eventually(path.exists, within=60))
+
+
+def test_after_ctrl_c_an_engine_can_write_down_what_it_has_and_is_asked_once(
+    engine: Engine, deploying: "subprocess.Popen[str]"
+) -> None:
+    """A terminal signals its whole foreground group, and a second signal makes an engine forget what it is at."""
+    assert int((engine.root / "group").read_text()) != deploying.pid
+    os.killpg(deploying.pid, signal.SIGINT)
+    _, errors = deploying.communicate(timeout=60)
+    assert "KeyboardInterrupt" in errors and deploying.returncode != 0
+    assert (engine.root / "written").exists()
+    assert (engine.root / "asked").read_text() == "SIGINT\n"
+
+
+def test_a_second_ctrl_c_leaves_no_engine_that_does_not_end(engine: Engine, deploying: "subprocess.Popen[str]") -> None:
+    (engine.root / "stays").touch()
+    os.killpg(deploying.pid, signal.SIGINT)
+    awaited(engine.root / "asked")
+    os.killpg(deploying.pid, signal.SIGINT)
+    _, errors = deploying.communicate(timeout=30)
+    assert "KeyboardInterrupt" in errors and not (engine.root / "written").exists()
 
 
 def test_patience_is_longer_than_a_certificate_takes_and_a_workflow_longer_still() -> None:

@@ -65,9 +65,12 @@ class Engine:
                     command,
                     cwd=self.root,
                     env=os.environ | dict(self.env),
+                    stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=errors,
                     text=True,
+                    # Out of the terminal's reach: a second SIGINT ends an engine at once, so it must get one alone.
+                    process_group=0,
                 )
             except FileNotFoundError as error:
                 raise DependencyUnavailable(
@@ -106,9 +109,10 @@ def followed(lines: Iterable[str], say: Say | None) -> str:
 
 @contextmanager
 def ending(process: "subprocess.Popen[str]", patience: float) -> Iterator[threading.Event]:
-    """Interrupts a process after so long, as Ctrl-C does, so that the engine writes down what it made; then kills it.
+    """Interrupts a process after so long, so that the engine writes down what it made; then kills it.
 
-    The event is set where that was needed. A process is not left behind when this program is interrupted.
+    The event is set where that was needed. A process is not left behind when this program is interrupted: it is asked
+    to end in the same way.
     """
     late = threading.Event()
 
@@ -127,10 +131,19 @@ def ending(process: "subprocess.Popen[str]", patience: float) -> Iterator[thread
         yield late
         process.wait(patience + 2 * GRACE)
     except BaseException:
-        process.kill()
+        interrupt(process)
         raise
     finally:
         timer.cancel()
+
+
+def interrupt(process: "subprocess.Popen[str]") -> None:
+    """Asks a process to end and waits while it writes down what it made; a second Ctrl-C kills it, as time does."""
+    process.send_signal(signal.SIGINT)
+    try:
+        process.communicate(timeout=GRACE)  # read on: a full pipe would hold it up
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        process.kill()
 
 
 def telling(text: str) -> str:
