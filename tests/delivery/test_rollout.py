@@ -239,16 +239,28 @@ def awaited(path: Path) -> None:
     asyncio.run(eventually(path.exists, within=60))
 
 
+@pytest.mark.parametrize("ends", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_after_ctrl_c_an_engine_can_write_down_what_it_has_and_is_asked_once(
-    engine: Engine, deploying: "subprocess.Popen[str]"
+    engine: Engine, deploying: "subprocess.Popen[str]", ends: signal.Signals
 ) -> None:
     """A terminal signals its whole foreground group, and a second signal makes an engine forget what it is at."""
     assert int((engine.root / "group").read_text()) != deploying.pid
-    os.killpg(deploying.pid, signal.SIGINT)
+    os.killpg(deploying.pid, ends)
     _, errors = deploying.communicate(timeout=60)
     assert "KeyboardInterrupt" in errors and deploying.returncode != 0
     assert (engine.root / "written").exists()
     assert (engine.root / "asked").read_text() == "SIGINT\n"
+
+
+def test_signals_that_somebody_handles_or_ignores_are_left_to_them() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with rollout.heard():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_second_ctrl_c_leaves_no_engine_that_does_not_end(engine: Engine, deploying: "subprocess.Popen[str]") -> None:

@@ -25,6 +25,7 @@ PATIENCE: Final = 3 * 3600.0
 """Of one call: a certificate may wait for `told.CERTIFICATE_MINUTES`, a cluster and its engines for an hour."""
 GRACE: Final = 60.0
 """For an engine that was interrupted to write down what it has made; only then it is killed."""
+ENDS: Final = (signal.SIGTERM, signal.SIGHUP)
 LINES: Final = 30
 MOST: Final = 60
 HEADING: Final = re.compile(r"[A-Z][a-z]+:")
@@ -76,7 +77,7 @@ class Engine:
                 raise DependencyUnavailable(
                     "pulumi is not on PATH.", next_step="https://www.pulumi.com/docs/install/"
                 ) from error
-            with process, ending(process, patience) as late:
+            with process, heard(), ending(process, patience) as late:
                 printed = followed(process.stdout or (), say)
             if late.is_set():
                 raise DependencyUnavailable(
@@ -135,6 +136,23 @@ def ending(process: "subprocess.Popen[str]", patience: float) -> Iterator[thread
         raise
     finally:
         timer.cancel()
+
+
+@contextmanager
+def heard() -> Iterator[None]:
+    """What else ends a program interrupts it, as Ctrl-C does: an engine in its own group hears of it from us alone.
+
+    A signal that somebody handles or ignores (`nohup`) is left to them; threads beside the main one hear none.
+    """
+    mine = threading.current_thread() is threading.main_thread()
+    ends = [each for each in ENDS if mine and signal.getsignal(each) is signal.SIG_DFL]
+    for each in ends:
+        signal.signal(each, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for each in ends:
+            signal.signal(each, signal.SIG_DFL)
 
 
 def interrupt(process: "subprocess.Popen[str]") -> None:
