@@ -1,5 +1,6 @@
 """Where images of a stack on EKS come from: every reference of every chart and Job names a repository that it makes."""
 
+import json
 import re
 import shutil
 from typing import Any
@@ -15,6 +16,8 @@ from signalink_stacks.graph import recording
 from signalink_stacks.graph.__main__ import stand_ins
 from signalink_stacks.lib import config, images, registry
 from signalink_stacks.lib.prices import Resource
+from signalink_stacks.lib.settings import LIMITS_USD
+from signalink_stacks.pack import engine
 
 DIGEST = "sha256:" + "a" * 64
 IMAGES = {"digests": {image.repository: DIGEST for image in images.load()}}
@@ -83,6 +86,16 @@ def test_the_registry_is_made_for_a_stack_that_still_names_another_one(monkeypat
         recording.record("eks", older)
     monkeypatch.setenv(registry.ONLY, registry.ALONE)
     assert of(recording.record("eks", older).found, "Repository")
+
+
+def test_policies_know_the_limit_of_a_stack_that_still_names_another_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They hold the strictest where a configuration is wrong: no repository was allowed then, for its price."""
+    older = STACKS["eks-lite"] | {"images": {"registry": "registry.example.org/acme"}}
+    told = {f"signalink:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in older.items()}
+    monkeypatch.setattr(engine, "_TOLD", [("eks", told)])
+    assert engine.facts().max_usd == 0
+    monkeypatch.setenv(registry.ONLY, registry.ALONE)
+    assert engine.facts().max_usd == LIMITS_USD["lite"]
 
 
 def test_only_signatures_can_be_written_again() -> None:

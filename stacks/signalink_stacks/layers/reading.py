@@ -31,6 +31,12 @@ def raw(everything: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+def judged(everything: Mapping[str, Any]) -> dict[str, Any]:
+    """The same as this run is judged by: one that makes the registry alone by no other registry that is named still."""
+    alone = os.environ.get(registry.ONLY) == registry.ALONE
+    return overrides.laid(raw(everything), overrides.NO_REGISTRY if alone else ())
+
+
 def _value(text: Any) -> Any:
     if not isinstance(text, str) or not text.startswith(("{", "[")):
         return text
@@ -44,9 +50,7 @@ def materials() -> Materials:
     """What the program begins with; ConfigurationError with everything that is wrong with the stack's configuration."""
     root = images.root()
     stack = pulumi.get_stack()
-    found = raw({**get_config_env(), **CONFIG.get()})
-    if os.environ.get(registry.ONLY) == registry.ALONE:
-        found = overrides.laid(found, overrides.NO_REGISTRY)
+    found = judged({**get_config_env(), **CONFIG.get()})
     settings, faults = config.read(stack, found, charts=chartfolder.charts(root))
     faults += words.faults(settings, root)
     if found.get(SECRETS) and not is_config_secret(PREFIX + SECRETS):

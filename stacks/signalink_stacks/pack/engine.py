@@ -96,7 +96,7 @@ def facts() -> Facts:
     if not _TOLD:
         return Facts(today=today, prod=True)
     (stack, everything), *_ = _TOLD
-    settings, faults = config.read(stack, reading.raw(everything))
+    settings, faults = config.read(stack, reading.judged(everything))
     return Facts(today=today, prod=True) if faults else of(settings, today)
 
 
