@@ -116,7 +116,7 @@ def cli(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
     monkeypatch.setattr(deploy.project, "find", lambda stack, state, root: (replace(engine, stack=stack), None))
     monkeypatch.setattr(deploy, "examine", lambda target: None)
     monkeypatch.setattr(delivering.cost, "require", lambda stack, *more: Estimate("us-east-1", (), (), (), ()))
-    monkeypatch.setattr(delivering.words, "complete", lambda *given: [])
+    monkeypatch.setattr(delivering.words, "complete", lambda *given: delivering.words.Completed())
     monkeypatch.setattr(graph, "record", lambda stack, *more: Graph(stack, targets(stack), "lite", ()))
     return engine
 
@@ -161,7 +161,7 @@ here = Path(sys.argv[1])
 deploy.project.find = lambda stack, state, root: (Engine(stack, here), None)
 deploy.examine = lambda target: None
 delivering.cost.require = lambda stack, *more: Estimate("us-east-1", (), (), (), ())
-delivering.words.complete = lambda *given, **more: []
+delivering.words.complete = lambda *given, **more: delivering.words.Completed()
 graph.record = lambda stack, root, *more, **named: Graph(stack, "eks", "lite", ())
 if (here / "silent").exists():
     delivering.registry = lambda *given: ""

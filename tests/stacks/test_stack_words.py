@@ -4,6 +4,7 @@
 """
 
 import json
+import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +32,8 @@ known = json.loads(path.read_text())
 if "set" in sys.argv:
     known["signalink:secrets"] = {"objectValue": json.loads(sys.stdin.read()), "secret": "--secret" in sys.argv}
     path.write_text(json.dumps(known))
+elif "history" in sys.argv:
+    print((here / "history.json").read_text() if (here / "history.json").exists() else "[]")
 else:
     print(json.dumps(known))
 """
@@ -72,7 +75,7 @@ def kept(folder: Path) -> dict[str, str]:
 
 def test_what_a_stack_lacks_is_made_and_kept_encrypted(tmp_path: Path, put: Put) -> None:
     settings, _ = config.read("existing", RAW)
-    names = words.complete("existing", root(), tmp_path)
+    names = words.complete("existing", root(), tmp_path).made
     assert names == wanted.missing(settings, root()) and wanted.KEYS in names
     found = kept(tmp_path)
     plain = {name: value for name, value in found.items() if not name.startswith(f"{wanted.KEYS}/")}
@@ -95,7 +98,7 @@ def test_no_value_stands_on_a_command_line_and_the_engine_runs_where_the_project
 def test_a_second_call_makes_nothing_and_writes_nothing(tmp_path: Path, put: Put) -> None:
     words.complete("existing", root(), tmp_path)
     before = kept(tmp_path)
-    assert words.complete("existing", root(), tmp_path) == []
+    assert words.complete("existing", root(), tmp_path) == words.Completed()
     assert kept(tmp_path) == before and "set" not in called(tmp_path)[-1][0]
 
 
@@ -104,12 +107,57 @@ def test_what_is_there_stays_when_more_is_wanted(tmp_path: Path, put: Put) -> No
     before = kept(tmp_path)
     gone = next(name for name in sorted(before) if name.startswith("postgres"))
     put(RAW, {name: value for name, value in before.items() if name != gone})
-    assert words.complete("existing", root(), tmp_path) == [gone]
+    assert words.complete("existing", root(), tmp_path) == words.Completed([gone], [])
     after = kept(tmp_path)
     assert after[gone] != before[gone]
     assert {name: value for name, value in after.items() if name != gone} == {
         name: value for name, value in before.items() if name != gone
     }
+
+
+def deployed(folder: Path, *updates: tuple[str, str | None]) -> None:
+    """What the engine tells of earlier updates, the newest first: kind and the secrets it was told."""
+    told = [
+        {"kind": kind, "result": "succeeded", "config": {"signalink:secrets": {"value": text}} if text else {}}
+        for kind, text in updates
+    ]
+    (folder / "bin/history.json").write_text(json.dumps(told))
+
+
+def test_a_file_without_secrets_takes_those_of_the_last_deployment(tmp_path: Path, put: Put) -> None:
+    words.complete("existing", root(), tmp_path)
+    before = kept(tmp_path)
+    gone = next(name for name in sorted(before) if name.startswith("postgres"))
+    old = {name: value for name, value in before.items() if name != gone} | {"of-an-older-version": "x"}
+    deployed(
+        tmp_path, ("refresh", None), ("update", json.dumps(old)), ("update", json.dumps(dict.fromkeys(before, "x")))
+    )
+    put()
+    found = words.complete("existing", root(), tmp_path)
+    assert found.made == [gone]
+    assert found.told == [f"took {len(before) - 1} secrets of the last deployment", "made 1 secrets"]
+    after = kept(tmp_path)
+    assert after.pop(gone) != before.pop(gone)
+    assert after == before
+
+
+def test_secrets_of_the_last_deployment_that_cannot_be_read_are_not_replaced(tmp_path: Path, put: Put) -> None:
+    deployed(tmp_path, ("update", "ERROR_UNABLE_TO_DECRYPT"))
+    with pytest.raises(ConfigurationError, match="new ones would lock out what runs") as refused:
+        words.complete("existing", root(), tmp_path)
+    assert "pulumi config refresh --stack existing" in str(refused.value.next_step)
+    assert not [command for command, _ in called(tmp_path) if "set" in command]
+
+
+@pytest.mark.parametrize("case", ["an empty table", "a destroyed stack"])
+def test_new_ones_are_made_when_they_are_asked_for_or_nothing_runs(tmp_path: Path, put: Put, case: str) -> None:
+    words.complete("existing", root(), tmp_path)
+    before = kept(tmp_path)
+    destroyed = [("destroy", json.dumps(before))] if case == "a destroyed stack" else []
+    deployed(tmp_path, *destroyed, ("update", json.dumps(before)))
+    put(RAW, {} if case == "an empty table" else None)
+    assert words.complete("existing", root(), tmp_path).taken == []
+    assert not set(kept(tmp_path).values()) & set(before.values())
 
 
 def test_secrets_in_clear_are_refused_without_showing_one(tmp_path: Path, put: Put) -> None:
@@ -148,7 +196,7 @@ def test_an_engine_that_hangs_is_given_up(tmp_path: Path, put: Put, monkeypatch:
 
 def test_the_program_says_how_many_were_made(tmp_path: Path, put: Put, capsys: pytest.CaptureFixture[str]) -> None:
     assert words.main(["existing", "--folder", str(tmp_path)]) == 0
-    assert "secrets made: " in capsys.readouterr().out
+    assert re.fullmatch(r"made \d\d secrets\n", capsys.readouterr().out)
     assert words.main(["existing", "--folder", str(tmp_path)]) == 0
     assert capsys.readouterr().out == "all secrets are there\n"
     put({"target": "nowhere"})

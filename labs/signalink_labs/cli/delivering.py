@@ -74,7 +74,7 @@ def allowed(delivery: Delivery, max_usd: float | None, say: Say) -> Estimate:
 
 
 def completed(delivery: Delivery, say: Say) -> None:
-    """Secrets that the stack has not yet."""
+    """Secrets that the stack's file has not yet."""
     engine = delivery.engine
-    if made := words.complete(engine.stack, delivery.root, engine.root, engine.env, delivery.settings):
-        say(f"made {len(made)} secrets")
+    for line in words.complete(engine.stack, delivery.root, engine.root, engine.env, delivery.settings).told:
+        say(line)

@@ -1,6 +1,8 @@
 """`python -m signalink_stacks.clusters.words STACK`: make the secrets that a stack lacks, once, into its configuration.
 
-Values go to `pulumi config set --secret` by standard input: they stand on no command line and in no file in clear.
+A file that says nothing of secrets, as in the checkout of a pipeline, takes those of the last deployment: others would
+lock out what runs. An empty table there asks for new ones. Values go to `pulumi config set --secret` by standard input:
+they stand on no command line and in no file in clear.
 """
 
 import argparse
@@ -10,7 +12,8 @@ import secrets
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +26,23 @@ KEY: Final = "signalink:secrets"
 PREFIX: Final = "signalink:"
 PATIENCE: Final = 60.0
 BYTES: Final = 32
+SHOWN: Final = ("--show-secrets", "--page-size", "10", "--page", "1")
+"""The newest updates with what they were told, decrypted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """Names of secrets that the stack's file lacked."""
+
+    made: Sequence[str] = ()
+    taken: Sequence[str] = ()
+    """Those that the last deployment had."""
+
+    @property
+    def told(self) -> list[str]:
+        """What was done, a line each."""
+        taken = [f"took {len(self.taken)} secrets of the last deployment"] if self.taken else []
+        return taken + ([f"made {len(self.made)} secrets"] if self.made else [])
 
 
 def made(lacking: list[str]) -> dict[str, str]:
@@ -44,10 +64,11 @@ def complete(
     folder: Path | None = None,
     env: Mapping[str, str] | None = None,
     settings: Sequence[str] = (),
-) -> list[str]:
-    """Make what `stack` lacks; the names. `folder`: where Pulumi.yaml is, if not in `root`; `env`: for the engine.
+) -> Completed:
+    """Make what `stack` lacks. `folder`: where Pulumi.yaml is, if not in `root`; `env`: for the engine.
 
-    ConfigurationError when the stack's configuration, with `settings` over it, is wrong otherwise.
+    ConfigurationError when the stack's configuration, with `settings` over it, is wrong otherwise, or when what the
+    last deployment had cannot be read.
     """
     place = partial(_pulumi, folder or root, env or {})
     everything = json.loads(place("config", "--json", "--show-secrets", "-s", stack) or "{}")
@@ -56,15 +77,37 @@ def complete(
     if faults:
         raise config.refusal(stack, faults)
     if raw.get("secrets") and not everything[KEY].get("secret"):
-        in_clear = Fault(
-            "secrets", "values in clear", "values that Pulumi encrypts", f"`pulumi config rm -s {stack} secrets`"
-        )
-        raise config.refusal(stack, [in_clear])
+        fix = f"`pulumi config set -s {stack} --secret {KEY} '{{}}'` makes room for new ones"
+        raise config.refusal(stack, [Fault("secrets", "values in clear", "values that Pulumi encrypts", fix)])
     lacking = words.missing(found, root)
-    if lacking:
-        whole = {**raw.get("secrets", {}), **made(lacking)}
-        place("config", "set", "-s", stack, "--secret", KEY, given=json.dumps(whole))
-    return lacking
+    if not lacking:
+        return Completed()
+    before = {} if KEY in everything else deployed(stack, place)
+    taken = {words.stands_for(name) for name in before}.intersection(lacking)
+    kept = {name: value for name, value in before.items() if words.stands_for(name) in taken}
+    new = [name for name in lacking if name not in taken]
+    place(
+        "config", "set", "-s", stack, "--secret", KEY, given=json.dumps({**raw.get("secrets", {}), **kept, **made(new)})
+    )
+    return Completed(new, sorted(taken))
+
+
+def deployed(stack: str, place: Callable[..., str]) -> Mapping[str, str]:
+    """The secrets of the newest update; none where there was no update, or a destroy was the last that succeeded."""
+    newest: Iterable[Mapping[str, Any]] = json.loads(place("stack", "history", "-s", stack, "--json", *SHOWN) or "[]")
+    for each in newest:
+        if each.get("kind") == "destroy" and each.get("result") == "succeeded":
+            return {}
+        if entry := each.get("config", {}).get(KEY):
+            try:
+                return dict(entry.get("objectValue") or json.loads(entry["value"]))
+            except ValueError as error:  # what Pulumi cannot decrypt is no JSON
+                raise ConfigurationError(
+                    f"The file of stack {stack} has neither the secrets of its last deployment nor the key they are "
+                    "encrypted with, and new ones would lock out what runs.",
+                    next_step=f"`pulumi config refresh --stack {stack}` writes the file again; then commit it.",
+                ) from error
+    return {}
 
 
 def _value(entry: Mapping[str, Any]) -> Any:
@@ -105,11 +148,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, help="where Pulumi.yaml is, if not in the checkout")
     options = parser.parse_args(arguments)
     try:
-        names = complete(options.stack, images.root(), options.folder)
+        found = complete(options.stack, images.root(), options.folder)
     except SignalinkError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    sys.stdout.write(f"{len(names)} secrets made: {', '.join(names)}\n" if names else "all secrets are there\n")
+    sys.stdout.write("\n".join(found.told or ["all secrets are there"]) + "\n")
     return 0
 
 

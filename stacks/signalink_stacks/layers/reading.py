@@ -54,7 +54,8 @@ def materials() -> Materials:
     settings, faults = config.read(stack, found, charts=chartfolder.charts(root))
     faults += words.faults(settings, root)
     if found.get(SECRETS) and not is_config_secret(PREFIX + SECRETS):
-        fix = f"`pulumi config rm -s {stack} secrets`, then `python -m signalink_stacks.clusters.words {stack}`"
+        empty = f"`pulumi config set -s {stack} --secret {PREFIX}{SECRETS} '{{}}'`"
+        fix = f"{empty}, then `python -m signalink_stacks.clusters.words {stack}`"
         faults.append(Fault(SECRETS, "values in clear", "values that Pulumi encrypts", fix))
     if faults:
         raise config.refusal(stack, faults)

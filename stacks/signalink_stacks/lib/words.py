@@ -47,6 +47,11 @@ def signing(names: Iterable[str]) -> dict[str, str]:
     return {name.partition("/")[2]: name for name in sorted(names) if name.startswith(f"{KEYS}/")}
 
 
+def stands_for(name: str) -> str:
+    """What `wanted` calls it: every signing key is `auth-keys`."""
+    return KEYS if name.startswith(f"{KEYS}/") else name
+
+
 def wanted(config: Config, root: Path) -> tuple[str, ...]:
     """Every secret that this stack must have; `auth-keys` stands for at least one signing key."""
     if config.target == "aws-lite":

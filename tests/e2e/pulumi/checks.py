@@ -95,6 +95,15 @@ def two_people_talk(engine: Engine) -> str:
     return f"{len(seqs)} events, each once, in order, over one absence"
 
 
+def a_file_without_secrets_takes_the_deployed_ones(engine: Engine) -> str:
+    """As in the checkout of a pipeline. What comes next must find no difference."""
+    engine.run("config", "rm", "signalink:secrets", "-s", STACK)
+    said = engine.complete().strip()
+    if engine.secrets() != engine.words:
+        raise Missed(f"the secrets are not those that run: {said}")
+    return said
+
+
 def a_second_preview_finds_no_difference(engine: Engine) -> str:
     engine.run("preview", "--expect-no-changes", "-s", STACK)
     engine.run("up", "--yes", "--skip-preview", "--expect-no-changes", "-s", STACK)
@@ -194,6 +203,7 @@ def of(engine: Engine) -> tuple[Check, ...]:
         up_converges_after_a_kill,
         everything_is_there,
         *(ALIVE if engine.nodes else ()),
+        a_file_without_secrets_takes_the_deployed_ones,
         a_second_preview_finds_no_difference,
         a_drift_is_found_and_repaired,
         no_secret_is_in_clear,

@@ -111,11 +111,19 @@ class Engine:
         self.nodes = len(self.kubectl("get", "nodes", "-o", "name").split())
         self.run("stack", "init", STACK)
         self._configure()
-        made = [sys.executable, "-m", "signalink_stacks.clusters.words", STACK, "--folder", str(self.folder)]
-        self.command(made, self.env)
-        self.words = json.loads(self.run("config", "get", "signalink:secrets", "-s", STACK, kept=False))
+        self.complete()
+        self.words = self.secrets()
         self.ground = self._ground()
         say(f"  on {self.ground}")
+
+    def complete(self) -> str:
+        """What a deployment does before it: the secrets that the stack's file lacks."""
+        words = [sys.executable, "-m", "signalink_stacks.clusters.words", STACK, "--folder", str(self.folder)]
+        return self.command(words, self.env)
+
+    def secrets(self) -> dict[str, str]:
+        """Those in the stack's file."""
+        return dict(json.loads(self.run("config", "get", "signalink:secrets", "-s", STACK, kept=False)))
 
     def _configure(self) -> None:
         settings: dict[str, Any] = {
