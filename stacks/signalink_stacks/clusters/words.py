@@ -77,7 +77,7 @@ def complete(
     if faults:
         raise config.refusal(stack, faults)
     if raw.get("secrets") and not everything[KEY].get("secret"):
-        fix = f"`pulumi config set -s {stack} --secret {KEY} '{{}}'` makes room for new ones"
+        fix = f"`pulumi config set -s {stack} --secret {KEY} '{{}}'` asks for new ones"
         raise config.refusal(stack, [Fault("secrets", "values in clear", "values that Pulumi encrypts", fix)])
     lacking = words.missing(found, root)
     if not lacking:
