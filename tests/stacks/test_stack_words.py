@@ -124,7 +124,8 @@ def deployed(folder: Path, *updates: tuple[str, str | None]) -> None:
     (folder / "bin/history.json").write_text(json.dumps(told))
 
 
-def test_a_file_without_secrets_takes_those_of_the_last_deployment(tmp_path: Path, put: Put) -> None:
+@pytest.mark.parametrize("left", [0, 3])
+def test_what_a_file_lacks_is_taken_from_the_last_deployment(tmp_path: Path, put: Put, left: int) -> None:
     words.complete("existing", root(), tmp_path)
     before = kept(tmp_path)
     gone = next(name for name in sorted(before) if name.startswith("postgres"))
@@ -132,10 +133,10 @@ def test_a_file_without_secrets_takes_those_of_the_last_deployment(tmp_path: Pat
     deployed(
         tmp_path, ("refresh", None), ("update", json.dumps(old)), ("update", json.dumps(dict.fromkeys(before, "x")))
     )
-    put()
+    put(RAW, dict([*old.items()][:left]) or None)
     found = words.complete("existing", root(), tmp_path)
     assert found.made == [gone]
-    assert found.told == [f"took {len(before) - 1} secrets of the last deployment", "made 1 secrets"]
+    assert found.told == [f"took {len(before) - 1 - left} secrets of the last deployment", "made 1 secrets"]
     after = kept(tmp_path)
     assert after.pop(gone) != before.pop(gone)
     assert after == before

@@ -1,7 +1,7 @@
 """`python -m signalink_stacks.clusters.words STACK`: make the secrets that a stack lacks, once, into its configuration.
 
-A file that says nothing of secrets, as in the checkout of a pipeline, takes those of the last deployment: others would
-lock out what runs. An empty table there asks for new ones. Values go to `pulumi config set --secret` by standard input:
+What a file lacks, as in the checkout of a pipeline, is taken from the last deployment where that had it: another value
+would lock out what runs. An empty table asks for new ones. Values go to `pulumi config set --secret` by standard input:
 they stand on no command line and in no file in clear.
 """
 
@@ -82,7 +82,8 @@ def complete(
     lacking = words.missing(found, root)
     if not lacking:
         return Completed()
-    before = {} if KEY in everything else deployed(stack, place)
+    emptied = KEY in everything and not raw["secrets"]
+    before = {} if emptied else deployed(stack, place)
     taken = {words.stands_for(name) for name in before}.intersection(lacking)
     kept = {name: value for name, value in before.items() if words.stands_for(name) in taken}
     new = [name for name in lacking if name not in taken]

@@ -6,9 +6,9 @@ from typing import Final
 from signalink_stacks.components.contracts import Auth, Binding, ClusterOutputs, SecretRef, Tls
 from signalink_stacks.components.site import Site
 from signalink_stacks.lib import chartvalues, words
+from signalink_stacks.lib.bindingconfig import PORTS
 from signalink_stacks.lib.settings import DATABASE, BindingSettings, Config, Engine
 
-PORTS: Final = {"postgres": 5432, "redis": 6379, "kafka": 9092}
 DATABASES: Final[dict[Engine, str]] = {"postgres": DATABASE, "redis": "0", "kafka": ""}
 """Of those that we make: Postgres' database, Redis' number; Kafka has none."""
 AUTH: Final[dict[Engine, Auth]] = {"postgres": "scram", "redis": "password", "kafka": "scram"}

@@ -11,12 +11,13 @@ import pulumi_kubernetes as kubernetes
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from signalink_core import principals
-from signalink_stacks.components.backing import AUTH, DATABASES, PORTS
+from signalink_stacks.components.backing import AUTH, DATABASES
 from signalink_stacks.components.contracts import Binding, ClusterOutputs, SecretRef, Tls
 from signalink_stacks.components.platform import READY, SKIP, Words, WordsArgs
 from signalink_stacks.components.preparation import Preparation, PreparationArgs
 from signalink_stacks.components.site import Site
 from signalink_stacks.lib import engines, words
+from signalink_stacks.lib.bindingconfig import PORTS
 from signalink_stacks.lib.settings import Config, Engine
 
 ADMIN: Final = "postgres-admin"
